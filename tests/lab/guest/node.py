@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A node's role: log in to every LUN and name the disks, the same names on every node.
+
+There is no udevd (it would cost seconds), so this makes the links that udev would make:
+    /dev/lunK, /dev/disk/by-id/wwn-0x...                LUN K by SAN A
+    /dev/lunK-b                                         LUN K by SAN B (two paths only)
+    /dev/mapper/mpK, /dev/disk/by-id/dm-uuid-mpath-3... LUN K by both (two paths only)
+"""
+
+import glob
+import os
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lab_common import HANG_LUNS, LUNS, PATHS, PORT, initiator, read, targets, write   # noqa: E402
+
+NODE = os.environ["NODE"]
+REVERSE = os.environ["SHUFFLE"] == "1" and int(NODE.lstrip("n")) % 2 == 0
+QUEUE = os.environ["QUEUE"] == "1"
+FOREVER = 86400
+
+# Seconds. A cut SAN shows after about NOOP and fails I/O REPLACEMENT later.
+NOOP = 2
+REPLACEMENT = 5
+
+
+def start_initiator():
+    subprocess.run(["modprobe", "-a", "iscsi_tcp", "sd_mod", "sg"]
+                   + (["dm-multipath", "dm-round-robin"] if PATHS > 1 else []), check=True)
+    write("/etc/iscsi/initiatorname.iscsi", f"InitiatorName={initiator(NODE)}\n")
+    os.makedirs("/run/lock/iscsi", exist_ok=True)
+    subprocess.run(["iscsid"], check=True)
+
+
+def settings(target):
+    """iSCSI settings of a target; a LUN that can hang must hang, not time out."""
+    hangs = target.luns[0] in HANG_LUNS
+    return {
+        "node.startup": "manual",
+        "node.session.auth.authmethod": "None",
+        "node.session.scan": "manual" if REVERSE else "auto",
+        "node.session.timeo.replacement_timeout": FOREVER if hangs else REPLACEMENT,
+        "node.session.err_timeo.abort_timeout": FOREVER if hangs else 5,
+        "node.session.err_timeo.lu_reset_timeout": FOREVER if hangs else 5,
+        "node.session.err_timeo.tgt_reset_timeout": FOREVER if hangs else 5,
+        "node.conn[0].timeo.noop_out_interval": 0 if hangs else NOOP,
+        "node.conn[0].timeo.noop_out_timeout": 0 if hangs else NOOP,
+        "node.conn[0].iscsi.HeaderDigest": "None",
+    }
+
+
+def add_records(target):
+    """Write open-iscsi's records of a target's portals (what `iscsiadm -o new` would do, a process each)."""
+    for address in target.portals:
+        record = {"node.name": target.iqn, "node.tpgt": 1, "node.conn[0].address": address,
+                  "node.conn[0].port": PORT, "iface.iscsi_ifacename": "default", "iface.transport_name": "tcp",
+                  **settings(target)}
+        directory = f"/etc/iscsi/nodes/{target.iqn}/{address},{PORT},1"
+        os.makedirs(directory)
+        lines = "".join(f"{key} = {value}\n" for key, value in record.items())
+        write(directory + "/default", f"# BEGIN RECORD 2.1.8\n{lines}# END RECORD\n")
+
+
+def wait_for_portal(address):
+    """Until the storage machine listens there (lab.py limits the time)."""
+    while True:
+        try:
+            socket.create_connection((address, PORT), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+
+
+def login():
+    everything = targets()
+    for target in everything:
+        add_records(target)
+    for target in everything:
+        for address in target.portals:
+            wait_for_portal(address)
+    subprocess.run(["iscsiadm", "-m", "node", "--login"], check=True, stdout=subprocess.DEVNULL)
+
+
+def scan_backwards():
+    """Find the LUNs one by one from the last, so that sda is not LUN 0."""
+    for lun in reversed(range(LUNS)):
+        for host in glob.glob("/sys/class/iscsi_host/host*"):
+            number = os.path.basename(host)[4:]
+            write(f"/sys/class/scsi_host/host{number}/scan", f"- - {lun}")
+            while any(not glob.glob(f"{device}/device/block/sd*")
+                      for device in glob.glob(f"/sys/class/scsi_disk/{number}:*:{lun}")):
+                time.sleep(0.005)
+
+
+class Path:
+    """A disk sdX: which LUN it is and by which SAN it comes."""
+
+    def __init__(self, sys_block):
+        self.name = os.path.basename(sys_block)
+        device = os.path.realpath(sys_block + "/device")
+        self.lun = int(device.rsplit(":", 1)[1])
+        self.wwid = read(device + "/wwid").removeprefix("naa.")
+        self.devno = read(sys_block + "/dev")
+        self.sectors = int(read(sys_block + "/size"))
+        session = next(part for part in device.split("/") if part.startswith("session"))
+        self.address = address_of(session)
+
+    def __lt__(self, other):
+        return (self.lun, self.address) < (other.lun, other.address)
+
+
+def address_of(session, known={}):              # noqa: B006 (a cache on purpose)
+    if session not in known:
+        connection = session.replace("session", "connection") + ":0"
+        known[session] = read(f"/sys/class/iscsi_connection/{connection}/persistent_address")
+    return known[session]
+
+
+def wait_for_disks():
+    """All paths, once every disk has its size (sd probes them one after another, in the background)."""
+    while True:
+        disks = glob.glob("/sys/block/sd*")
+        if len(disks) >= LUNS * PATHS and all(read(d + "/size") != "0" for d in disks):
+            return sorted(map(Path, disks))
+        time.sleep(0.02)
+
+
+def link(target, name):
+    os.makedirs(os.path.dirname(name), exist_ok=True)
+    if os.path.lexists(name):
+        os.unlink(name)
+    os.symlink(target, name)
+
+
+def name_disks(paths):
+    for lun in range(LUNS):
+        first, *others = (p for p in paths if p.lun == lun)
+        link(first.name, f"/dev/lun{lun}")
+        link("../../" + first.name, f"/dev/disk/by-id/wwn-0x{first.wwid}")
+        for other in others:
+            link(other.name, f"/dev/lun{lun}-b")
+
+
+def make_maps(paths):
+    """One dm-multipath map a LUN, both paths in one group."""
+    features = "1 queue_if_no_path" if QUEUE else "0"
+    tables = []
+    for lun in range(LUNS):
+        mine = [p for p in paths if p.lun == lun]
+        devices = " ".join(f"{p.devno} 1" for p in mine)
+        tables.append(f"mp{lun},mpath-3{mine[0].wwid},,rw,0 {mine[0].sectors} multipath "
+                      f"{features} 0 1 1 round-robin 0 {len(mine)} 1 {devices}")
+    for i in range(0, len(tables), 64):
+        subprocess.run(["dmsetup", "create", "--concise", ";".join(tables[i:i + 64])], check=True,
+                       env=dict(os.environ, DM_DISABLE_UDEV="1"))
+    for dm in glob.glob("/sys/block/dm-*"):     # agents tell a map by what its name resolves to
+        number = os.path.basename(dm)
+        link("../" + number, "/dev/mapper/" + read(dm + "/dm/name"))
+        link("../../" + number, "/dev/disk/by-id/dm-uuid-" + read(dm + "/dm/uuid"))
+
+
+def main():
+    start_initiator()
+    login()
+    if REVERSE:
+        scan_backwards()
+    paths = wait_for_disks()
+    name_disks(paths)
+    if PATHS > 1:
+        make_maps(paths)
+
+
+main()
