@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What a device name stands for, read from sysfs.
+#include "lib/device.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* The content of DIR/FILE without the newline and blanks around it; NULL if it cannot be read or is empty. */
+static char *read_attribute(const char *dir, const char *file, char *text, size_t size)
+{
+	char path[PATH_MAX];
+	ssize_t length;
+	int fd;
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, file) >= (int)sizeof(path))
+		return NULL;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	length = read(fd, text, size - 1);
+	close(fd);
+	while (length > 0 && isspace((unsigned char)text[length - 1]))
+		length--;
+	if (length <= 0)
+		return NULL;
+	text[length] = '\0';
+	while (isspace((unsigned char)*text))
+		text++;
+	return text;
+}
+
+/* The last component of where the link DIR/LINK points: a subsystem's name, a kernel name. */
+static const char *read_link_name(const char *dir, const char *link, char *target, size_t size)
+{
+	char path[PATH_MAX];
+	const char *slash;
+	ssize_t length;
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, link) >= (int)sizeof(path))
+		return NULL;
+	length = readlink(path, target, size - 1);
+	if (length <= 0)
+		return NULL;
+	target[length] = '\0';
+	slash = strrchr(target, '/');
+	return slash ? slash + 1 : target;
+}
+
+/*
+ * Calls VISIT for every entry of the directory DIR/SUB until it returns non-zero, which is returned;
+ * 0 if none does or there is no such directory.
+ */
+static int for_each_entry(const char *dir, const char *sub,
+	int (*visit)(const char *path, const char *entry, void *arg), void *arg)
+{
+	char path[PATH_MAX], full[PATH_MAX];
+	struct dirent *entry;
+	int rc = 0;
+	DIR *d;
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, sub) >= (int)sizeof(path))
+		return 0;
+	d = opendir(path);
+	if (!d)
+		return 0;
+	while (!rc && (entry = readdir(d))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (snprintf(full, sizeof(full), "%s/%s", path, entry->d_name) < (int)sizeof(full))
+			rc = visit(full, entry->d_name, arg);
+	}
+	closedir(d);
+	return rc;
+}
+
+/*
+ * sysfs writes SCSI identities as "naa.6001...", "eui.0011..." or "t10.VENDOR  MODEL ..."; multipath and
+ * udev write the same ones as "36001...", "20011...", "1VENDOR_MODEL_...". NVMe's are the same in both.
+ */
+static char *normalise_wwid(enum blkpr_kind kind, const char *wwid)
+{
+	static const struct {
+		const char *prefix;
+		char digit;
+	} designators[] = { { "t10.", '1' }, { "eui.", '2' }, { "naa.", '3' } };
+	char *out = malloc(strlen(wwid) + 2), *p = out;
+	bool blank = false;
+
+	if (!out)
+		return NULL;
+	for (unsigned i = 0; kind == BLKPR_SCSI && i < sizeof(designators) / sizeof(*designators); i++) {
+		if (strncmp(wwid, designators[i].prefix, 4))
+			continue;
+		*p++ = designators[i].digit;
+		wwid += 4;
+		break;
+	}
+	for (; *wwid; wwid++) {
+		if (!isspace((unsigned char)*wwid)) {
+			if (blank)
+				*p++ = '_';
+			*p++ = *wwid == '/' ? '_' : *wwid;
+		}
+		blank = isspace((unsigned char)*wwid);
+	}
+	*p = '\0';
+	return out;
+}
+
+/* A plain disk: kind and identity from the driver's attributes. */
+static int inspect_disk(const char *sysfs, struct blkpr_device *device, struct blkpr_error *error)
+{
+	char link[PATH_MAX], text[512];
+	const char *subsystem = read_link_name(sysfs, "device/subsystem", link, sizeof(link));
+	const char *wwid = NULL;
+
+	if (subsystem && !strcmp(subsystem, "scsi")) {
+		const char *type = read_attribute(sysfs, "device/type", text, sizeof(text));
+
+		device->kind = BLKPR_SCSI;
+		if (type && strcmp(type, "0")) {
+			blkpr_error_set(error, "%s: a SCSI device, but no disk (type %s); name a disk",
+				device->name, type);
+			return -EOPNOTSUPP;
+		}
+		wwid = read_attribute(sysfs, "device/wwid", text, sizeof(text));
+	} else if (subsystem && (!strcmp(subsystem, "nvme") || !strcmp(subsystem, "nvme-subsystem"))) {
+		device->kind = BLKPR_NVME;
+		wwid = read_attribute(sysfs, "wwid", text, sizeof(text));
+	} else {
+		blkpr_error_set(error,
+			"%s: not a SCSI, NVMe or multipath disk, so it has no persistent reservations; "
+			"name a shared disk that has (loop devices, RAM disks and plain virtio disks do not)",
+			device->name);
+		return -EOPNOTSUPP;
+	}
+	if (!wwid) {
+		blkpr_error_set(error,
+			"%s: has no WWID (no VPD page 0x83 identifier), so nodes cannot agree on which disk "
+			"it is; configure a unique serial number on the target",
+			device->name);
+		return -ENODATA;
+	}
+	device->wwid = normalise_wwid(device->kind, wwid);
+	device->paths = 1;
+	return device->wwid ? 0 : -ENOMEM;
+}
+
+static int is_multipath(const char *sysfs)
+{
+	char text[256];
+	const char *uuid = read_attribute(sysfs, "dm/uuid", text, sizeof(text));
+
+	return uuid && !strncmp(uuid, "mpath-", 6);
+}
+
+/* A map takes kind and identity from its first path, and counts its paths. */
+static int visit_path(const char *sysfs, const char *entry, void *arg)
+{
+	struct blkpr_device *map = arg, path = { .name = map->name };
+	struct blkpr_error ignored;
+
+	(void)entry;
+	if (inspect_disk(sysfs, &path, &ignored))
+		return 0;
+	map->paths++;
+	map->kind = path.kind;
+	if (map->wwid)
+		free(path.wwid);
+	else
+		map->wwid = path.wwid;
+	return 0;
+}
+
+static int inspect_map(const char *sysfs, struct blkpr_device *device, struct blkpr_error *error)
+{
+	char text[512];
+	const char *uuid;
+
+	device->multipath = true;
+	device->paths = 0;
+	for_each_entry(sysfs, "slaves", visit_path, device);
+	if (device->kind == BLKPR_NVME)
+		device->paths = 1;
+	if (device->wwid)
+		return 0;
+	/* no path left: the name is all there is, and every command will say what is wrong */
+	uuid = read_attribute(sysfs, "dm/uuid", text, sizeof(text));
+	if (!uuid) {
+		blkpr_error_set(error, "%s: the multipath map has no identity (dm/uuid)", device->name);
+		return -ENODATA;
+	}
+	device->wwid = normalise_wwid(BLKPR_NVME, uuid + strlen("mpath-"));
+	return device->wwid ? 0 : -ENOMEM;
+}
+
+/* device-mapper: only multipath maps stand for a whole disk. */
+static int inspect_dm(const char *sysfs, struct blkpr_device *device, struct blkpr_error *error)
+{
+	char text[256];
+	const char *uuid = read_attribute(sysfs, "dm/uuid", text, sizeof(text));
+
+	if (is_multipath(sysfs))
+		return inspect_map(sysfs, device, error);
+	if (uuid && !strncmp(uuid, "part", 4)) {
+		blkpr_error_set(error,
+			"%s: a partition of a multipath map; reservations belong to the whole disk: name the map",
+			device->name);
+		return -EPERM;
+	}
+	blkpr_error_set(error,
+		"%s: a device-mapper device that is no multipath map%s; name the disk below it",
+		device->name,
+		uuid && !strncmp(uuid, "LVM-", 4) ? " (a logical volume)" : "");
+	return -EOPNOTSUPP;
+}
+
+struct holder {
+	char sysfs[PATH_MAX];
+	char name[NAME_MAX + 1];
+};
+
+static int visit_holder(const char *sysfs, const char *entry, void *arg)
+{
+	struct holder *holder = arg;
+
+	if (!is_multipath(sysfs))
+		return 0;
+	snprintf(holder->sysfs, sizeof(holder->sysfs), "%s", sysfs);
+	snprintf(holder->name, sizeof(holder->name), "%s", entry);
+	return 1;
+}
+
+/* A path that belongs to a multipath map stands for the map: registering one path is the classic mistake. */
+static int inspect_path_of_map(const struct holder *holder, struct blkpr_device *device,
+	struct blkpr_error *error)
+{
+	char text[32];
+	const char *number = read_attribute(holder->sysfs, "dev", text, sizeof(text));
+	unsigned int major_number, minor_number;
+	char *path;
+
+	if (!number || sscanf(number, "%u:%u", &major_number, &minor_number) != 2) {
+		blkpr_error_set(error, "%s: belongs to the multipath map %s, which cannot be read; name the map",
+			device->name, holder->name);
+		return -ENODATA;
+	}
+	if (asprintf(&path, "/dev/%s", holder->name) < 0)
+		return -ENOMEM;
+	free(device->path);
+	device->path = path;
+	device->number = makedev(major_number, minor_number);
+	return inspect_map(holder->sysfs, device, error);
+}
+
+static int inspect(const char *sysfs, struct blkpr_device *device, struct blkpr_error *error)
+{
+	char text[64];
+	struct holder holder;
+
+	if (read_attribute(sysfs, "partition", text, sizeof(text))) {
+		blkpr_error_set(error,
+			"%s: a partition; reservations belong to the whole disk: name the disk", device->name);
+		return -EPERM;
+	}
+	if (read_attribute(sysfs, "dm/name", text, sizeof(text)) || is_multipath(sysfs))
+		return inspect_dm(sysfs, device, error);
+	if (for_each_entry(sysfs, "holders", visit_holder, &holder))
+		return inspect_path_of_map(&holder, device, error);
+	return inspect_disk(sysfs, device, error);
+}
+
+int blkpr_device_inspect(const char *name, const char *sysfs, dev_t number,
+	struct blkpr_device *device, struct blkpr_error *error)
+{
+	int rc;
+
+	*device = (struct blkpr_device){ .name = strdup(name), .path = strdup(name), .number = number };
+	rc = device->name && device->path ? inspect(sysfs, device, error) : -ENOMEM;
+	if (rc == -ENOMEM)
+		blkpr_error_set(error, "%s: out of memory", name);
+	if (rc)
+		blkpr_device_clear(device);
+	return rc;
+}
+
+int blkpr_device_resolve(const char *name, struct blkpr_device *device, struct blkpr_error *error)
+{
+	char sysfs[64];
+	struct stat st;
+
+	if (stat(name, &st)) {
+		int err = errno;
+
+		blkpr_error_set(error, "%s: %s; check the name and that the disk is connected (lsblk)", name,
+			err == ENOENT ? "no such device" : strerror(err));
+		return -err;
+	}
+	if (!S_ISBLK(st.st_mode)) {
+		blkpr_error_set(error, "%s: not a block device; name a disk such as /dev/disk/by-id/wwn-...", name);
+		return -ENOTBLK;
+	}
+	snprintf(sysfs, sizeof(sysfs), "/sys/dev/block/%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	return blkpr_device_inspect(name, sysfs, st.st_rdev, device, error);
+}
+
+void blkpr_device_clear(struct blkpr_device *device)
+{
+	free(device->name);
+	free(device->path);
+	free(device->wwid);
+	*device = (struct blkpr_device){ 0 };
+}
+
+int blkpr_device_open(const struct blkpr_device *device)
+{
+	int fd = open(device->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (!fstat(fd, &st) && S_ISBLK(st.st_mode) && st.st_rdev == device->number)
+		return fd;
+	close(fd);
+	return -ENODEV;
+}

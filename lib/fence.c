@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The fencing protocols. Read from top to bottom against S1 to S7: doc/safety.md argues with these names.
+#include "lib/fence.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "lib/clock.h"
+#include "lib/fleet.h"
+
+/*
+ * How often a protocol may look at a disk, act, and look again. Every round makes progress (a reservation
+ * made, a key removed) unless somebody else keeps changing the disk or the device refuses for good.
+ */
+#define MOST_ROUNDS 6
+
+/* --- reading: the only source of conclusions ------------------------------------------------------ */
+
+bool blkpr_fence_type_serves(enum pr_type type, unsigned held)
+{
+	switch (type) {
+	case PR_WRITE_EXCLUSIVE_REG_ONLY:
+	case PR_WRITE_EXCLUSIVE_ALL_REGS:
+		return held == PR_WRITE_EXCLUSIVE_REG_ONLY || held == PR_WRITE_EXCLUSIVE_ALL_REGS;
+	case PR_EXCLUSIVE_ACCESS_REG_ONLY:
+	case PR_EXCLUSIVE_ACCESS_ALL_REGS:
+		return held == PR_EXCLUSIVE_ACCESS_REG_ONLY || held == PR_EXCLUSIVE_ACCESS_ALL_REGS;
+	default:
+		return false;
+	}
+}
+
+static bool is_known(const struct blkpr_fence *fence, uint64_t own, uint64_t key)
+{
+	if (!key) /* an NVMe host registered with key 0 can write and belongs to nobody (KERNEL.md trap 2) */
+		return false;
+	if (key == own || key == fence->victim)
+		return true;
+	for (unsigned i = 0; i < fence->nknown; i++)
+		if (fence->known[i] == key)
+			return true;
+	return false;
+}
+
+/* What one fresh read shows, in the protocols' terms. */
+struct view {
+	bool own, victim;
+	bool reserved; /* by a type that serves */
+	bool foreign;  /* by another type */
+	bool unknown;
+	uint64_t offender; /* the first unknown key */
+	unsigned type;     /* as held */
+};
+
+static enum blkpr_result look(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
+	struct view *view, struct blkpr_verdict *verdict)
+{
+	struct blkpr_report report;
+	enum blkpr_result result;
+	bool first = !verdict->step || verdict->step == BLKPR_STEP_OPEN;
+
+	*view = (struct view){ 0 };
+	verdict->step = BLKPR_STEP_READ;
+	result = disk->ops->read(disk, &report);
+	if (result != BLKPR_OK)
+		return result;
+	blkpr_verdict_observe(verdict, &report, own);
+	if (first)
+		verdict->generation_before = report.generation;
+	view->own = blkpr_report_count(&report, own);
+	view->victim = fence->victim && blkpr_report_count(&report, fence->victim);
+	view->type = report.type;
+	view->reserved = blkpr_fence_type_serves(fence->type, report.type);
+	view->foreign = report.type && !view->reserved;
+	for (unsigned i = 0; i < report.nkeys && !view->unknown; i++) {
+		if (is_known(fence, own, report.keys[i]))
+			continue;
+		view->unknown = true;
+		view->offender = verdict->offender = report.keys[i];
+	}
+	blkpr_report_clear(&report);
+	return BLKPR_OK;
+}
+
+/* --- acting: each returns BLKPR_OK or BLKPR_CONFLICT if it is worth looking again ------------------- */
+
+static enum blkpr_result reserve(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	enum blkpr_result result;
+
+	verdict->step = BLKPR_STEP_RESERVE;
+	result = disk->ops->reserve(disk, own, fence->type);
+	if (result == BLKPR_OK)
+		verdict->restored = true;
+	return result;
+}
+
+static enum blkpr_result evict(uint64_t own, uint64_t key, const struct view *view, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	enum blkpr_result result;
+
+	verdict->step = BLKPR_STEP_PREEMPT;
+	result = disk->ops->preempt_abort(disk, own, key, view->type);
+	if (result == BLKPR_OK)
+		verdict->evicted++;
+	return result;
+}
+
+/*
+ * NVMe refuses REGISTER with IGNORE and no old key if the host is registered with another one; any old
+ * key that is not 0 makes it a replacement (trap 3). The key is never dropped on the way.
+ */
+static enum blkpr_result register_own(uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	enum blkpr_result result;
+
+	verdict->step = BLKPR_STEP_REGISTER;
+	result = disk->ops->register_key(disk, 0, own);
+	if (result == BLKPR_CONFLICT)
+		result = disk->ops->register_key(disk, own, own);
+	return result;
+}
+
+/* --- on ------------------------------------------------------------------------------------------- */
+
+/*
+ * REGISTER comes even if the key is there already: that may be a dead nexus's (fence-agents issue 517).
+ * A conflict on RESERVE means that another node was faster.
+ */
+static enum blkpr_result on(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	struct view view;
+	enum blkpr_result result = look(fence, own, disk, &view, verdict);
+
+	if (result != BLKPR_OK)
+		return result;
+	if (view.foreign)
+		return BLKPR_FOREIGN_TYPE; /* before anything is changed */
+	result = register_own(own, disk, verdict);
+	if (result != BLKPR_OK)
+		return result;
+	for (unsigned round = 0; round < MOST_ROUNDS; round++) {
+		result = look(fence, own, disk, &view, verdict);
+		if (result != BLKPR_OK)
+			return result;
+		if (!view.own)
+			return BLKPR_EVICTED; /* by somebody, since we registered: theirs is the newer decision */
+		if (view.foreign)
+			return BLKPR_FOREIGN_TYPE;
+		if (view.reserved)
+			return BLKPR_OK;
+		result = reserve(fence, own, disk, verdict);
+		if (result != BLKPR_OK && result != BLKPR_CONFLICT)
+			return result;
+	}
+	return BLKPR_UNSETTLED;
+}
+
+void blkpr_fence_on_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	verdict->result = on(fence, own, disk, verdict);
+}
+
+/* --- off ------------------------------------------------------------------------------------------ */
+
+/* S4: with the victim's key absent from the start, an unknown key may be the one that it uses. */
+static bool spoils_proof(const struct blkpr_fence *fence, const struct view *view,
+	const struct blkpr_verdict *verdict)
+{
+	return view->unknown && fence->unknown != BLKPR_UNKNOWN_ALLOW && !verdict->victim_seen;
+}
+
+/*
+ * Look, act on what is seen, look again; success is only ever concluded from a look (S4), and nothing is
+ * ever registered (S2). A reservation that is missing is made before the victim is preempted: so PREEMPT
+ * AND ABORT ends also those of the victim's commands that the device took while it was open (S1).
+ */
+static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	enum blkpr_result result = BLKPR_UNSETTLED;
+	struct view view = { 0 };
+
+	for (unsigned round = 0; round < MOST_ROUNDS + verdict->registrations; round++) {
+		verdict->won = false;
+		result = look(fence, own, disk, &view, verdict);
+		if (result != BLKPR_OK)
+			return result;
+		verdict->victim_seen |= view.victim;
+		if (!view.own)
+			return BLKPR_EVICTED;
+		if (view.foreign)
+			return BLKPR_FOREIGN_TYPE;
+		if (!view.reserved)
+			result = reserve(fence, own, disk, verdict);
+		else if (view.victim)
+			result = evict(own, fence->victim, &view, disk, verdict);
+		else if (view.offender && fence->unknown == BLKPR_UNKNOWN_EVICT)
+			result = evict(own, view.offender, &view, disk, verdict);
+		else {
+			verdict->won = true;
+			return spoils_proof(fence, &view, verdict) ? BLKPR_UNKNOWN_KEYS : BLKPR_OK;
+		}
+		if (result != BLKPR_OK && result != BLKPR_CONFLICT)
+			return result;
+	}
+	if (result == BLKPR_CONFLICT)
+		return BLKPR_CONFLICT;
+	return view.victim ? BLKPR_VICTIM_ON : BLKPR_UNSETTLED; /* trap 1: PREEMPT returned 0, and did nothing */
+}
+
+void blkpr_fence_off_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	bool sane = own && fence->victim && own != fence->victim;
+
+	verdict->result = sane ? off(fence, own, disk, verdict) : BLKPR_INVALID;
+}
+
+/* --- status and monitor --------------------------------------------------------------------------- */
+
+/* A node may ask about itself: then its own key is the one that should be absent. */
+void blkpr_fence_status_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	struct view view;
+	enum blkpr_result result = look(fence, own, disk, &view, verdict);
+
+	if (result != BLKPR_OK) {
+		verdict->result = result;
+		return;
+	}
+	verdict->victim_seen = view.victim;
+	if (!view.own && own != fence->victim)
+		result = BLKPR_EVICTED;
+	else if (view.victim)
+		result = BLKPR_VICTIM_ON;
+	else if (view.foreign)
+		result = BLKPR_FOREIGN_TYPE;
+	else if (!view.reserved)
+		result = BLKPR_UNRESERVED;
+	else if (spoils_proof(fence, &view, verdict))
+		result = BLKPR_UNKNOWN_KEYS;
+	verdict->result = result;
+}
+
+static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, unsigned paths,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	struct blkpr_capabilities capabilities;
+	struct view view;
+	enum blkpr_result result = look(fence, own, disk, &view, verdict);
+
+	if (result != BLKPR_OK)
+		return result;
+	if (!view.own)
+		return BLKPR_EVICTED;
+	if (view.foreign)
+		return BLKPR_FOREIGN_TYPE;
+	if (!view.reserved)
+		return BLKPR_UNRESERVED;
+	if (verdict->own_registrations < paths)
+		return BLKPR_FEWER_PATHS;
+	if (view.unknown && fence->unknown != BLKPR_UNKNOWN_ALLOW)
+		return BLKPR_UNKNOWN_KEYS;
+	verdict->step = BLKPR_STEP_CAPABILITIES;
+	result = disk->ops->capabilities(disk, &capabilities);
+	verdict->capable = result == BLKPR_OK && capabilities.types >> fence->type & 1;
+	if (result == BLKPR_OK && capabilities.types && !verdict->capable)
+		return BLKPR_NOT_CAPABLE;
+	/* a device without REPORT CAPABILITIES has shown what it can do: the reservation is held */
+	return result == BLKPR_UNSUPPORTED || result == BLKPR_INVALID ? BLKPR_OK : result;
+}
+
+void blkpr_fence_monitor_disk(const struct blkpr_fence *fence, uint64_t own, unsigned paths,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	verdict->result = monitor(fence, own, paths, disk, verdict);
+}
+
+/* --- many devices --------------------------------------------------------------------------------- */
+
+/* What the workers inherit. */
+struct work {
+	const struct blkpr_fence *fence;
+	const struct blkpr_target *targets;
+	void (*protocol)(const struct work *work, const struct blkpr_target *target, struct blkpr_disk *disk,
+		struct blkpr_verdict *verdict);
+};
+
+static void work_on(const struct work *work, const struct blkpr_target *target, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	blkpr_fence_on_disk(work->fence, target->own, disk, verdict);
+}
+
+static void work_off(const struct work *work, const struct blkpr_target *target, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	blkpr_fence_off_disk(work->fence, target->own, disk, verdict);
+}
+
+static void work_status(const struct work *work, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	blkpr_fence_status_disk(work->fence, target->own, disk, verdict);
+}
+
+static void work_monitor(const struct work *work, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	blkpr_fence_monitor_disk(work->fence, target->own, target->device->paths, disk, verdict);
+}
+
+/* In the worker process. */
+static void run_one(void *context, unsigned index, struct blkpr_verdict *verdict)
+{
+	const struct work *work = context;
+	const struct blkpr_target *target = &work->targets[index];
+	struct blkpr_block_disk block;
+	enum blkpr_result result;
+
+	verdict->step = BLKPR_STEP_OPEN;
+	result = blkpr_disk_open(&block, target->device, work->fence->deadline);
+	if (result != BLKPR_OK) {
+		verdict->result = result;
+		return;
+	}
+	work->protocol(work, target, &block.disk, verdict);
+	verdict->transport = block.transport;
+	blkpr_disk_close(&block);
+}
+
+static int run_all(struct work *work, unsigned count, int64_t deadline, struct blkpr_verdict verdicts[])
+{
+	struct blkpr_fleet fleet = { .parallel = work->fence->parallel, .deadline = deadline };
+
+	return blkpr_fleet_run(&fleet, count, run_one, work, verdicts);
+}
+
+int blkpr_fence_on(const struct blkpr_fence *fence, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[])
+{
+	struct work work = { fence, targets, work_on };
+
+	return run_all(&work, count, fence->deadline, verdicts);
+}
+
+int blkpr_fence_status(const struct blkpr_fence *fence, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[])
+{
+	struct work work = { fence, targets, work_status };
+
+	return run_all(&work, count, fence->deadline, verdicts);
+}
+
+int blkpr_fence_monitor(const struct blkpr_fence *fence, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[])
+{
+	struct work work = { fence, targets, work_monitor };
+
+	return run_all(&work, count, fence->deadline, verdicts);
+}
+
+/* --- off on many devices: the arbiter ------------------------------------------------------------- */
+
+#define ARBITER_PAUSE_MS 100
+
+/*
+ * Lets the worker decide on device INDEX. While the device cannot be asked this takes until UNTIL: a side
+ * of a split cluster that cannot reach the arbiter gives the one that can the time to win (S3).
+ */
+static int arbitrate(struct work *work, unsigned index, int64_t until, struct blkpr_verdict *verdict)
+{
+	struct work one = *work;
+	int rc;
+
+	one.targets = &work->targets[index];
+	for (;;) {
+		rc = run_all(&one, 1, until, verdict);
+		if (rc || !blkpr_result_unreachable(verdict->result) || blkpr_clock_ms() >= until)
+			return rc;
+		blkpr_clock_pause(ARBITER_PAUSE_MS, until);
+	}
+}
+
+/*
+ * Finds the device that decides the race: the first one that can be asked. Each candidate but the last
+ * has half of the time that is left.
+ */
+static int find_arbiter(struct work *work, unsigned count, struct blkpr_verdict verdicts[], unsigned *arbiter)
+{
+	for (unsigned i = 0; i < count; i++) {
+		int64_t left = work->fence->deadline - blkpr_clock_ms();
+		int64_t until = work->fence->deadline - (i + 1 < count ? left / 2 : 0);
+		int rc = arbitrate(work, i, until, &verdicts[i]);
+
+		if (rc)
+			return rc;
+		if (verdicts[i].won)
+			*arbiter = i;
+		if (verdicts[i].won || !blkpr_result_unreachable(verdicts[i].result))
+			return 0;
+	}
+	return 0;
+}
+
+/* The race is decided: every device but the arbiter, in parallel. */
+static int fence_others(struct work *work, unsigned count, unsigned arbiter, struct blkpr_verdict verdicts[])
+{
+	struct blkpr_target *targets = calloc(count, sizeof(*targets));
+	struct blkpr_verdict *others = calloc(count, sizeof(*others));
+	struct work rest = *work;
+	unsigned n = 0;
+	int rc = -ENOMEM;
+
+	if (targets && others) {
+		for (unsigned i = 0; i < count; i++)
+			if (i != arbiter)
+				targets[n++] = work->targets[i];
+		rest.targets = targets;
+		rc = run_all(&rest, n, work->fence->deadline, others);
+		for (unsigned i = 0; i < n; i++)
+			verdicts[i + (i >= arbiter)] = others[i];
+	}
+	free(targets);
+	free(others);
+	return rc;
+}
+
+int blkpr_fence_off(const struct blkpr_fence *fence, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[], unsigned *arbiter)
+{
+	struct work work = { fence, targets, work_off };
+	int rc;
+
+	*arbiter = count;
+	for (unsigned i = 0; i < count; i++)
+		verdicts[i] = (struct blkpr_verdict){ .result = BLKPR_UNTOUCHED };
+	rc = find_arbiter(&work, count, verdicts, arbiter);
+	if (rc || *arbiter == count || count == 1)
+		return rc;
+	return fence_others(&work, count, *arbiter, verdicts);
+}

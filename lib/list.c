@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Device lists: globs, files, order, duplicates.
+#include "lib/list.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEPARATORS ", \t\r\n"
+
+static int add_device(struct blkpr_list *list, const char *name, struct blkpr_error *error)
+{
+	struct blkpr_device *devices = realloc(list->devices, (list->count + 1) * sizeof(*devices));
+	int rc;
+
+	if (!devices) {
+		blkpr_error_set(error, "%s: out of memory", name);
+		return -ENOMEM;
+	}
+	list->devices = devices;
+	rc = blkpr_device_resolve(name, &devices[list->count], error);
+	if (!rc)
+		list->count++;
+	return rc;
+}
+
+static int add_glob(struct blkpr_list *list, const char *pattern, struct blkpr_error *error)
+{
+	unsigned before = list->count;
+	glob_t matches;
+	int rc = 0;
+
+	if (glob(pattern, 0, NULL, &matches)) {
+		blkpr_error_set(error, "%s: no device matches; check the pattern and that the disks are connected",
+			pattern);
+		return -ENOENT;
+	}
+	for (size_t i = 0; i < matches.gl_pathc && !rc; i++) {
+		rc = add_device(list, matches.gl_pathv[i], error);
+		if (rc == -EPERM) /* a partition; its disk matches too or is not meant */
+			rc = 0;
+	}
+	globfree(&matches);
+	if (!rc && list->count == before) {
+		blkpr_error_set(error, "%s: matches partitions only; reservations belong to whole disks", pattern);
+		rc = -EPERM;
+	}
+	return rc;
+}
+
+static int add_file(struct blkpr_list *list, const char *path, struct blkpr_error *error)
+{
+	FILE *file = fopen(path, "re");
+	char *line = NULL;
+	size_t size = 0;
+	int rc = 0;
+
+	if (!file) {
+		rc = -errno;
+		blkpr_error_set(error, "@%s: cannot read the list of devices: %s", path, strerror(-rc));
+		return rc;
+	}
+	while (!rc && getline(&line, &size, file) >= 0) {
+		line[strcspn(line, "#\n")] = '\0';
+		if (strchr(line, '@')) {
+			blkpr_error_set(error, "@%s: a list of devices cannot name another list: %.200s", path, line);
+			rc = -EINVAL;
+		} else {
+			rc = blkpr_list_add(list, line, error);
+		}
+	}
+	free(line);
+	fclose(file);
+	return rc;
+}
+
+int blkpr_list_add(struct blkpr_list *list, const char *spec, struct blkpr_error *error)
+{
+	char *copy = strdup(spec), *rest = NULL;
+	int rc = 0;
+
+	if (!copy) {
+		blkpr_error_set(error, "out of memory");
+		return -ENOMEM;
+	}
+	for (char *name = strtok_r(copy, SEPARATORS, &rest); name && !rc; name = strtok_r(NULL, SEPARATORS, &rest)) {
+		if (name[0] == '@')
+			rc = add_file(list, name + 1, error);
+		else if (strpbrk(name, "*?["))
+			rc = add_glob(list, name, error);
+		else
+			rc = add_device(list, name, error);
+	}
+	free(copy);
+	return rc;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct blkpr_device *left = a, *right = b;
+
+	return strcmp(left->wwid, right->wwid);
+}
+
+void blkpr_list_settle(struct blkpr_list *list)
+{
+	unsigned kept = 0;
+
+	if (!list->count)
+		return;
+	qsort(list->devices, list->count, sizeof(*list->devices), compare);
+	for (unsigned i = 1; i < list->count; i++) {
+		if (compare(&list->devices[kept], &list->devices[i]))
+			list->devices[++kept] = list->devices[i];
+		else
+			blkpr_device_clear(&list->devices[i]);
+	}
+	list->count = kept + 1;
+}
+
+void blkpr_list_clear(struct blkpr_list *list)
+{
+	for (unsigned i = 0; i < list->count; i++)
+		blkpr_device_clear(&list->devices[i]);
+	free(list->devices);
+	*list = (struct blkpr_list){ 0 };
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// NVMe Reservation Report and the one Reservation Register that the kernel does not offer.
+#include "lib/nvme.h"
+
+#include <errno.h>
+#include <linux/nvme_ioctl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RESERVATION_REGISTER 0x0d
+#define RESERVATION_REPORT 0x0e
+#define UNREGISTER 1         /* RREGA, cdw10 bits 2:0 */
+#define EXTENDED 1           /* EDS, cdw11 bit 0: 128-bit host ids; required by every target seen */
+#define HEADER 64            /* Reservation Status Extended Data Structure, before the first entry */
+#define ENTRY 64             /* Registered Controller Extended Data Structure */
+#define FIRST_BYTES (HEADER + 63 * ENTRY)
+#define MOST_ATTEMPTS 16
+
+static uint16_t get_le16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] | p[1] << 8);
+}
+
+static uint64_t get_le64(const uint8_t *p)
+{
+	uint64_t value = 0;
+
+	for (int i = 7; i >= 0; i--)
+		value = value << 8 | p[i];
+	return value;
+}
+
+static enum blkpr_result submit(int fd, struct nvme_passthru_cmd *command)
+{
+	int nsid = ioctl(fd, NVME_IOCTL_ID);
+	int rc;
+
+	if (nsid <= 0)
+		return nsid ? blkpr_result_from_errno(errno) : BLKPR_INVALID;
+	command->nsid = (uint32_t)nsid;
+	rc = ioctl(fd, NVME_IOCTL_IO_CMD, command);
+	return blkpr_result_from_ioctl(BLKPR_NVME, rc, errno);
+}
+
+enum blkpr_result blkpr_nvme_parse_report(
+	const uint8_t *reply, size_t length, struct blkpr_report *report, size_t *needed)
+{
+	unsigned hosts;
+
+	if (length < HEADER)
+		return BLKPR_MALFORMED;
+	hosts = get_le16(reply + 5);
+	*needed = HEADER + (size_t)hosts * ENTRY;
+	if (*needed > length)
+		return BLKPR_UNSETTLED;
+	if (reply[4] > PR_EXCLUSIVE_ACCESS_ALL_REGS) /* RTYPE has the kernel's numbers */
+		return BLKPR_MALFORMED;
+	if (!blkpr_report_resize(report, hosts))
+		return BLKPR_NO_MEMORY;
+	report->generation = (uint32_t)get_le64(reply);
+	report->type = reply[4];
+	report->holder = 0;
+	report->nkeys = hosts;
+	for (unsigned i = 0; i < hosts; i++) {
+		const uint8_t *entry = reply + HEADER + (size_t)i * ENTRY;
+
+		report->keys[i] = get_le64(entry + 8);
+		if (entry[2] & 1) /* RCSTS: holds the reservation */
+			report->holder = report->keys[i];
+	}
+	return BLKPR_OK;
+}
+
+enum blkpr_result blkpr_nvme_read_report(const struct blkpr_port *port, struct blkpr_report *report)
+{
+	size_t room = FIRST_BYTES, needed = 0;
+
+	for (unsigned attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+		uint8_t *reply = calloc(1, room);
+		struct nvme_passthru_cmd command = {
+			.opcode = RESERVATION_REPORT,
+			.addr = (uintptr_t)reply,
+			.data_len = (uint32_t)room,
+			.cdw10 = (uint32_t)(room / 4 - 1),
+			.cdw11 = EXTENDED,
+		};
+		enum blkpr_result result;
+
+		if (!reply)
+			return BLKPR_NO_MEMORY;
+		result = submit(port->fd, &command);
+		if (result == BLKPR_OK)
+			result = blkpr_nvme_parse_report(reply, room, report, &needed);
+		free(reply);
+		if (result != BLKPR_UNSETTLED)
+			return result;
+		room = needed;
+	}
+	return BLKPR_UNSETTLED;
+}
+
+enum blkpr_result blkpr_nvme_unregister(int fd, uint64_t key)
+{
+	uint8_t keys[16] = { 0 }; /* CRKEY, NRKEY, little-endian */
+	struct nvme_passthru_cmd command = {
+		.opcode = RESERVATION_REGISTER,
+		.addr = (uintptr_t)keys,
+		.data_len = sizeof(keys),
+		.cdw10 = UNREGISTER,
+	};
+
+	for (unsigned i = 0; i < 8; i++)
+		keys[i] = (uint8_t)(key >> 8 * i);
+	return submit(fd, &command);
+}

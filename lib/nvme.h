@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* NVMe reservation commands by passthrough, where the block layer's ioctls cannot (KERNEL.md trap 2). */
+#ifndef BLKPR_NVME_H
+#define BLKPR_NVME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/report.h"
+
+/* Reservation Report (NVM command set 1.0, 3.2.7, extended data): keys, type and generation in one reply. */
+enum blkpr_result blkpr_nvme_read_report(const struct blkpr_port *port, struct blkpr_report *report);
+
+/* Reservation Register with RREGA = 001b: ends this host's registration KEY. */
+enum blkpr_result blkpr_nvme_unregister(int fd, uint64_t key);
+
+/*
+ * The parser, pure. LENGTH bytes were received; *NEEDED is the size of the whole structure as the
+ * controller states it. BLKPR_UNSETTLED: it is larger than LENGTH, ask again with more room.
+ */
+enum blkpr_result blkpr_nvme_parse_report(
+	const uint8_t *reply, size_t length, struct blkpr_report *report, size_t *needed);
+
+#endif

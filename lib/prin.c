@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// PERSISTENT RESERVE IN: one submit, three parsers.
+#include "lib/prin.h"
+
+#include <errno.h>
+#include <scsi/sg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PERSISTENT_RESERVE_IN 0x5e
+#define HEADER 8            /* PRGENERATION, ADDITIONAL LENGTH */
+#define MOST_BYTES 0xffff   /* ALLOCATION LENGTH has 16 bits: 8190 keys */
+#define FIRST_BYTES (HEADER + 64 * 8)
+#define COMMAND_MS 30000    /* as drivers/scsi/sd.c; the worker's deadline is the caller's affair */
+
+static uint32_t get_be32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static uint64_t get_be64(const uint8_t *p)
+{
+	return (uint64_t)get_be32(p) << 32 | get_be32(p + 4);
+}
+
+/* SPC's reservation types (table 51) in the kernel's numbers; 0: not one of them. */
+static unsigned type_from_spc(unsigned spc)
+{
+	static const uint8_t types[16] = {
+		[1] = PR_WRITE_EXCLUSIVE,
+		[3] = PR_EXCLUSIVE_ACCESS,
+		[5] = PR_WRITE_EXCLUSIVE_REG_ONLY,
+		[6] = PR_EXCLUSIVE_ACCESS_REG_ONLY,
+		[7] = PR_WRITE_EXCLUSIVE_ALL_REGS,
+		[8] = PR_EXCLUSIVE_ACCESS_ALL_REGS,
+	};
+
+	return types[spc & 0xf];
+}
+
+enum blkpr_result blkpr_prin_parse_sense(const uint8_t *sense, size_t length)
+{
+	bool descriptor = length && (sense[0] & 0x7e) == 0x72;
+	unsigned key, asc, ascq;
+
+	if (length < (descriptor ? 4 : 14))
+		return BLKPR_IO_ERROR;
+	key = sense[descriptor ? 1 : 2] & 0xf;
+	asc = sense[descriptor ? 2 : 12];
+	ascq = sense[descriptor ? 3 : 13];
+	switch (key) {
+	case 0x6: /* UNIT ATTENTION: 2A/03 to 2A/05 after a preempt (trap 6), 29/xx after a reset */
+		return BLKPR_ATTENTION;
+	case 0x2: /* NOT READY, 04/01: becoming ready; 04/0A: asymmetric access state transition */
+		return asc == 0x04 && (ascq == 0x01 || ascq == 0x0a) ? BLKPR_BUSY : BLKPR_IO_ERROR;
+	case 0x5: /* ILLEGAL REQUEST, 20/00: no such command; 24/00: no such service action */
+		return asc == 0x20 ? BLKPR_UNSUPPORTED : BLKPR_INVALID;
+	case 0xb: /* ABORTED COMMAND */
+		return BLKPR_BUSY;
+	default:
+		return BLKPR_IO_ERROR;
+	}
+}
+
+/* DRIVER_SENSE (0x08) only says that there is sense data; any other driver byte is an error. */
+static enum blkpr_result verdict(const struct sg_io_hdr *io)
+{
+	if (io->host_status)
+		return blkpr_result_from_ioctl(BLKPR_SCSI, io->host_status << 16, 0);
+	if (io->status == 0x02)
+		return blkpr_prin_parse_sense(io->sbp, io->sb_len_wr);
+	if (io->status)
+		return blkpr_result_from_ioctl(BLKPR_SCSI, io->status, 0);
+	if (io->driver_status & 0x0f & ~0x08)
+		return BLKPR_IO_ERROR;
+	return BLKPR_OK;
+}
+
+/* Sends one PERSISTENT RESERVE IN; *LENGTH is the room in REPLY, then the bytes received. */
+static enum blkpr_result submit(
+	const struct blkpr_port *port, enum blkpr_prin_action action, uint8_t *reply, size_t *length)
+{
+	uint8_t cdb[10] = { PERSISTENT_RESERVE_IN, action };
+	uint8_t sense[64] = { 0 };
+	struct sg_io_hdr io = {
+		.interface_id = 'S',
+		.dxfer_direction = SG_DXFER_FROM_DEV,
+		.cmd_len = sizeof(cdb),
+		.cmdp = cdb,
+		.mx_sb_len = sizeof(sense),
+		.sbp = sense,
+		.dxfer_len = *length,
+		.dxferp = reply,
+		.timeout = COMMAND_MS,
+	};
+	enum blkpr_result result;
+
+	cdb[7] = *length >> 8;
+	cdb[8] = *length & 0xff;
+	memset(reply, 0, *length);
+	if (ioctl(port->fd, SG_IO, &io) < 0)
+		return blkpr_result_from_errno(errno);
+	result = verdict(&io);
+	if (result == BLKPR_OK && io.resid > 0)
+		*length -= (size_t)io.resid < *length ? (size_t)io.resid : *length;
+	return result;
+}
+
+enum blkpr_result blkpr_prin_parse_keys(
+	const uint8_t *reply, size_t length, struct blkpr_report *report, size_t *needed)
+{
+	uint32_t bytes;
+
+	if (length < HEADER)
+		return BLKPR_MALFORMED;
+	bytes = get_be32(reply + 4);
+	if (bytes % 8)
+		return BLKPR_MALFORMED;
+	*needed = HEADER + (size_t)bytes;
+	if (*needed > length)
+		return BLKPR_UNSETTLED;
+	if (!blkpr_report_resize(report, bytes / 8))
+		return BLKPR_NO_MEMORY;
+	report->generation = get_be32(reply);
+	report->nkeys = bytes / 8;
+	for (unsigned i = 0; i < report->nkeys; i++)
+		report->keys[i] = get_be64(reply + HEADER + 8 * (size_t)i);
+	return BLKPR_OK;
+}
+
+/* A reply that was cut short although there was room for it lies about its length. */
+enum blkpr_result blkpr_prin_read_keys(const struct blkpr_port *port, struct blkpr_report *report)
+{
+	size_t room = FIRST_BYTES;
+	uint8_t *reply = malloc(room);
+	enum blkpr_result result = BLKPR_UNSETTLED;
+
+	while (reply && result == BLKPR_UNSETTLED) {
+		size_t length = room, needed;
+		uint8_t *larger;
+
+		result = submit(port, BLKPR_PRIN_READ_KEYS, reply, &length);
+		if (result == BLKPR_OK)
+			result = blkpr_prin_parse_keys(reply, length, report, &needed);
+		if (result != BLKPR_UNSETTLED)
+			break;
+		if (needed <= room || needed > MOST_BYTES) {
+			result = BLKPR_MALFORMED;
+			break;
+		}
+		larger = realloc(reply, needed);
+		if (!larger) {
+			result = BLKPR_NO_MEMORY;
+			break;
+		}
+		reply = larger;
+		room = needed;
+	}
+	free(reply);
+	return reply ? result : BLKPR_NO_MEMORY;
+}
+
+enum blkpr_result blkpr_prin_parse_reservation(
+	const uint8_t *reply, size_t length, struct blkpr_report *report)
+{
+	uint32_t bytes;
+
+	if (length < HEADER)
+		return BLKPR_MALFORMED;
+	bytes = get_be32(reply + 4);
+	if (bytes && (bytes < 16 || length < HEADER + 16))
+		return BLKPR_MALFORMED;
+	report->generation = get_be32(reply);
+	report->type = 0;
+	report->holder = 0;
+	if (!bytes)
+		return BLKPR_OK;
+	report->type = type_from_spc(reply[21] & 0xf);
+	report->holder = get_be64(reply + 8);
+	return report->type ? BLKPR_OK : BLKPR_MALFORMED;
+}
+
+enum blkpr_result blkpr_prin_read_reservation(const struct blkpr_port *port, struct blkpr_report *report)
+{
+	uint8_t reply[HEADER + 16];
+	size_t length = sizeof(reply);
+	enum blkpr_result result = submit(port, BLKPR_PRIN_READ_RESERVATION, reply, &length);
+
+	return result == BLKPR_OK ? blkpr_prin_parse_reservation(reply, length, report) : result;
+}
+
+enum blkpr_result blkpr_prin_parse_capabilities(
+	const uint8_t *reply, size_t length, struct blkpr_capabilities *capabilities)
+{
+	/* PERSISTENT RESERVATION TYPE MASK, SPC-4 table 228: byte 4 bits 1 to 7, byte 5 bit 0 */
+	unsigned mask;
+
+	*capabilities = (struct blkpr_capabilities){ 0 };
+	if (length < 8 || (reply[0] << 8 | reply[1]) < 8)
+		return BLKPR_MALFORMED;
+	capabilities->ptpl = reply[2] & 0x01;
+	if (!(reply[3] & 0x80)) /* TMV: the mask is valid */
+		return BLKPR_OK;
+	mask = reply[4] | reply[5] << 8;
+	capabilities->types = (mask & 1 << 1 ? 1 << PR_WRITE_EXCLUSIVE : 0) |
+			      (mask & 1 << 3 ? 1 << PR_EXCLUSIVE_ACCESS : 0) |
+			      (mask & 1 << 5 ? 1 << PR_WRITE_EXCLUSIVE_REG_ONLY : 0) |
+			      (mask & 1 << 6 ? 1 << PR_EXCLUSIVE_ACCESS_REG_ONLY : 0) |
+			      (mask & 1 << 7 ? 1 << PR_WRITE_EXCLUSIVE_ALL_REGS : 0) |
+			      (mask & 1 << 8 ? 1 << PR_EXCLUSIVE_ACCESS_ALL_REGS : 0);
+	return BLKPR_OK;
+}
+
+enum blkpr_result blkpr_prin_read_capabilities(
+	const struct blkpr_port *port, struct blkpr_capabilities *capabilities)
+{
+	uint8_t reply[8];
+	size_t length = sizeof(reply);
+	enum blkpr_result result = submit(port, BLKPR_PRIN_REPORT_CAPABILITIES, reply, &length);
+
+	return result == BLKPR_OK ? blkpr_prin_parse_capabilities(reply, length, capabilities) : result;
+}

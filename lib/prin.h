@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SCSI PERSISTENT RESERVE IN over SG_IO (SPC-4 6.15), for kernels without the READ ioctls. */
+#ifndef BLKPR_PRIN_H
+#define BLKPR_PRIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/report.h"
+
+/* Service actions, SPC-4 table 220. */
+enum blkpr_prin_action {
+	BLKPR_PRIN_READ_KEYS = 0,
+	BLKPR_PRIN_READ_RESERVATION = 1,
+	BLKPR_PRIN_REPORT_CAPABILITIES = 2,
+};
+
+/* What the device says that it can do (SPC-4 6.15.4). */
+struct blkpr_capabilities {
+	uint16_t types; /* bit N: enum pr_type N; 0: the device does not say */
+	bool ptpl;      /* registrations can survive a power loss of the device */
+};
+
+/* Registered keys and generation into REPORT; the buffer grows until the whole list has been received. */
+enum blkpr_result blkpr_prin_read_keys(const struct blkpr_port *port, struct blkpr_report *report);
+
+/* Reservation type, holder and generation into REPORT. */
+enum blkpr_result blkpr_prin_read_reservation(const struct blkpr_port *port, struct blkpr_report *report);
+
+enum blkpr_result blkpr_prin_read_capabilities(
+	const struct blkpr_port *port, struct blkpr_capabilities *capabilities);
+
+/*
+ * The parsers, pure. LENGTH is how many bytes were received: no length inside the reply is believed
+ * beyond it. NEEDED is the size of the whole reply as the device states it; a keys reply longer than
+ * LENGTH gives BLKPR_UNSETTLED (ask again with more room), one that cannot be right BLKPR_MALFORMED.
+ */
+enum blkpr_result blkpr_prin_parse_keys(
+	const uint8_t *reply, size_t length, struct blkpr_report *report, size_t *needed);
+enum blkpr_result blkpr_prin_parse_reservation(
+	const uint8_t *reply, size_t length, struct blkpr_report *report);
+enum blkpr_result blkpr_prin_parse_capabilities(
+	const uint8_t *reply, size_t length, struct blkpr_capabilities *capabilities);
+
+/* The verdict that sense data give (SPC-4 4.5), fixed or descriptor format. */
+enum blkpr_result blkpr_prin_parse_sense(const uint8_t *sense, size_t length);
+
+#endif
