@@ -75,13 +75,15 @@ def wait_for_portal(address):
 
 
 def login():
+    """Log in, one session after another: their order makes the ISID, so a node comes back as the same registrant."""
     everything = targets()
     for target in everything:
         add_records(target)
+    wait_for_portal(everything[-1].portals[-1])         # the one that is made last
     for target in everything:
         for address in target.portals:
-            wait_for_portal(address)
-    subprocess.run(["iscsiadm", "-m", "node", "--login"], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(["iscsiadm", "-m", "node", "-T", target.iqn, "-p", f"{address}:{PORT}", "--login"],
+                           check=True, stdout=subprocess.DEVNULL)
 
 
 def scan_backwards():
