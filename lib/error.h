@@ -3,12 +3,11 @@
 #ifndef BLKPR_ERROR_H
 #define BLKPR_ERROR_H
 
-#include <stdio.h>
-
 struct blkpr_error {
 	char text[512];
 };
 
-#define blkpr_error_set(error, ...) ((void)snprintf((error)->text, sizeof((error)->text), __VA_ARGS__))
+/* Writes the sentence, cut off if it is too long. */
+void blkpr_error_set(struct blkpr_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

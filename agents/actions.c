@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The actions: from parameters to a plan, from verdicts to an outcome.
+#include "agents/actions.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "agents/log.h"
+#include "agents/lvm.h"
+#include "agents/record.h"
+#include "agents/say.h"
+
+#include "lib/clock.h"
+
+static enum outcome refuse(const struct blkpr_error *error)
+{
+	qb_log(LOG_ERR, "%s", error->text);
+	return OUTCOME_FAILED;
+}
+
+uint64_t agent_node_key(const struct agent *agent, enum blkpr_key_method method,
+	const struct cluster_node *node)
+{
+	if (node->remote && method == BLKPR_KEY_ID)
+		return 0;
+	return blkpr_key_derive(method, agent->cluster.name, node->name, node->position);
+}
+
+/* The deadline's alarm is for what comes before the disks; from here on the fleet keeps the deadline. */
+static void begin_work(void)
+{
+	setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
+}
+
+/* --- the plan: everything below reads only, and nothing has been touched when it fails --------------- */
+
+static int find_devices(struct agent *agent, struct blkpr_error *error)
+{
+	const char *spec = options_get(agent->options, "devices");
+	int rc = spec ? blkpr_list_add(&agent->list, spec, error)
+		      : lvm_add_shared(options_get(agent->options, "vgs_path"), agent->deadline, &agent->list, error);
+
+	if (rc)
+		return rc;
+	if (!agent->list.count) {
+		blkpr_error_set(error, "no devices: %s",
+			spec ? "the list in devices is empty" : "none given, and LVM has no shared volume group; set devices=");
+		return -ENODEV;
+	}
+	blkpr_list_settle(&agent->list);
+	agent->targets = calloc(agent->list.count, sizeof(*agent->targets));
+	agent->verdicts = calloc(agent->list.count, sizeof(*agent->verdicts));
+	if (!agent->targets || !agent->verdicts) {
+		blkpr_error_set(error, "out of memory");
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < agent->list.count; i++)
+		agent->targets[i].device = &agent->list.devices[i];
+	return 0;
+}
+
+/* Without a cluster an action can still work with explicit keys: the reason is kept for those that cannot. */
+static void load_cluster(struct agent *agent)
+{
+	if (agent->clustered)
+		return;
+	agent->clustered = !cluster_load(&agent->cluster, &agent->unclustered);
+	if (!agent->clustered)
+		qb_log(LOG_INFO, "%s", agent->unclustered.text);
+}
+
+static int derive_own(const struct agent *agent, uint64_t *key, struct blkpr_error *error)
+{
+	const struct cluster_node *self = cluster_self(&agent->cluster);
+
+	if (!agent->clustered) {
+		*error = agent->unclustered;
+		return -ENOTCONN;
+	}
+	if (!self) {
+		blkpr_error_set(error, "corosync does not say which node this is (nodelist.local_node_pos)");
+		return -ENODATA;
+	}
+	*key = agent_node_key(agent, agent->method, self);
+	return 0;
+}
+
+/* An explicit key that `on` recorded wins over the derived one; that they differ is told. */
+static int find_own(const struct agent *agent, struct blkpr_target *target, struct blkpr_error *error)
+{
+	uint64_t recorded, derived;
+	struct blkpr_error underived;
+	int rc = record_load(target->device->wwid, &recorded, error);
+	int derivation = derive_own(agent, &derived, &underived);
+
+	if (!rc) {
+		target->own = recorded;
+		if (!derivation && derived != recorded)
+			qb_log(LOG_WARNING,
+				"%s: this node registered the explicit key 0x%" PRIx64 " there, not 0x%" PRIx64
+				" as key_value gives; unfence it without key= to change that",
+				target->device->name, recorded, derived);
+		return 0;
+	}
+	if (rc != -ENOENT)
+		return rc;
+	if (derivation) {
+		blkpr_error_set(error, "this node's own key cannot be derived, and none is recorded: %.400s",
+			underived.text);
+		return derivation;
+	}
+	target->own = derived;
+	return 0;
+}
+
+static int find_own_keys(struct agent *agent, struct blkpr_error *error)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < agent->list.count && !rc; i++)
+		rc = find_own(agent, &agent->targets[i], error);
+	return rc;
+}
+
+static int find_known_keys(struct agent *agent, struct blkpr_error *error)
+{
+	agent->known = calloc(agent->cluster.count + 1, sizeof(*agent->known));
+	if (!agent->known) {
+		blkpr_error_set(error, "out of memory");
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < agent->cluster.count; i++)
+		agent->known[i] = agent_node_key(agent, agent->method, &agent->cluster.nodes[i]);
+	agent->fence.known = agent->known;
+	agent->fence.nknown = agent->cluster.count;
+	return 0;
+}
+
+/* Hashes are short: two nodes with one key could not be told apart, and fencing one would evict both. */
+static int check_unique(const struct agent *agent, uint64_t key, const struct cluster_node *owner,
+	struct blkpr_error *error)
+{
+	for (unsigned i = 0; i < agent->cluster.count; i++) {
+		const struct cluster_node *other = &agent->cluster.nodes[i];
+
+		if (other == owner || agent_node_key(agent, agent->method, other) != key)
+			continue;
+		blkpr_error_set(error, "the key 0x%" PRIx64 " of %s is also that of %s; use %s", key,
+			owner ? owner->name : "this node", other->name,
+			agent->key ? "another key" : "key_value=name64 on all nodes");
+		return -EEXIST;
+	}
+	return 0;
+}
+
+static int unknown_node(const struct agent *agent, const char *name, struct blkpr_error *error)
+{
+	size_t used;
+
+	blkpr_error_set(error, "%s: no such node in the cluster '%s'; it has", name, agent->cluster.name);
+	for (unsigned i = 0; i < agent->cluster.count; i++) {
+		used = strlen(error->text);
+		snprintf(error->text + used, sizeof(error->text) - used, " %s", agent->cluster.nodes[i].name);
+	}
+	return -ENOENT;
+}
+
+/* The node that NAME means; remote nodes are looked up only when corosync does not have it. */
+static int find_node(struct agent *agent, const char *name, const struct cluster_node **node,
+	struct blkpr_error *error)
+{
+	struct blkpr_error ignored;
+
+	if (!agent->clustered) {
+		*error = agent->unclustered;
+		return -ENOTCONN;
+	}
+	*node = cluster_find(&agent->cluster, name);
+	if (!*node && !cluster_add_remotes(&agent->cluster, agent->deadline, &ignored))
+		*node = cluster_find(&agent->cluster, name);
+	return *node ? 0 : unknown_node(agent, name, error);
+}
+
+/* The key of one node that off or status is about. */
+static int find_victim(struct agent *agent, struct victim *victim, struct blkpr_error *error)
+{
+	const struct cluster_node *node;
+	int rc;
+
+	victim->key = agent->key;
+	if (agent->key)
+		return 0;
+	rc = find_node(agent, victim->name, &node, error);
+	if (rc)
+		return rc;
+	victim->name = node->name;
+	if (node == cluster_self(&agent->cluster)) {
+		victim->key = agent->targets[0].own;
+		return 0;
+	}
+	victim->key = agent_node_key(agent, agent->method, node);
+	if (victim->key)
+		return check_unique(agent, victim->key, node, error);
+	blkpr_error_set(error, "%s: a remote node has no position in corosync's node list; use key_value=name64",
+		victim->name);
+	return -ENODATA;
+}
+
+static int check_not_self(const struct agent *agent, const struct victim *victim, struct blkpr_error *error)
+{
+	const struct cluster_node *self = cluster_self(&agent->cluster);
+	bool own = self && victim->name == self->name;
+
+	for (unsigned i = 0; i < agent->list.count; i++)
+		own |= agent->targets[i].own == victim->key;
+	if (!own)
+		return 0;
+	blkpr_error_set(error, "%s: the key 0x%" PRIx64 " is this node's own; a node cannot fence itself",
+		victim->name ? victim->name : "key", victim->key);
+	return -EINVAL;
+}
+
+/* Devices, cluster, keys: what off, status and monitor start from. All victims, before any disk is touched. */
+static int plan(struct agent *agent, struct blkpr_error *error)
+{
+	int rc;
+
+	load_cluster(agent);
+	rc = find_devices(agent, error);
+	if (!rc)
+		rc = find_own_keys(agent, error);
+	for (unsigned i = 0; i < agent->nvictims && !rc; i++)
+		rc = find_victim(agent, &agent->victims[i], error);
+	if (!rc)
+		rc = find_known_keys(agent, error); /* last: looking for a victim may add remote nodes */
+	if (!rc)
+		begin_work();
+	return rc;
+}
+
+/* Turns to one victim. */
+static void turn_to(struct agent *agent, const struct victim *victim)
+{
+	agent->victim = victim;
+	agent->fence.victim = victim->key;
+}
+
+/* --- on ------------------------------------------------------------------------------------------- */
+
+/* `on` is for the local node alone: nothing else may register a key (S2). */
+static int plan_on(struct agent *agent, struct blkpr_error *error)
+{
+	const struct cluster_node *node = cluster_self(&agent->cluster);
+	uint64_t own = agent->key;
+	int rc = 0;
+
+	for (unsigned i = 0; i < agent->nvictims && agent->victims[i].name && agent->clustered; i++) {
+		rc = find_node(agent, agent->victims[i].name, &node, error);
+		if (rc)
+			return rc;
+		if (node != cluster_self(&agent->cluster)) {
+			blkpr_error_set(error, "%s: not this node; \"on\" registers the local node only, run it there",
+				node->name);
+			return -EINVAL;
+		}
+	}
+	if (!own)
+		rc = derive_own(agent, &own, error);
+	if (!rc && agent->clustered)
+		rc = check_unique(agent, own, node, error);
+	for (unsigned i = 0; i < agent->list.count && !rc; i++)
+		agent->targets[i].own = own;
+	return rc;
+}
+
+/* An explicit key is recorded once it is registered; a derived one needs no record, and an old one would lie. */
+static int record_own(const struct agent *agent, unsigned i, struct blkpr_error *error)
+{
+	const char *wwid = agent->targets[i].device->wwid;
+
+	return agent->key ? record_store(wwid, agent->key, error) : record_remove(wwid, error);
+}
+
+static bool all_ok(const struct agent *agent)
+{
+	for (unsigned i = 0; i < agent->list.count; i++)
+		if (agent->verdicts[i].result != BLKPR_OK)
+			return false;
+	return true;
+}
+
+/* Tells what happened, and whether it was all right. */
+static bool report(const struct agent *agent, int rc, unsigned arbiter)
+{
+	say_story(agent, arbiter);
+	if (rc)
+		qb_log(LOG_ERR, "no worker process can be run: %s", strerror(-rc));
+	say_failures(agent, arbiter);
+	return !rc && all_ok(agent);
+}
+
+static void warn_fewer_paths(const struct agent *agent)
+{
+	for (unsigned i = 0; i < agent->list.count; i++)
+		if (agent->verdicts[i].own_registrations < agent->list.devices[i].paths)
+			qb_log(LOG_WARNING, "%s: registered on %u of %u paths; repeat once all paths are back",
+				agent->list.devices[i].name, agent->verdicts[i].own_registrations,
+				agent->list.devices[i].paths);
+}
+
+static enum outcome act_on(struct agent *agent)
+{
+	struct blkpr_error error;
+	bool done;
+	int rc;
+
+	load_cluster(agent);
+	rc = find_devices(agent, &error);
+	if (!rc)
+		rc = plan_on(agent, &error);
+	if (rc)
+		return refuse(&error);
+	begin_work();
+	rc = blkpr_fence_on(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
+	done = report(agent, rc, agent->list.count);
+	for (unsigned i = 0; i < agent->list.count && !rc; i++)
+		if (agent->verdicts[i].result == BLKPR_OK && record_own(agent, i, &error))
+			done = refuse(&error) == OUTCOME_DONE;
+	if (!done)
+		return OUTCOME_FAILED;
+	warn_fewer_paths(agent);
+	puts("Success: Powered ON");
+	return OUTCOME_DONE;
+}
+
+/* --- off ------------------------------------------------------------------------------------------ */
+
+static bool victim_was_seen(const struct agent *agent)
+{
+	for (unsigned i = 0; i < agent->list.count; i++)
+		if (agent->verdicts[i].victim_seen)
+			return true;
+	return false;
+}
+
+static enum outcome act_off(struct agent *agent)
+{
+	struct blkpr_error error;
+	bool removed = false;
+	int rc = plan(agent, &error);
+
+	for (unsigned i = 0; i < agent->nvictims && !rc; i++)
+		rc = check_not_self(agent, &agent->victims[i], &error);
+	if (rc)
+		return refuse(&error);
+	for (unsigned i = 0; i < agent->nvictims; i++) {
+		unsigned arbiter;
+
+		turn_to(agent, &agent->victims[i]);
+		rc = blkpr_fence_off(&agent->fence, agent->targets, agent->list.count, agent->verdicts, &arbiter);
+		if (!report(agent, rc, arbiter))
+			return OUTCOME_FAILED;
+		removed |= victim_was_seen(agent);
+	}
+	puts(removed ? "Success: Powered OFF" : "Success: Already OFF");
+	return OUTCOME_DONE;
+}
+
+/* --- status ---------------------------------------------------------------------------------------- */
+
+/* One device with the key is enough for ON; OFF must be proven on every one. */
+static enum outcome status_of(struct agent *agent, const struct victim *victim)
+{
+	bool on = false;
+	int rc;
+
+	turn_to(agent, victim);
+	rc = blkpr_fence_status(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
+	for (unsigned i = 0; i < agent->list.count && !rc; i++) {
+		if (agent->verdicts[i].result != BLKPR_VICTIM_ON)
+			continue;
+		on = true;
+		agent->verdicts[i].result = BLKPR_OK; /* an answer, not a failure */
+	}
+	if (!report(agent, rc, agent->list.count) && !on)
+		return OUTCOME_FAILED;
+	return on ? OUTCOME_DONE : OUTCOME_OFF;
+}
+
+static enum outcome act_status(struct agent *agent)
+{
+	struct blkpr_error error;
+	enum outcome outcome = OUTCOME_OFF;
+
+	if (plan(agent, &error))
+		return refuse(&error);
+	for (unsigned i = 0; i < agent->nvictims && outcome == OUTCOME_OFF; i++)
+		outcome = status_of(agent, &agent->victims[i]);
+	if (outcome != OUTCOME_FAILED)
+		puts(outcome == OUTCOME_OFF ? "Status: OFF" : "Status: ON");
+	return outcome;
+}
+
+/* --- monitor, list --------------------------------------------------------------------------------- */
+
+static enum outcome act_monitor(struct agent *agent)
+{
+	struct blkpr_error error;
+	int rc;
+
+	agent->nvictims = 0; /* the fencer may name a node; monitor is about this one */
+	rc = plan(agent, &error);
+	if (rc)
+		return refuse(&error);
+	rc = blkpr_fence_monitor(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
+	return report(agent, rc, agent->list.count) ? OUTCOME_DONE : OUTCOME_FAILED;
+}
+
+/* Every node that can be fenced, registered now or not. */
+static int load_nodes(struct agent *agent, struct blkpr_error *error)
+{
+	struct blkpr_error unasked;
+
+	load_cluster(agent);
+	if (!agent->clustered) {
+		*error = agent->unclustered;
+		return -ENOTCONN;
+	}
+	if (cluster_add_remotes(&agent->cluster, agent->deadline, &unasked))
+		qb_log(LOG_INFO, "remote nodes are not known: %s", unasked.text);
+	return 0;
+}
+
+static enum outcome act_list(struct agent *agent)
+{
+	struct blkpr_error error;
+
+	if (load_nodes(agent, &error))
+		return refuse(&error);
+	for (unsigned i = 0; i < agent->cluster.count; i++)
+		printf("%s%s\n", agent->cluster.nodes[i].name, options_get(agent->options, "separator"));
+	return OUTCOME_DONE;
+}
+
+static enum outcome act_list_status(struct agent *agent)
+{
+	static const char *const states[] = { [OUTCOME_DONE] = "ON", [OUTCOME_FAILED] = "UNKNOWN", [OUTCOME_OFF] = "OFF" };
+	const char *separator = options_get(agent->options, "separator");
+	enum outcome worst = OUTCOME_DONE;
+	struct blkpr_error error;
+
+	agent->nvictims = 0;
+	if (load_nodes(agent, &error) || plan(agent, &error))
+		return refuse(&error);
+	for (unsigned i = 0; i < agent->cluster.count; i++) {
+		struct victim victim = { .name = agent->cluster.nodes[i].name };
+		enum outcome outcome = OUTCOME_FAILED;
+
+		if (find_victim(agent, &victim, &error))
+			refuse(&error);
+		else
+			outcome = status_of(agent, &victim);
+		printf("%s%s%s%s\n", victim.name, separator, separator, states[outcome]);
+		if (outcome == OUTCOME_FAILED)
+			worst = OUTCOME_FAILED;
+	}
+	return worst;
+}
+
+/* Only what can be said without root, a cluster or I/O: the fencer validates with any node name, or none. */
+static enum outcome act_validate(struct agent *agent)
+{
+	const char *spec = options_get(agent->options, "devices");
+	struct blkpr_error error;
+
+	if (spec && blkpr_list_add(&agent->list, spec, &error))
+		return refuse(&error);
+	if (!spec || agent->list.count)
+		return OUTCOME_DONE;
+	blkpr_error_set(&error, "no devices: the list in devices is empty");
+	return refuse(&error);
+}
+
+/* --- the table ------------------------------------------------------------------------------------- */
+
+static const struct action actions[] = {
+	{ "on", ACTION_ROOT, act_on },
+	{ "off", ACTION_ROOT | ACTION_NODE, act_off },
+	{ "status", ACTION_ROOT | ACTION_NODE, act_status },
+	{ "list", 0, act_list },
+	{ "list-status", ACTION_ROOT, act_list_status },
+	{ "monitor", ACTION_ROOT, act_monitor },
+	{ "validate-all", 0, act_validate },
+	{ "enable", ACTION_ROOT, act_on },
+	{ "disable", ACTION_ROOT | ACTION_NODE, act_off },
+};
+
+const char *action_names(void)
+{
+	return "on, off, status, list, list-status, monitor, validate-all, metadata";
+}
+
+const struct action *action_find(const char *name)
+{
+	for (unsigned i = 0; i < sizeof(actions) / sizeof(*actions); i++)
+		if (!strcmp(actions[i].name, name))
+			return &actions[i];
+	return NULL;
+}
+
+void agent_clear(struct agent *agent)
+{
+	blkpr_list_clear(&agent->list);
+	cluster_clear(&agent->cluster);
+	free(agent->victims);
+	free(agent->targets);
+	free(agent->verdicts);
+	free(agent->known);
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// corosync's cmap, and crmadmin for what only the CIB knows.
+#include "agents/cluster.h"
+
+#include <corosync/cmap.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agents/run.h"
+
+static struct cluster_node *add_node(struct cluster *cluster)
+{
+	struct cluster_node *nodes = realloc(cluster->nodes, (cluster->count + 1) * sizeof(*nodes));
+
+	if (!nodes)
+		return NULL;
+	cluster->nodes = nodes;
+	nodes[cluster->count] = (struct cluster_node){ 0 };
+	return &nodes[cluster->count++];
+}
+
+static struct cluster_node *node_at(struct cluster *cluster, unsigned position)
+{
+	struct cluster_node *node;
+
+	for (unsigned i = 0; i < cluster->count; i++)
+		if (cluster->nodes[i].position == position)
+			return &cluster->nodes[i];
+	node = add_node(cluster);
+	if (node)
+		node->position = position;
+	return node;
+}
+
+/* Takes KEY = nodelist.node.POSITION.{name,ring0_addr} down; 0 or -ENOMEM. */
+static int take_key(cmap_handle_t cmap, const char *key, struct cluster *cluster)
+{
+	struct cluster_node *node;
+	unsigned position;
+	int used = 0;
+	char **field;
+
+	if (sscanf(key, "nodelist.node.%u.%n", &position, &used) != 1 || !used)
+		return 0;
+	if (strcmp(key + used, "name") && strcmp(key + used, "ring0_addr"))
+		return 0;
+	node = node_at(cluster, position);
+	if (!node)
+		return -ENOMEM;
+	field = strcmp(key + used, "name") ? &node->address : &node->name;
+	if (!*field)
+		cmap_get_string(cmap, key, field);
+	return 0;
+}
+
+static int take_nodes(cmap_handle_t cmap, struct cluster *cluster)
+{
+	char key[CMAP_KEYNAME_MAXLEN + 1];
+	cmap_iter_handle_t iter;
+	int rc = 0;
+
+	if (cmap_iter_init(cmap, "nodelist.node.", &iter) != CS_OK)
+		return -EIO;
+	while (!rc && cmap_iter_next(cmap, iter, key, NULL, NULL) == CS_OK)
+		rc = take_key(cmap, key, cluster);
+	cmap_iter_finalize(cmap, iter);
+	return rc;
+}
+
+/* A node without a name goes by its address, as in Pacemaker; one without either is none. */
+static void settle_names(struct cluster *cluster)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < cluster->count; i++) {
+		struct cluster_node *node = &cluster->nodes[i];
+
+		if (!node->name && node->address)
+			node->name = strdup(node->address);
+		if (node->name)
+			cluster->nodes[kept++] = *node;
+		else
+			free(node->address);
+	}
+	cluster->count = kept;
+}
+
+static void find_self(cmap_handle_t cmap, struct cluster *cluster)
+{
+	uint32_t position;
+
+	if (cmap_get_uint32(cmap, "nodelist.local_node_pos", &position) != CS_OK)
+		return;
+	for (unsigned i = 0; i < cluster->count; i++)
+		if (cluster->nodes[i].position == position)
+			cluster->local = (int)i;
+}
+
+static int load(cmap_handle_t cmap, struct cluster *cluster, struct blkpr_error *error)
+{
+	if (cmap_get_string(cmap, "totem.cluster_name", &cluster->name) != CS_OK) {
+		blkpr_error_set(error, "corosync has no cluster name; set totem.cluster_name in corosync.conf");
+		return -ENODATA;
+	}
+	if (take_nodes(cmap, cluster) || !cluster->count) {
+		blkpr_error_set(error, "corosync has no node list; set nodelist in corosync.conf");
+		return -ENODATA;
+	}
+	settle_names(cluster);
+	find_self(cmap, cluster);
+	return 0;
+}
+
+int cluster_load(struct cluster *cluster, struct blkpr_error *error)
+{
+	cmap_handle_t cmap;
+	cs_error_t answer = cmap_initialize(&cmap);
+	int rc;
+
+	*cluster = (struct cluster){ .local = -1 };
+	if (answer != CS_OK) {
+		blkpr_error_set(error,
+			"corosync cannot be asked for the cluster's name and nodes (error %d); %s", (int)answer,
+			answer == CS_ERR_ACCESS ? "run as root" : "is the cluster started on this node (pcs status)?");
+		return answer == CS_ERR_ACCESS ? -EACCES : -ENOTCONN;
+	}
+	rc = load(cmap, cluster, error);
+	cmap_finalize(cmap);
+	if (rc)
+		cluster_clear(cluster);
+	return rc;
+}
+
+/* "remote node: NAME (ID)" and "guest node: NAME (ID)" of crmadmin --nodes. */
+static int take_remote(struct cluster *cluster, const char *line)
+{
+	char kind[16], name[256];
+	struct cluster_node *node;
+
+	if (sscanf(line, "%15s node: %255s", kind, name) != 2)
+		return 0;
+	if ((strcmp(kind, "remote") && strcmp(kind, "guest")) || cluster_find(cluster, name))
+		return 0;
+	node = add_node(cluster);
+	if (!node)
+		return -ENOMEM;
+	node->remote = true;
+	node->name = strdup(name);
+	if (node->name)
+		return 0;
+	cluster->count--;
+	return -ENOMEM;
+}
+
+int cluster_add_remotes(struct cluster *cluster, int64_t deadline, struct blkpr_error *error)
+{
+	static const char *const argv[] = { "crmadmin", "--nodes", NULL };
+	char *output = NULL, *rest = NULL;
+	int rc = run_program(argv, deadline, &output, error);
+
+	if (rc)
+		return rc;
+	for (char *line = strtok_r(output, "\n", &rest); line && !rc; line = strtok_r(NULL, "\n", &rest))
+		rc = take_remote(cluster, line);
+	free(output);
+	if (rc)
+		blkpr_error_set(error, "out of memory");
+	return rc;
+}
+
+const struct cluster_node *cluster_find(const struct cluster *cluster, const char *name)
+{
+	for (unsigned i = 0; i < cluster->count; i++)
+		if (!strcmp(cluster->nodes[i].name, name))
+			return &cluster->nodes[i];
+	for (unsigned i = 0; i < cluster->count; i++)
+		if (cluster->nodes[i].address && !strcmp(cluster->nodes[i].address, name))
+			return &cluster->nodes[i];
+	return NULL;
+}
+
+const struct cluster_node *cluster_self(const struct cluster *cluster)
+{
+	return cluster->local >= 0 ? &cluster->nodes[cluster->local] : NULL;
+}
+
+void cluster_clear(struct cluster *cluster)
+{
+	for (unsigned i = 0; i < cluster->count; i++) {
+		free(cluster->nodes[i].name);
+		free(cluster->nodes[i].address);
+	}
+	free(cluster->nodes);
+	free(cluster->name);
+	*cluster = (struct cluster){ .local = -1 };
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Who is in the cluster: corosync's node list, and the remote nodes of Pacemaker's CIB. */
+#ifndef BLKPR_CLUSTER_H
+#define BLKPR_CLUSTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/error.h"
+
+struct cluster_node {
+	char *name;        /* as Pacemaker calls it: nodelist.node.N.name, else its first address */
+	char *address;     /* nodelist.node.N.ring0_addr, NULL: none */
+	unsigned position; /* N of nodelist.node.N */
+	bool remote;       /* a remote or guest node: no corosync, no position */
+};
+
+struct cluster {
+	char *name; /* totem.cluster_name */
+	struct cluster_node *nodes;
+	unsigned count;
+	int local; /* index of this node, -1: unknown */
+};
+
+/* Asks corosync. 0, the caller then owns CLUSTER (cluster_clear); or -errno with text. May block while corosync does. */
+int cluster_load(struct cluster *cluster, struct blkpr_error *error);
+
+/* Adds the remote and guest nodes that Pacemaker knows. 0, or -errno with text if Pacemaker cannot be asked. */
+int cluster_add_remotes(struct cluster *cluster, int64_t deadline, struct blkpr_error *error);
+
+/* The node of that name or address; NULL: none. */
+const struct cluster_node *cluster_find(const struct cluster *cluster, const char *name);
+
+/* This node; NULL: unknown. */
+const struct cluster_node *cluster_self(const struct cluster *cluster);
+
+void cluster_clear(struct cluster *cluster);
+
+#endif

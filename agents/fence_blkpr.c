@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// fence_blkpr: a Pacemaker fence agent over the block layer's persistent reservations.
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "config.h"
+
+#include "agents/actions.h"
+#include "agents/log.h"
+#include "agents/options.h"
+#include "lib/clock.h"
+#include "metadata/fence_blkpr.h"
+
+#define NAME "fence_blkpr"
+#define LONGEST_DEADLINE 86400 /* seconds */
+
+/* Descriptors 0 to 2 must be open before anything else is opened: a device must never become stdout. */
+static void secure_stdio(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		close(fd);
+}
+
+static int fail(const struct blkpr_error *error)
+{
+	fprintf(stderr, NAME ": %s\n", error->text);
+	return OUTCOME_FAILED;
+}
+
+static void warn_unknown(const char *name)
+{
+	fprintf(stderr, NAME ": ignoring the unknown parameter '%s'\n", name);
+}
+
+static int read_options(struct options *options, int argc, char *argv[], struct blkpr_error *error)
+{
+	int rc = options_init(options, fence_blkpr_options);
+
+	if (rc) {
+		blkpr_error_set(error, "out of memory");
+		return rc;
+	}
+	if (argc > 1)
+		return options_parse_argv(options, argc, argv, error);
+	if (isatty(STDIN_FILENO))
+		fputs(NAME ": reading name=value lines from the terminal; see " NAME " --help\n", stderr);
+	rc = options_parse_stream(options, stdin, warn_unknown);
+	if (rc)
+		blkpr_error_set(error, "cannot read parameters from stdin: %s", strerror(-rc));
+	return rc;
+}
+
+/* What needs no checks: help, version, metadata. */
+static bool print_documents(const struct options *options, const char *action)
+{
+	if (options_flag(options, "help"))
+		fputs(fence_blkpr_help, stdout);
+	else if (options_flag(options, "version"))
+		puts(NAME " " PACKAGE_VERSION);
+	else if (!strcmp(action, "metadata") || !strcmp(action, "meta-data"))
+		fputs(fence_blkpr_metadata, stdout);
+	else
+		return false;
+	return true;
+}
+
+static int start_log(const struct options *options, struct blkpr_error *error)
+{
+	bool verbose = options_flag(options, "verbose");
+	struct log_options log = {
+		.name = NAME,
+		.verbosity = (unsigned)options_number(options, "verbose_level",
+			verbose ? (long)options_count(options, "verbose") : 0),
+		.quiet = options_flag(options, "quiet") || options_flag(options, "suppress_errors"),
+		.logfile = options_get(options, "logfile"),
+		.debug_file = options_get(options, "debug_file"),
+	};
+
+	return log_open(&log, error);
+}
+
+/* The fencer sends the cluster's node name in nodename, and in plug what pcmk_host_map makes of it. */
+static int take_victims(struct agent *agent, const struct options *options, struct blkpr_error *error)
+{
+	const char *separator = options_get(options, "plug_separator");
+	const char *plug = options_given(options, "nodename");
+	char *names, *rest = NULL;
+
+	if (!plug)
+		plug = options_get(options, "plug");
+	if (!plug && !agent->key)
+		return 0;
+	names = strdup(plug ? plug : ""); /* lives as long as the process */
+	agent->victims = names ? calloc(strlen(names) + 1, sizeof(*agent->victims)) : NULL;
+	if (!agent->victims) {
+		blkpr_error_set(error, "out of memory");
+		return -ENOMEM;
+	}
+	for (char *name = strtok_r(names, separator, &rest); name; name = strtok_r(NULL, separator, &rest))
+		agent->victims[agent->nvictims++].name = name;
+	if (agent->key && agent->nvictims > 1) {
+		blkpr_error_set(error, "key=%s: one key cannot be that of several nodes (%s)",
+			options_get(options, "key"), plug);
+		return -EINVAL;
+	}
+	if (agent->key && !agent->nvictims)
+		agent->nvictims = 1;
+	return 0;
+}
+
+static int take_key(struct agent *agent, const struct options *options, struct blkpr_error *error)
+{
+	const char *text = options_get(options, "key");
+	int rc = text ? blkpr_key_parse(text, &agent->key) : 0;
+
+	if (rc == -ERANGE)
+		blkpr_error_set(error, "key=%.100s: more than 16 hexadecimal digits", text);
+	else if (rc == -EDOM)
+		blkpr_error_set(error, "key=%s: 0 is no key; use 1 to 16 hexadecimal digits", text);
+	else if (rc)
+		blkpr_error_set(error, "key=%.100s: not a key; use 1 to 16 hexadecimal digits", text);
+	return rc;
+}
+
+static int take_number(const struct options *options, const char *name, long least, long most, long *value,
+	struct blkpr_error *error)
+{
+	*value = options_number(options, name, least);
+	if (*value >= least && *value <= most)
+		return 0;
+	blkpr_error_set(error, "%s=%ld: must be from %ld to %ld", name, *value, least, most);
+	return -ERANGE;
+}
+
+static int take_plan(struct agent *agent, const struct options *options, long *delay, long *seconds,
+	struct blkpr_error *error)
+{
+	/* in the order of the choices in metadata/fence_blkpr.xml */
+	static const enum pr_type types[] = { PR_WRITE_EXCLUSIVE_REG_ONLY, PR_EXCLUSIVE_ACCESS_REG_ONLY,
+		PR_WRITE_EXCLUSIVE_ALL_REGS, PR_EXCLUSIVE_ACCESS_ALL_REGS };
+	static const enum blkpr_unknown unknowns[] = { BLKPR_UNKNOWN_FAIL, BLKPR_UNKNOWN_ALLOW,
+		BLKPR_UNKNOWN_EVICT };
+	static const enum blkpr_key_method methods[] = { BLKPR_KEY_NAME64, BLKPR_KEY_HASH, BLKPR_KEY_ID };
+	long parallel = 0;
+	int rc = options_check(options, error);
+
+	if (!rc)
+		rc = take_key(agent, options, error);
+	if (!rc)
+		rc = take_victims(agent, options, error);
+	if (!rc)
+		rc = take_number(options, "max_parallel", 1, 4096, &parallel, error);
+	if (!rc)
+		rc = take_number(options, "delay", 0, LONGEST_DEADLINE, delay, error);
+	if (!rc)
+		rc = take_number(options, "power_timeout", 1, LONGEST_DEADLINE, seconds, error);
+	agent->options = options;
+	agent->method = methods[options_choice(options, "key_value")];
+	agent->fence.type = types[options_choice(options, "reservation_type")];
+	agent->fence.unknown = unknowns[options_choice(options, "unknown_keys")];
+	agent->fence.parallel = (unsigned)parallel;
+	return rc;
+}
+
+static const struct action *find_action(const char *name, const struct agent *agent, struct blkpr_error *error)
+{
+	const struct action *action = action_find(name);
+
+	if (!action)
+		/* these very words tell the fencer that the action does not exist (lib/fencing/st_actions.c) */
+		blkpr_error_set(error, "Unrecognised action '%s'; it is one of %s", name, action_names());
+	else if (action->needs & ACTION_NODE && !agent->nvictims)
+		blkpr_error_set(error, "no node: set plug (-n NODE), or key for its key");
+	else if (action->needs & ACTION_ROOT && geteuid())
+		blkpr_error_set(error, "must run as root: only root may use persistent reservations");
+	else
+		return action;
+	return NULL;
+}
+
+/* For what may block before any worker exists (corosync, a list of devices on a dead file server). */
+static void on_deadline(int number)
+{
+	static const char text[] = NAME ": the deadline has passed before any disk was touched; "
+					"does corosync answer (corosync-cmapctl)?\n";
+
+	(void)number;
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(OUTCOME_FAILED);
+	_exit(OUTCOME_FAILED);
+}
+
+static enum outcome act(struct agent *agent, const struct action *action, long delay, long seconds)
+{
+	if (delay && action->needs & ACTION_NODE && strcmp(action->name, "status")) {
+		qb_log(LOG_INFO, "waiting %ld s, as delay asks", delay);
+		blkpr_clock_pause(delay * 1000, INT64_MAX);
+	}
+	agent->deadline = blkpr_clock_ms() + seconds * 1000;
+	agent->fence.deadline = agent->deadline;
+	signal(SIGALRM, on_deadline);
+	setitimer(ITIMER_REAL, &(struct itimerval){ .it_value.tv_sec = seconds }, NULL);
+	return action->run(agent);
+}
+
+int main(int argc, char *argv[])
+{
+	struct agent agent = { .cluster.local = -1 };
+	const struct action *action;
+	struct options options;
+	struct blkpr_error error;
+	enum outcome outcome;
+	long delay = 0, seconds = 0;
+	const char *name;
+
+	secure_stdio();
+	if (read_options(&options, argc, argv, &error))
+		return fail(&error);
+	name = options_get(&options, "action");
+	if (print_documents(&options, name))
+		return fflush(stdout) ? OUTCOME_FAILED : OUTCOME_DONE;
+	if (take_plan(&agent, &options, &delay, &seconds, &error))
+		return fail(&error);
+	action = find_action(name, &agent, &error);
+	if (!action)
+		return fail(&error);
+	if (start_log(&options, &error))
+		return fail(&error);
+	outcome = act(&agent, action, delay, seconds);
+	if (fflush(stdout) && outcome == OUTCOME_DONE)
+		outcome = OUTCOME_FAILED;
+	agent_clear(&agent);
+	options_clear(&options);
+	log_close();
+	return outcome;
+}

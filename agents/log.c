@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Log targets, by libqb.
+#include "agents/log.h"
+
+#include <string.h>
+#include <syslog.h>
+
+#define LONGEST_LINE 4096
+
+static void add_target(int target, int priority, const char *format)
+{
+	qb_log_filter_ctl(target, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, "*", priority);
+	qb_log_format_set(target, format);
+	qb_log_ctl(target, QB_LOG_CONF_MAX_LINE_LEN, LONGEST_LINE);
+	qb_log_ctl(target, QB_LOG_CONF_ENABLED, QB_TRUE);
+}
+
+static int add_file(const char *path, int priority, struct blkpr_error *error)
+{
+	int target = qb_log_file_open(path);
+
+	if (target < 0) {
+		blkpr_error_set(error, "%s: cannot open the log file: %s", path, strerror(-target));
+		return target;
+	}
+	add_target(target, priority, "%t %N[%P] %p: %b");
+	return 0;
+}
+
+int log_open(const struct log_options *options, struct blkpr_error *error)
+{
+	static const int priorities[] = { LOG_WARNING, LOG_INFO, LOG_DEBUG };
+	int priority = priorities[options->verbosity < 2 ? options->verbosity : 2];
+	int rc = 0;
+
+	qb_log_init(options->name, LOG_DAEMON, LOG_NOTICE);
+	qb_log_ctl(QB_LOG_SYSLOG, QB_LOG_CONF_MAX_LINE_LEN, LONGEST_LINE);
+	if (!options->quiet || options->verbosity)
+		add_target(QB_LOG_STDERR, priority, "%N: %b");
+	if (options->logfile)
+		rc = add_file(options->logfile, priority, error);
+	if (!rc && options->debug_file)
+		rc = add_file(options->debug_file, LOG_DEBUG, error);
+	return rc;
+}
+
+void log_close(void)
+{
+	qb_log_fini();
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Running a program with a deadline.
+#include "agents/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+
+extern char **environ;
+
+struct text {
+	char *data;
+	size_t length;
+};
+
+/* Takes what FD has; 1: more may come, 0: end, -errno. */
+static int take(int fd, struct text *text)
+{
+	char chunk[4096], *larger;
+	ssize_t got = read(fd, chunk, sizeof(chunk));
+
+	if (got < 0)
+		return errno == EINTR ? 1 : -errno;
+	if (!got)
+		return 0;
+	larger = realloc(text->data, text->length + (size_t)got + 1);
+	if (!larger)
+		return -ENOMEM;
+	text->data = larger;
+	memcpy(text->data + text->length, chunk, (size_t)got);
+	text->length += (size_t)got;
+	text->data[text->length] = '\0';
+	return 1;
+}
+
+/* Reads both ends until both are at their end. */
+static int collect(const int fds[2], struct text texts[2], int64_t deadline)
+{
+	struct pollfd polls[2] = { { fds[0], POLLIN, 0 }, { fds[1], POLLIN, 0 } };
+
+	while (polls[0].fd >= 0 || polls[1].fd >= 0) {
+		int64_t left = deadline - blkpr_clock_ms();
+
+		if (left <= 0)
+			return -ETIME;
+		if (poll(polls, 2, (int)left) < 0 && errno != EINTR)
+			return -errno;
+		for (int i = 0; i < 2; i++) {
+			int rc = polls[i].fd >= 0 && polls[i].revents ? take(fds[i], &texts[i]) : 1;
+
+			if (rc < 0)
+				return rc;
+			if (!rc)
+				polls[i].fd = -1;
+		}
+	}
+	return 0;
+}
+
+/* PATH may be empty under a fencer that cleans its environment. */
+static int spawn(const char *const argv[], int out, int err, pid_t *pid)
+{
+	posix_spawn_file_actions_t actions;
+	int rc;
+
+	if (!getenv("PATH"))
+		setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	setenv("LC_ALL", "C", 1);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, out, 1);
+	posix_spawn_file_actions_adddup2(&actions, err, 2);
+	rc = posix_spawnp(pid, argv[0], &actions, NULL, (char *const *)argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	return -rc;
+}
+
+static const char *last_line(struct text *text)
+{
+	char *newline;
+
+	while (text->length && text->data[text->length - 1] == '\n')
+		text->data[--text->length] = '\0';
+	newline = text->length ? strrchr(text->data, '\n') : NULL;
+	return newline ? newline + 1 : text->length ? text->data : "no message";
+}
+
+static int finish(const char *name, pid_t pid, int rc, struct text *stderr_text, struct blkpr_error *error)
+{
+	int status = 0;
+
+	if (rc) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, WNOHANG); /* never waited for: it may sleep in the kernel */
+		blkpr_error_set(error, "%s: %s", name, rc == -ETIME ? "no answer before the deadline" : strerror(-rc));
+		return rc;
+	}
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status) && !WEXITSTATUS(status))
+		return 0;
+	blkpr_error_set(error, "%s failed (status %d): %.300s", name,
+		WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), last_line(stderr_text));
+	return -ECHILD;
+}
+
+int run_program(const char *const argv[], int64_t deadline, char **output, struct blkpr_error *error)
+{
+	int out[2], err[2], rc;
+	struct text texts[2] = { { 0 } };
+	pid_t pid;
+
+	if (pipe2(out, O_CLOEXEC))
+		return -errno;
+	if (pipe2(err, O_CLOEXEC)) {
+		rc = -errno;
+		close(out[0]);
+		close(out[1]);
+		return rc;
+	}
+	rc = spawn(argv, out[1], err[1], &pid);
+	close(out[1]);
+	close(err[1]);
+	if (rc)
+		blkpr_error_set(error, "%s: cannot be run: %s", argv[0], strerror(-rc));
+	else
+		rc = finish(argv[0], pid, collect((int[]){ out[0], err[0] }, texts, deadline), &texts[1], error);
+	close(out[0]);
+	close(err[0]);
+	free(texts[1].data);
+	if (rc)
+		free(texts[0].data);
+	else
+		*output = texts[0].data ? texts[0].data : calloc(1, 1);
+	return rc || *output ? rc : -ENOMEM;
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Verdicts in words.
+#include "agents/say.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agents/log.h"
+
+static const char *const type_names[] = {
+	"no reservation",
+	"WRITE_EXCLUSIVE",
+	"EXCLUSIVE_ACCESS",
+	"WRITE_EXCLUSIVE_REG_ONLY",
+	"EXCLUSIVE_ACCESS_REG_ONLY",
+	"WRITE_EXCLUSIVE_ALL_REGS",
+	"EXCLUSIVE_ACCESS_ALL_REGS",
+};
+
+static const char *type_name(unsigned type)
+{
+	return type < sizeof(type_names) / sizeof(*type_names) ? type_names[type] : "unknown type";
+}
+
+/* --- whose key ------------------------------------------------------------------------------------ */
+
+static const char *owner_by(const struct agent *agent, enum blkpr_key_method method, uint64_t key)
+{
+	for (unsigned i = 0; i < agent->cluster.count; i++)
+		if (agent_node_key(agent, method, &agent->cluster.nodes[i]) == key)
+			return agent->cluster.nodes[i].name;
+	return NULL;
+}
+
+/* "0x6c9d0001 (node2)"; a key that a node would have under another key_value says so. */
+static void print_key(FILE *out, const struct agent *agent, const struct blkpr_target *target, uint64_t key)
+{
+	const char *owner = owner_by(agent, agent->method, key);
+
+	fprintf(out, "0x%" PRIx64, key);
+	if (owner)
+		fprintf(out, " (%s)", owner);
+	else if (key == target->own)
+		fputs(" (this node)", out);
+	else if (agent->victim && agent->victim->name && key == agent->victim->key)
+		fprintf(out, " (%s)", agent->victim->name);
+	for (int method = 0; !owner && method < BLKPR_KEY_METHODS; method++) {
+		const char *other = owner_by(agent, method, key);
+
+		if (other && method != (int)agent->method)
+			fprintf(out, " (what %s has with key_value=%s)", other, blkpr_key_method_names[method]);
+	}
+}
+
+/* --- failures ------------------------------------------------------------------------------------- */
+
+struct scene {
+	const struct agent *agent;
+	const struct blkpr_target *target;
+	const struct blkpr_verdict *verdict;
+};
+
+static void print_own(FILE *out, const struct scene *scene)
+{
+	fputs("this node's key ", out);
+	print_key(out, scene->agent, scene->target, scene->target->own);
+	fputs(" is not registered: this node was evicted, or never unfenced", out);
+}
+
+static void print_victim(FILE *out, const struct scene *scene)
+{
+	print_key(out, scene->agent, scene->target, scene->agent->fence.victim);
+	fputs(" is still registered", out);
+}
+
+static void print_unknown(FILE *out, const struct scene *scene)
+{
+	fputs("the key ", out);
+	print_key(out, scene->agent, scene->target, scene->verdict->offender);
+	fputs(" is registered and belongs to no cluster node", out);
+	if (!scene->agent->fence.victim)
+		return;
+	fputs("; the victim's key ", out);
+	print_key(out, scene->agent, scene->target, scene->agent->fence.victim);
+	fputs(" was not there, so the victim may be using that one", out);
+}
+
+static void print_type(FILE *out, const struct scene *scene)
+{
+	fprintf(out, "a reservation of type %s is held", type_name(scene->verdict->type));
+	if (scene->verdict->holder) {
+		fputs(" by ", out);
+		print_key(out, scene->agent, scene->target, scene->verdict->holder);
+	}
+	fprintf(out, ", not %s", type_name(scene->agent->fence.type));
+}
+
+static void print_step(FILE *out, const struct scene *scene)
+{
+	fprintf(out, "%s (%s, after %u ms)", blkpr_result_text(scene->verdict->result),
+		blkpr_step_names[scene->verdict->step], scene->verdict->elapsed_ms);
+}
+
+static void print_paths(FILE *out, const struct scene *scene)
+{
+	fprintf(out, "this node's key is registered on %u of %u paths", scene->verdict->own_registrations,
+		scene->target->device->paths);
+}
+
+static void print_capability(FILE *out, const struct scene *scene)
+{
+	fprintf(out, "the device does not offer the reservation type %s", type_name(scene->agent->fence.type));
+}
+
+/* What is wrong, if the result's own sentence does not say enough, and what to do about it. */
+static const struct {
+	void (*print)(FILE *out, const struct scene *scene);
+	const char *remedy;
+} explanations[BLKPR_RESULT_COUNT] = {
+	[BLKPR_CONFLICT] = { print_step,
+		"the key may stem from an earlier session of this node: unfence this node again "
+		"(fence_blkpr -o on)" },
+	[BLKPR_ATTENTION] = { print_step, "look at the kernel log and at the target" },
+	[BLKPR_BUSY] = { print_step, "look at the target's load and at its log" },
+	[BLKPR_UNSUPPORTED] = { print_step, "use a disk with SCSI-3 or NVMe reservations, or enable them on the target" },
+	[BLKPR_INVALID] = { print_step, "look at the kernel log; does the device support this reservation type?" },
+	[BLKPR_DENIED] = { print_step, "run as root, with CAP_SYS_ADMIN and CAP_SYS_RAWIO" },
+	[BLKPR_GONE] = { print_step, "reconnect the disk or take it out of devices" },
+	[BLKPR_PATH_FAILED] = { print_step, "repair the paths to the disk (multipath -ll, iscsiadm -m session)" },
+	[BLKPR_IO_ERROR] = { print_step, "look at the kernel log and at the target" },
+	[BLKPR_MALFORMED] = { print_step, "the target's firmware is at fault; read it with sg_persist or nvme resv-report" },
+	[BLKPR_UNSETTLED] = { print_step, "somebody else keeps changing the reservation: find out who, then repeat" },
+	[BLKPR_NO_MEMORY] = { print_step, "free memory, then repeat" },
+	[BLKPR_UNFINISHED] = { print_step, "check the path and the target (its I/O hangs), then repeat" },
+	[BLKPR_CRASHED] = { print_step, "look at the system log; this is a bug" },
+	[BLKPR_VICTIM_ON] = { print_victim, "the device accepted the command and did nothing (NVMe targets before Linux 7.3 do)" },
+	[BLKPR_EVICTED] = { print_own, "unfence it here with fence_blkpr -o on, or let the cluster do it" },
+	[BLKPR_UNKNOWN_KEYS] = { print_unknown,
+		"find its owner (were cluster_name or key_value changed?), then set unknown_keys=evict or allow" },
+	[BLKPR_UNRESERVED] = { NULL, "registrations alone keep nobody out: unfence a node again (fence_blkpr -o on)" },
+	[BLKPR_FOREIGN_TYPE] = { print_type, "it is not ours to break: release it, or set reservation_type to it" },
+	[BLKPR_FEWER_PATHS] = { print_paths, "unfence this node again (fence_blkpr -o on) once all paths are back" },
+	[BLKPR_NOT_CAPABLE] = { print_capability, "set reservation_type to one that it offers" },
+};
+
+static void say_failure(const struct scene *scene)
+{
+	enum blkpr_result result = scene->verdict->result;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out) {
+		qb_log(LOG_ERR, "%s: %s", scene->target->device->name, blkpr_result_text(result));
+		return;
+	}
+	fprintf(out, "%s: ", scene->target->device->name);
+	if (explanations[result].print)
+		explanations[result].print(out, scene);
+	else
+		fputs(blkpr_result_text(result), out);
+	if (explanations[result].remedy)
+		fprintf(out, "; %s", explanations[result].remedy);
+	fclose(out);
+	qb_log(LOG_ERR, "%s", text);
+	free(text);
+}
+
+void say_failures(const struct agent *agent, unsigned arbiter)
+{
+	unsigned untouched = 0;
+
+	for (unsigned i = 0; i < agent->list.count; i++) {
+		struct scene scene = { agent, &agent->targets[i], &agent->verdicts[i] };
+
+		if (scene.verdict->result == BLKPR_UNTOUCHED)
+			untouched++;
+		else if (scene.verdict->result != BLKPR_OK)
+			say_failure(&scene);
+	}
+	if (untouched)
+		qb_log(LOG_ERR, "%u other device%s not touched, since the arbiter did not decide for this node",
+			untouched, untouched == 1 ? " was" : "s were");
+	else if (arbiter && arbiter < agent->list.count)
+		qb_log(LOG_WARNING, "%s decided as arbiter, since %s could not be asked",
+			agent->targets[arbiter].device->name, agent->targets[0].device->name);
+}
+
+/* --- story ---------------------------------------------------------------------------------------- */
+
+static void print_keys(FILE *out, const struct scene *scene)
+{
+	const struct blkpr_verdict *verdict = scene->verdict;
+
+	fprintf(out, ", %u registration%s", verdict->registrations, verdict->registrations == 1 ? "" : "s");
+	for (unsigned i = 0; i < verdict->nkeys; i++) {
+		fputs(i ? ", " : ": ", out);
+		print_key(out, scene->agent, scene->target, verdict->keys[i].key);
+		if (verdict->keys[i].count > 1)
+			fprintf(out, " x%u", verdict->keys[i].count);
+	}
+	fprintf(out, "; %s", type_name(verdict->type));
+	if (verdict->holder) {
+		fputs(" held by ", out);
+		print_key(out, scene->agent, scene->target, verdict->holder);
+	}
+}
+
+static void say_device(const struct scene *scene, bool arbiter)
+{
+	const struct blkpr_device *device = scene->target->device;
+	const struct blkpr_verdict *verdict = scene->verdict;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return;
+	fprintf(out, "%s (%s, %s", device->name, device->wwid, device->kind == BLKPR_NVME ? "NVMe" : "SCSI");
+	if (device->multipath)
+		fprintf(out, " multipath %s, %u path%s", device->path, device->paths, device->paths == 1 ? "" : "s");
+	fprintf(out, "%s): %s", arbiter ? ", arbiter" : "", blkpr_result_name(verdict->result));
+	if (verdict->transport) {
+		fprintf(out, "; PR generation %" PRIu32 " -> %" PRIu32, verdict->generation_before,
+			verdict->generation_after);
+		print_keys(out, scene);
+		if (verdict->restored)
+			fputs("; reservation made", out);
+		if (verdict->evicted)
+			fprintf(out, "; %u key%s removed", verdict->evicted, verdict->evicted == 1 ? "" : "s");
+		fprintf(out, "; read by %s", blkpr_transport_names[verdict->transport]);
+	}
+	fprintf(out, "; %u ms", verdict->elapsed_ms);
+	fclose(out);
+	qb_log(LOG_INFO, "%s", text);
+	free(text);
+}
+
+void say_story(const struct agent *agent, unsigned arbiter)
+{
+	for (unsigned i = 0; i < agent->list.count; i++) {
+		struct scene scene = { agent, &agent->targets[i], &agent->verdicts[i] };
+
+		say_device(&scene, i == arbiter);
+	}
+}
