@@ -321,16 +321,17 @@ class Lab:
         self._wait_ready([node])
 
     def freeze(self, node):
-        """Stop a machine's time."""
+        """Stop a machine's time. (Its kernel only: one that uses ptrace would take its processes' stop for a signal.)"""
         self._must_run(node)
-        os.killpg(self._pid(node), signal.SIGSTOP)
+        os.kill(self._pid(node), signal.SIGSTOP)
+        wait_until(lambda: self.state(node) == "frozen", 5, f"{node} does not stop")
 
     def thaw(self, node):
         """Let a frozen machine go on."""
         self._must_know(node)
         if not self._processes(node):
             raise LabError(f"{node} is off (lab.py start {node})")
-        os.killpg(self._pid(node), signal.SIGCONT)
+        os.kill(self._pid(node), signal.SIGCONT)
 
     def console(self, machine):
         """The path of a machine's console output."""
@@ -406,15 +407,16 @@ class Lab:
         networks = [f"vec{n}:transport=tap,ifname={tap(machine, n)},gro=1,mtu=1500,mac=02:00:00:00:0{n}:{index:02x}"
                     for n in range(4)]
         stage = [f"lab_stage={c['stage']}"] if c["stage"] and machine != "stor" else []
-        argv = ["ip", "netns", "exec", self.netns, *kernel, f"mem={c['memory']}M", f"umid={machine}",
+        argv = [*kernel, f"mem={c['memory']}M", f"umid={machine}",
                 f"uml_dir={self.dir}/uml/", "rootfstype=hostfs", f"rootflags={c['image']}/root", "ro",
                 "init=/lab-init", f"lab_dir={directory}", f"lab_guest={HERE}/guest", *stage,
                 "con=null", "con0=null,fd:1", "quiet", "panic=1", "noreboot",
                 *FAST_BOOT, *networks]
         console = os.open(os.path.join(directory, "console"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        pid = os.posix_spawnp(argv[0], argv, os.environ, setsid=True, file_actions=[
-            (os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, console, 1), (os.POSIX_SPAWN_DUP2, console, 2)])
+        with network_namespace(self.netns):         # so that the process is known to be ours from its first moment
+            pid = os.posix_spawn(argv[0], argv, os.environ, setsid=True, file_actions=[
+                (os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, console, 1), (os.POSIX_SPAWN_DUP2, console, 2)])
         write(os.path.join(directory, "pid"), str(pid))
         os.close(console)
         os.close(null)

@@ -22,9 +22,10 @@ REVERSE = os.environ["SHUFFLE"] == "1" and int(NODE.lstrip("n")) % 2 == 0
 QUEUE = os.environ["QUEUE"] == "1"
 FOREVER = 86400
 
-# Seconds. A cut SAN shows after about NOOP and fails I/O REPLACEMENT later.
-NOOP = 2
-REPLACEMENT = 5
+# Seconds. A cut SAN is noticed after PING_EVERY + PING_WAIT and fails I/O after REPLACEMENT more.
+PING_EVERY = 1
+PING_WAIT = 3
+REPLACEMENT = 2
 
 
 def start_initiator():
@@ -46,8 +47,9 @@ def settings(target):
         "node.session.err_timeo.abort_timeout": FOREVER if hangs else 5,
         "node.session.err_timeo.lu_reset_timeout": FOREVER if hangs else 5,
         "node.session.err_timeo.tgt_reset_timeout": FOREVER if hangs else 5,
-        "node.conn[0].timeo.noop_out_interval": 0 if hangs else NOOP,
-        "node.conn[0].timeo.noop_out_timeout": 0 if hangs else NOOP,
+        # while a ping is under way the kernel does not time commands out: a ping without an end keeps them
+        "node.conn[0].timeo.noop_out_interval": PING_EVERY,
+        "node.conn[0].timeo.noop_out_timeout": FOREVER if hangs else PING_WAIT,
         "node.conn[0].iscsi.HeaderDigest": "None",
     }
 
@@ -127,7 +129,7 @@ def wait_for_disks():
         disks = glob.glob("/sys/block/sd*")
         if len(disks) >= LUNS * PATHS and all(read(d + "/size") != "0" for d in disks):
             return sorted(map(Path, disks))
-        time.sleep(0.02)
+        time.sleep(0.02 + LUNS / 1000)          # looking costs the probes time
 
 
 def link(target, name):
