@@ -101,7 +101,9 @@ static const struct reader readers[BLKPR_READ_TRANSPORTS] = {
 
 /*
  * Two commands, one state: repeated until the generation is the same across both. RESERVE and RELEASE do
- * not count it up, but the reservation is read second, and that is the fresher half.
+ * not count it up, but the reservation is read second, and that is the fresher half. Where nothing is
+ * reserved there is nothing to compare (Linux 7.2 answers READ_RESERVATION with generation 0 then) and
+ * nothing that a success could be concluded from.
  */
 static enum blkpr_result read_with(
 	const struct reader *reader, const struct blkpr_port *port, struct blkpr_report *report)
@@ -115,7 +117,7 @@ static enum blkpr_result read_with(
 		result = reader->reservation(port, &reservation);
 		if (result != BLKPR_OK)
 			return result;
-		if (reservation.generation == report->generation) {
+		if (!reservation.type || reservation.generation == report->generation) {
 			report->type = reservation.type;
 			report->holder = reservation.holder;
 			return BLKPR_OK;
