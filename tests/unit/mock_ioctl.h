@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ioctl() replaced by an ordered script of expected calls with canned replies (link with
+ * -Wl,--wrap=ioctl). A call that is not the next one in the script, or whose argument differs in any
+ * field, fails the test; so does a script that has not been used up. Replies are read when the call comes.
+ */
+#ifndef MOCK_IOCTL_H
+#define MOCK_IOCTL_H
+
+#include <stdint.h>
+
+#include "lib/prin.h"
+
+#define MOCK_FD 7777 /* the only descriptor that the mock accepts */
+#define MOCK_NSID 3
+
+/* An IOC_PR_* command whose argument is *EXPECTED; RC and ERR are what ioctl() gives. */
+void mock_pr(unsigned long request, const void *expected, size_t size, int rc, int err);
+
+/* BLKPR_IOC_PR_READ_KEYS with room for ROOM keys; REGISTERED keys are there, as many as fit are written. */
+void mock_read_keys(unsigned room, const uint64_t *keys, unsigned registered, uint32_t generation);
+void mock_read_keys_fails(unsigned room, int rc, int err);
+
+void mock_read_reservation(uint64_t key, unsigned type, uint32_t generation);
+void mock_read_reservation_fails(int rc, int err);
+
+/* SG_IO with PERSISTENT RESERVE IN: what must come in, and what goes out. */
+struct mock_sgio {
+	enum blkpr_prin_action action;
+	unsigned allocation;
+	int rc, err; /* of the system call */
+	uint8_t status;
+	uint16_t host_status, driver_status;
+	const uint8_t *reply; /* LENGTH bytes of it are written, and RESID is reported */
+	unsigned length;
+	int resid;
+	const uint8_t *sense;
+	unsigned sense_length;
+};
+void mock_sgio(const struct mock_sgio *call);
+
+/* NVME_IOCTL_ID, then NVME_IOCTL_IO_CMD. */
+struct mock_nvme {
+	uint8_t opcode;
+	uint32_t cdw10, cdw11, data_len;
+	const uint8_t *data;  /* what must be sent, DATA_LEN bytes; NULL: not compared */
+	const uint8_t *reply; /* LENGTH bytes of it are written */
+	unsigned length;
+	int rc, err;
+};
+void mock_nvme_id(int nsid, int err);
+void mock_nvme(const struct mock_nvme *call);
+
+/* Setup and teardown of every test that uses the mock. */
+int mock_begin(void **state);
+int mock_end(void **state);
+
+#define mock_test(f) cmocka_unit_test_setup_teardown(f, mock_begin, mock_end)
+
+#endif

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// NVMe Reservation Report and Register by passthrough.
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/nvme.h"
+#include "tests/unit/mock_ioctl.h"
+#include "tests/unit/replies.h"
+#include "tests/unit/unit.h"
+
+#define FIRST_ROOM 4096
+
+static const struct blkpr_port port = { MOCK_FD, BLKPR_NVME };
+static const uint64_t three[] = { 0x6c9d0000, UINT64_MAX, 0 };
+
+static enum blkpr_result parse(
+	const uint8_t *reply, size_t length, struct blkpr_report *report, size_t *needed)
+{
+	uint8_t *copy = malloc(length ? length : 1); /* of that size: AddressSanitizer sees reads past it */
+	enum blkpr_result result;
+
+	assert_non_null(copy);
+	memcpy(copy, reply, length);
+	result = blkpr_nvme_parse_report(copy, length, report, needed);
+	free(copy);
+	return result;
+}
+
+/* --- the parser ----------------------------------------------------------------------------------- */
+
+static void a_report_is_parsed_whole(void **state)
+{
+	uint8_t reply[REPLY_NVME_SIZE(3)];
+	struct blkpr_report report = { 0 };
+	size_t needed;
+
+	(void)state;
+	reply_nvme(reply, 0xfffffffe, PR_WRITE_EXCLUSIVE_REG_ONLY, three, 3, 1);
+	assert_result(parse(reply, sizeof(reply), &report, &needed), BLKPR_OK);
+	assert_int_equal(report.generation, 0xfffffffe);
+	assert_int_equal(report.type, PR_WRITE_EXCLUSIVE_REG_ONLY);
+	assert_true(report.holder == UINT64_MAX);
+	assert_int_equal(report.nkeys, 3);
+	assert_memory_equal(report.keys, three, sizeof(three));
+	blkpr_report_clear(&report);
+}
+
+static void every_type_is_the_kernels_number(void **state)
+{
+	uint8_t reply[REPLY_NVME_SIZE(1)];
+
+	(void)state;
+	for (unsigned type = 0; type <= PR_EXCLUSIVE_ACCESS_ALL_REGS; type++) {
+		struct blkpr_report report = { 0 };
+		size_t needed;
+
+		reply_nvme(reply, 1, type, three, 1, type ? 0 : -1);
+		assert_result(parse(reply, sizeof(reply), &report, &needed), BLKPR_OK);
+		assert_int_equal(report.type, type);
+		blkpr_report_clear(&report);
+	}
+}
+
+static void numbers_that_are_no_type_are_malformed(void **state)
+{
+	uint8_t reply[REPLY_NVME_SIZE(1)];
+
+	(void)state;
+	for (unsigned type = 7; type < 0x100; type++) {
+		struct blkpr_report report = { 0 };
+		size_t needed;
+
+		reply_nvme(reply, 1, type, three, 1, 0);
+		assert_result(parse(reply, sizeof(reply), &report, &needed), BLKPR_MALFORMED);
+		blkpr_report_clear(&report);
+	}
+}
+
+static void a_host_with_key_0_is_a_registrant(void **state)
+{
+	uint8_t reply[REPLY_NVME_SIZE(3)];
+	struct blkpr_report report = { 0 };
+	size_t needed;
+
+	(void)state; /* trap 2: it can write */
+	reply_nvme(reply, 1, PR_WRITE_EXCLUSIVE_REG_ONLY, three, 3, 0);
+	assert_result(parse(reply, sizeof(reply), &report, &needed), BLKPR_OK);
+	assert_int_equal(blkpr_report_count(&report, 0), 1);
+	blkpr_report_clear(&report);
+}
+
+static void no_hosts_are_no_keys(void **state)
+{
+	uint8_t reply[REPLY_NVME_SIZE(0)];
+	struct blkpr_report report = { 0 };
+	size_t needed;
+
+	(void)state;
+	reply_nvme(reply, 1, 0, NULL, 0, -1);
+	assert_result(parse(reply, sizeof(reply), &report, &needed), BLKPR_OK);
+	assert_int_equal(report.nkeys, 0);
+	blkpr_report_clear(&report);
+}
+
+static void a_report_cut_off_at_any_byte_is_never_fewer_keys(void **state)
+{
+	uint8_t reply[REPLY_NVME_SIZE(3)];
+
+	(void)state;
+	reply_nvme(reply, 1, PR_WRITE_EXCLUSIVE_REG_ONLY, three, 3, 0);
+	for (size_t length = 0; length < sizeof(reply); length++) {
+		struct blkpr_report report = { 0 };
+		size_t needed = 0;
+
+		assert_result(parse(reply, length, &report, &needed),
+			length < 64 ? BLKPR_MALFORMED : BLKPR_UNSETTLED);
+		if (length >= 64)
+			assert_int_equal(needed, sizeof(reply));
+		blkpr_report_clear(&report);
+	}
+}
+
+static void the_most_hosts_of_16_bits_are_parsed(void **state)
+{
+	uint8_t *reply = calloc(1, REPLY_NVME_SIZE(65535));
+	struct blkpr_report report = { 0 };
+	size_t needed;
+
+	(void)state;
+	assert_non_null(reply);
+	reply_nvme(reply, 1, PR_WRITE_EXCLUSIVE_REG_ONLY, NULL, 65535, 65534);
+	assert_result(blkpr_nvme_parse_report(reply, REPLY_NVME_SIZE(65535), &report, &needed), BLKPR_OK);
+	assert_int_equal(report.nkeys, 65535);
+	assert_true(report.holder == 65535);
+	blkpr_report_clear(&report);
+	free(reply);
+}
+
+/* --- the command ---------------------------------------------------------------------------------- */
+
+static struct mock_nvme report_command(uint32_t room)
+{
+	return (struct mock_nvme){ .opcode = 0x0e, .cdw10 = room / 4 - 1, .cdw11 = 1, .data_len = room };
+}
+
+static void expect_report(uint32_t room, const uint8_t *reply, size_t size)
+{
+	struct mock_nvme call = report_command(room);
+
+	call.reply = reply;
+	call.length = size;
+	mock_nvme_id(MOCK_NSID, 0);
+	mock_nvme(&call);
+}
+
+static void reading_asks_for_extended_data_of_the_namespace(void **state)
+{
+	uint8_t reply[REPLY_NVME_SIZE(3)];
+	struct blkpr_report report = { 0 };
+
+	(void)state;
+	expect_report(FIRST_ROOM, reply, reply_nvme(reply, 5, PR_WRITE_EXCLUSIVE_REG_ONLY, three, 3, 0));
+	assert_result(blkpr_nvme_read_report(&port, &report), BLKPR_OK);
+	assert_int_equal(report.nkeys, 3);
+	assert_int_equal(report.generation, 5);
+	blkpr_report_clear(&report);
+}
+
+static void the_buffer_grows_to_the_size_that_the_controller_states(void **state)
+{
+	uint8_t *reply = calloc(1, REPLY_NVME_SIZE(200));
+	struct blkpr_report report = { 0 };
+	size_t size = reply_nvme(reply, 5, PR_WRITE_EXCLUSIVE_REG_ONLY, NULL, 200, 0);
+
+	(void)state;
+	expect_report(FIRST_ROOM, reply, size);
+	expect_report(size, reply, size);
+	assert_result(blkpr_nvme_read_report(&port, &report), BLKPR_OK);
+	assert_int_equal(report.nkeys, 200);
+	assert_true(report.keys[199] == 200);
+	blkpr_report_clear(&report);
+	free(reply);
+}
+
+static void a_report_that_grows_every_time_is_unsettled(void **state)
+{
+	uint8_t replies[16][REPLY_NVME_SIZE(0)];
+	struct blkpr_report report = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < 16; i++) {
+		reply_nvme(replies[i], 5, 0, NULL, 0, -1);
+		replies[i][5] = 100 + i;
+		expect_report(i ? REPLY_NVME_SIZE(99 + i) : FIRST_ROOM, replies[i], sizeof(replies[i]));
+	}
+	assert_result(blkpr_nvme_read_report(&port, &report), BLKPR_UNSETTLED);
+	blkpr_report_clear(&report);
+}
+
+static void check_fails(int rc, int err, enum blkpr_result want)
+{
+	uint8_t reply[REPLY_NVME_SIZE(3)];
+	struct mock_nvme call = report_command(FIRST_ROOM);
+	struct blkpr_report report = { 0 };
+
+	reply_nvme(reply, 5, PR_WRITE_EXCLUSIVE_REG_ONLY, three, 3, 0);
+	call.reply = reply;
+	call.length = sizeof(reply);
+	call.rc = rc;
+	call.err = err;
+	mock_nvme_id(MOCK_NSID, 0);
+	mock_nvme(&call);
+	assert_result(blkpr_nvme_read_report(&port, &report), want);
+	blkpr_report_clear(&report);
+}
+
+static void a_status_of_the_controller_is_no_report(void **state)
+{
+	(void)state;
+	check_fails(0x4001, 0, BLKPR_UNSUPPORTED);
+	check_fails(0x4002, 0, BLKPR_INVALID);
+	check_fails(0x4083, 0, BLKPR_CONFLICT);
+	check_fails(0x371, 0, BLKPR_BUSY);
+	check_fails(0x4006, 0, BLKPR_IO_ERROR);
+	check_fails(-1, EACCES, BLKPR_DENIED);
+	check_fails(-1, ENODEV, BLKPR_GONE);
+}
+
+static void check_no_namespace(int nsid, int err, enum blkpr_result want)
+{
+	struct blkpr_report report = { 0 };
+
+	mock_nvme_id(nsid, err);
+	assert_result(blkpr_nvme_read_report(&port, &report), want);
+	blkpr_report_clear(&report);
+}
+
+static void without_a_namespace_nothing_is_sent(void **state)
+{
+	(void)state;
+	check_no_namespace(-1, ENOTTY, BLKPR_UNSUPPORTED);
+	check_no_namespace(-1, EINVAL, BLKPR_INVALID);
+	check_no_namespace(0, 0, BLKPR_INVALID);
+}
+
+static void unregistering_sends_the_current_key_and_no_new_one(void **state)
+{
+	static const uint8_t keys[16] = { 0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01 };
+
+	(void)state;
+	mock_nvme_id(MOCK_NSID, 0);
+	mock_nvme(&(struct mock_nvme){ .opcode = 0x0d, .cdw10 = 1, .data = keys, .data_len = 16 });
+	assert_result(blkpr_nvme_unregister(MOCK_FD, 0x0102030405060708), BLKPR_OK);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_report_is_parsed_whole),
+		cmocka_unit_test(every_type_is_the_kernels_number),
+		cmocka_unit_test(numbers_that_are_no_type_are_malformed),
+		cmocka_unit_test(a_host_with_key_0_is_a_registrant),
+		cmocka_unit_test(no_hosts_are_no_keys),
+		cmocka_unit_test(a_report_cut_off_at_any_byte_is_never_fewer_keys),
+		cmocka_unit_test(the_most_hosts_of_16_bits_are_parsed),
+		mock_test(reading_asks_for_extended_data_of_the_namespace),
+		mock_test(the_buffer_grows_to_the_size_that_the_controller_states),
+		mock_test(a_report_that_grows_every_time_is_unsettled),
+		mock_test(a_status_of_the_controller_is_no_report),
+		mock_test(without_a_namespace_nothing_is_sent),
+		mock_test(unregistering_sends_the_current_key_and_no_new_one),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,674 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// PERSISTENT RESERVE IN: parsers against replies that lie or end early, and the SG_IO around them.
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/prin.h"
+#include "tests/unit/mock_ioctl.h"
+#include "tests/unit/replies.h"
+#include "tests/unit/unit.h"
+
+#define FIRST_ALLOCATION 520 /* room for 64 keys */
+
+static const struct blkpr_port port = { MOCK_FD, BLKPR_SCSI };
+static const uint64_t three[] = { 0x6c9d0000, UINT64_MAX, 0x6c9d0000 };
+
+/* A copy of exactly LENGTH bytes on the heap: AddressSanitizer sees every byte read past it. */
+static uint8_t *exactly(const uint8_t *reply, size_t length)
+{
+	uint8_t *copy = malloc(length ? length : 1);
+
+	assert_non_null(copy);
+	memcpy(copy, reply, length);
+	return copy;
+}
+
+static enum blkpr_result parse_keys(
+	const uint8_t *reply, size_t length, struct blkpr_report *report, size_t *needed)
+{
+	uint8_t *copy = exactly(reply, length);
+	enum blkpr_result result = blkpr_prin_parse_keys(copy, length, report, needed);
+
+	free(copy);
+	return result;
+}
+
+/* --- READ KEYS, parsed ---------------------------------------------------------------------------- */
+
+static void keys_are_parsed_with_their_generation(void **state)
+{
+	uint8_t reply[REPLY_KEYS_SIZE(3)];
+	struct blkpr_report report = { 0 };
+	size_t needed;
+
+	(void)state;
+	reply_keys(reply, 0xfffffffe, three, 3);
+	assert_result(parse_keys(reply, sizeof(reply), &report, &needed), BLKPR_OK);
+	assert_int_equal(report.generation, 0xfffffffe);
+	assert_int_equal(report.nkeys, 3);
+	assert_memory_equal(report.keys, three, sizeof(three));
+	blkpr_report_clear(&report);
+}
+
+static void no_keys_are_no_keys(void **state)
+{
+	uint8_t reply[8];
+	struct blkpr_report report = { 0 };
+	size_t needed;
+
+	(void)state;
+	reply_keys(reply, 7, NULL, 0);
+	assert_result(parse_keys(reply, sizeof(reply), &report, &needed), BLKPR_OK);
+	assert_int_equal(report.nkeys, 0);
+	assert_int_equal(report.generation, 7);
+	blkpr_report_clear(&report);
+}
+
+static void keys_cut_off_at_any_byte_are_never_fewer_keys(void **state)
+{
+	uint8_t reply[REPLY_KEYS_SIZE(3)];
+
+	(void)state;
+	reply_keys(reply, 7, three, 3);
+	for (size_t length = 0; length < sizeof(reply); length++) {
+		struct blkpr_report report = { 0 };
+		size_t needed = 0;
+		enum blkpr_result result = parse_keys(reply, length, &report, &needed);
+
+		assert_result(result, length < 8 ? BLKPR_MALFORMED : BLKPR_UNSETTLED);
+		if (result == BLKPR_UNSETTLED)
+			assert_int_equal(needed, sizeof(reply));
+		blkpr_report_clear(&report);
+	}
+}
+
+static void a_length_that_is_no_multiple_of_8_is_malformed(void **state)
+{
+	uint8_t reply[REPLY_KEYS_SIZE(3)];
+
+	(void)state;
+	for (uint32_t bytes = 0; bytes < 24; bytes++) {
+		struct blkpr_report report = { 0 };
+		size_t needed;
+
+		reply_keys(reply, 7, three, 3);
+		put_be32(reply + 4, bytes);
+		assert_result(parse_keys(reply, sizeof(reply), &report, &needed),
+			bytes % 8 ? BLKPR_MALFORMED : BLKPR_OK);
+		blkpr_report_clear(&report);
+	}
+}
+
+static void a_length_beyond_what_was_received_asks_for_more(void **state)
+{
+	static const uint32_t lies[] = { 32, 65528, 65536, 0x7ffffff8, 0xfffffff8 };
+	uint8_t reply[REPLY_KEYS_SIZE(3)];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(lies); i++) {
+		struct blkpr_report report = { 0 };
+		size_t needed = 0;
+
+		reply_keys(reply, 7, three, 3);
+		put_be32(reply + 4, lies[i]);
+		assert_result(parse_keys(reply, sizeof(reply), &report, &needed), BLKPR_UNSETTLED);
+		assert_true(needed == 8 + (size_t)lies[i]);
+		blkpr_report_clear(&report);
+	}
+}
+
+static void key_0_is_kept(void **state)
+{
+	static const uint64_t keys[] = { 0, 5 };
+	uint8_t reply[REPLY_KEYS_SIZE(2)];
+	struct blkpr_report report = { 0 };
+	size_t needed;
+
+	(void)state;
+	reply_keys(reply, 7, keys, 2);
+	assert_result(parse_keys(reply, sizeof(reply), &report, &needed), BLKPR_OK);
+	assert_int_equal(blkpr_report_count(&report, 0), 1);
+	blkpr_report_clear(&report);
+}
+
+/* --- READ RESERVATION, parsed --------------------------------------------------------------------- */
+
+static enum blkpr_result parse_reservation(const uint8_t *reply, size_t length, struct blkpr_report *report)
+{
+	uint8_t *copy = exactly(reply, length);
+	enum blkpr_result result = blkpr_prin_parse_reservation(copy, length, report);
+
+	free(copy);
+	return result;
+}
+
+static void every_type_is_parsed_into_the_kernels_number(void **state)
+{
+	uint8_t reply[REPLY_RESERVATION_SIZE];
+
+	(void)state;
+	for (unsigned type = PR_WRITE_EXCLUSIVE; type <= PR_EXCLUSIVE_ACCESS_ALL_REGS; type++) {
+		struct blkpr_report report = { 0 };
+		size_t size = reply_reservation(reply, 9, UINT64_MAX, type);
+
+		assert_result(parse_reservation(reply, size, &report), BLKPR_OK);
+		assert_int_equal(report.type, type);
+		assert_true(report.holder == UINT64_MAX);
+		assert_int_equal(report.generation, 9);
+	}
+}
+
+static void no_reservation_is_type_0(void **state)
+{
+	uint8_t reply[REPLY_RESERVATION_SIZE];
+	struct blkpr_report report = { .type = 3, .holder = 4 };
+
+	(void)state;
+	reply_reservation(reply, 9, 0, 0);
+	assert_result(parse_reservation(reply, 8, &report), BLKPR_OK);
+	assert_int_equal(report.type, 0);
+	assert_true(report.holder == 0);
+	assert_int_equal(report.generation, 9);
+}
+
+static void all_registrants_with_key_0_is_a_reservation(void **state)
+{
+	uint8_t reply[REPLY_RESERVATION_SIZE];
+	struct blkpr_report report = { 0 };
+
+	(void)state; /* trap 11 */
+	reply_reservation(reply, 9, 0, PR_WRITE_EXCLUSIVE_ALL_REGS);
+	assert_result(parse_reservation(reply, sizeof(reply), &report), BLKPR_OK);
+	assert_int_equal(report.type, PR_WRITE_EXCLUSIVE_ALL_REGS);
+}
+
+static void numbers_that_are_no_type_are_malformed(void **state)
+{
+	static const uint8_t spc[] = { 0, 2, 4, 9, 10, 11, 12, 13, 14, 15 };
+	uint8_t reply[REPLY_RESERVATION_SIZE];
+	struct blkpr_report report = { 0 };
+
+	(void)state;
+	reply_reservation(reply, 9, 1, PR_WRITE_EXCLUSIVE);
+	for (unsigned i = 0; i < ARRAY_SIZE(spc); i++) {
+		reply[21] = spc[i];
+		assert_result(parse_reservation(reply, sizeof(reply), &report), BLKPR_MALFORMED);
+	}
+}
+
+static void a_reservation_cut_off_at_any_byte_is_malformed(void **state)
+{
+	uint8_t reply[REPLY_RESERVATION_SIZE];
+
+	(void)state;
+	reply_reservation(reply, 9, 1, PR_WRITE_EXCLUSIVE);
+	for (size_t length = 0; length < sizeof(reply); length++) {
+		struct blkpr_report report = { 0 };
+
+		assert_result(parse_reservation(reply, length, &report), BLKPR_MALFORMED);
+	}
+}
+
+static void a_reservation_with_a_short_length_is_malformed(void **state)
+{
+	uint8_t reply[REPLY_RESERVATION_SIZE];
+	struct blkpr_report report = { 0 };
+
+	(void)state;
+	reply_reservation(reply, 9, 1, PR_WRITE_EXCLUSIVE);
+	for (uint32_t bytes = 1; bytes < 16; bytes++) {
+		put_be32(reply + 4, bytes);
+		assert_result(parse_reservation(reply, sizeof(reply), &report), BLKPR_MALFORMED);
+	}
+}
+
+/* --- REPORT CAPABILITIES, parsed ------------------------------------------------------------------ */
+
+static enum blkpr_result parse_capabilities(
+	const uint8_t *reply, size_t length, struct blkpr_capabilities *capabilities)
+{
+	uint8_t *copy = exactly(reply, length);
+	enum blkpr_result result = blkpr_prin_parse_capabilities(copy, length, capabilities);
+
+	free(copy);
+	return result;
+}
+
+static void each_bit_of_the_type_mask_is_its_type(void **state)
+{
+	static const struct {
+		uint8_t low, high;
+		enum pr_type type;
+	} rows[] = {
+		{ 0x02, 0, PR_WRITE_EXCLUSIVE },
+		{ 0x08, 0, PR_EXCLUSIVE_ACCESS },
+		{ 0x20, 0, PR_WRITE_EXCLUSIVE_REG_ONLY },
+		{ 0x40, 0, PR_EXCLUSIVE_ACCESS_REG_ONLY },
+		{ 0x80, 0, PR_WRITE_EXCLUSIVE_ALL_REGS },
+		{ 0, 0x01, PR_EXCLUSIVE_ACCESS_ALL_REGS },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		const uint8_t reply[8] = { 0, 8, 0, 0x80, rows[i].low, rows[i].high };
+		struct blkpr_capabilities capabilities;
+
+		assert_result(parse_capabilities(reply, sizeof(reply), &capabilities), BLKPR_OK);
+		assert_int_equal(capabilities.types, 1 << rows[i].type);
+	}
+}
+
+static void a_mask_that_is_not_valid_says_nothing(void **state)
+{
+	const uint8_t reply[8] = { 0, 8, 1, 0x00, 0xea, 0x01 };
+	struct blkpr_capabilities capabilities;
+
+	(void)state;
+	assert_result(parse_capabilities(reply, sizeof(reply), &capabilities), BLKPR_OK);
+	assert_int_equal(capabilities.types, 0);
+	assert_true(capabilities.ptpl);
+}
+
+static void capabilities_cut_off_at_any_byte_are_malformed(void **state)
+{
+	const uint8_t reply[8] = { 0, 8, 1, 0x80, 0xea, 0x01 };
+	struct blkpr_capabilities capabilities;
+
+	(void)state;
+	for (size_t length = 0; length < sizeof(reply); length++)
+		assert_result(parse_capabilities(reply, length, &capabilities), BLKPR_MALFORMED);
+}
+
+static void capabilities_with_a_short_length_are_malformed(void **state)
+{
+	uint8_t reply[8] = { 0, 8, 1, 0x80, 0xea, 0x01 };
+	struct blkpr_capabilities capabilities;
+
+	(void)state;
+	for (uint8_t length = 0; length < 8; length++) {
+		reply[1] = length;
+		assert_result(parse_capabilities(reply, sizeof(reply), &capabilities), BLKPR_MALFORMED);
+	}
+}
+
+/* --- sense data ----------------------------------------------------------------------------------- */
+
+static const struct {
+	uint8_t key, asc, ascq;
+	enum blkpr_result result;
+} senses[] = {
+	{ 0x6, 0x2a, 0x03, BLKPR_ATTENTION }, /* reservations preempted */
+	{ 0x6, 0x2a, 0x04, BLKPR_ATTENTION },
+	{ 0x6, 0x2a, 0x05, BLKPR_ATTENTION }, /* registrations preempted */
+	{ 0x6, 0x29, 0x00, BLKPR_ATTENTION },
+	{ 0x5, 0x20, 0x00, BLKPR_UNSUPPORTED },
+	{ 0x5, 0x24, 0x00, BLKPR_INVALID },
+	{ 0x2, 0x04, 0x01, BLKPR_BUSY },
+	{ 0x2, 0x04, 0x0a, BLKPR_BUSY },
+	{ 0x2, 0x04, 0x0c, BLKPR_IO_ERROR }, /* port in unavailable state */
+	{ 0x2, 0x3a, 0x00, BLKPR_IO_ERROR },
+	{ 0x3, 0x11, 0x00, BLKPR_IO_ERROR },
+	{ 0x4, 0x44, 0x00, BLKPR_IO_ERROR },
+	{ 0xb, 0x00, 0x00, BLKPR_BUSY },
+	{ 0x0, 0x00, 0x00, BLKPR_IO_ERROR }, /* CHECK CONDITION is no success, whatever the sense says */
+};
+
+static void fixed_sense_is_understood(void **state)
+{
+	uint8_t sense[18];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(senses); i++) {
+		size_t length = sense_fixed(sense, senses[i].key, senses[i].asc, senses[i].ascq);
+
+		assert_result(blkpr_prin_parse_sense(sense, length), senses[i].result);
+	}
+}
+
+static void descriptor_sense_is_understood(void **state)
+{
+	uint8_t sense[8];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(senses); i++) {
+		size_t length = sense_descriptor(sense, senses[i].key, senses[i].asc, senses[i].ascq);
+
+		assert_result(blkpr_prin_parse_sense(sense, length), senses[i].result);
+	}
+}
+
+static void sense_that_ends_before_its_codes_is_an_io_error(void **state)
+{
+	uint8_t sense[18];
+
+	(void)state;
+	sense_fixed(sense, 6, 0x2a, 5);
+	for (size_t length = 0; length < 14; length++) {
+		uint8_t *copy = exactly(sense, length);
+
+		assert_result(blkpr_prin_parse_sense(copy, length), BLKPR_IO_ERROR);
+		free(copy);
+	}
+	sense_descriptor(sense, 6, 0x2a, 5);
+	for (size_t length = 0; length < 4; length++) {
+		uint8_t *copy = exactly(sense, length);
+
+		assert_result(blkpr_prin_parse_sense(copy, length), BLKPR_IO_ERROR);
+		free(copy);
+	}
+}
+
+static void no_sense_is_ever_success(void **state)
+{
+	uint8_t sense[18];
+
+	(void)state;
+	for (unsigned response = 0; response < 0x100; response++)
+		for (uint8_t key = 0; key < 16; key++) {
+			sense_fixed(sense, key, 0, 0);
+			sense[0] = response;
+			assert_true(blkpr_prin_parse_sense(sense, sizeof(sense)) != BLKPR_OK);
+		}
+}
+
+/* --- READ KEYS over SG_IO ------------------------------------------------------------------------- */
+
+static void expect_keys(unsigned allocation, const uint8_t *reply, size_t size)
+{
+	unsigned length = size < allocation ? size : allocation;
+
+	mock_sgio(&(struct mock_sgio){ .action = BLKPR_PRIN_READ_KEYS, .allocation = allocation, .reply = reply,
+		.length = length, .resid = (int)(allocation - length) });
+}
+
+static void reading_keys_sends_one_command(void **state)
+{
+	uint8_t reply[REPLY_KEYS_SIZE(3)];
+	struct blkpr_report report = { 0 };
+
+	(void)state;
+	expect_keys(FIRST_ALLOCATION, reply, reply_keys(reply, 7, three, 3));
+	assert_result(blkpr_prin_read_keys(&port, &report), BLKPR_OK);
+	assert_int_equal(report.nkeys, 3);
+	assert_memory_equal(report.keys, three, sizeof(three));
+	blkpr_report_clear(&report);
+}
+
+static void the_buffer_grows_to_the_size_that_the_device_states(void **state)
+{
+	uint8_t reply[REPLY_KEYS_SIZE(500)];
+	size_t size = reply_keys(reply, 7, NULL, 500);
+	struct blkpr_report report = { 0 };
+
+	(void)state;
+	expect_keys(FIRST_ALLOCATION, reply, size);
+	expect_keys(size, reply, size);
+	assert_result(blkpr_prin_read_keys(&port, &report), BLKPR_OK);
+	assert_int_equal(report.nkeys, 500);
+	assert_true(report.keys[499] == 500);
+	blkpr_report_clear(&report);
+}
+
+static void a_list_that_grows_meanwhile_is_asked_for_again(void **state)
+{
+	uint8_t reply[REPLY_KEYS_SIZE(101)];
+	struct blkpr_report report = { 0 };
+
+	(void)state;
+	reply_keys(reply, 7, NULL, 101);
+	put_be32(reply + 4, 8 * 100); /* the first time there were 100 */
+	mock_sgio(&(struct mock_sgio){ .action = BLKPR_PRIN_READ_KEYS, .allocation = FIRST_ALLOCATION,
+		.reply = (uint8_t[FIRST_ALLOCATION]){ [6] = 3, [7] = 0x20 }, .length = FIRST_ALLOCATION });
+	put_be32(reply + 4, 8 * 101);
+	expect_keys(REPLY_KEYS_SIZE(100), reply, sizeof(reply));
+	expect_keys(sizeof(reply), reply, sizeof(reply));
+	assert_result(blkpr_prin_read_keys(&port, &report), BLKPR_OK);
+	assert_int_equal(report.nkeys, 101);
+	blkpr_report_clear(&report);
+}
+
+static void the_longest_list_of_16_bits_is_read(void **state)
+{
+	static uint8_t reply[REPLY_KEYS_SIZE(8190)];
+	struct blkpr_report report = { 0 };
+
+	(void)state;
+	reply_keys(reply, 7, NULL, 8190);
+	expect_keys(FIRST_ALLOCATION, reply, sizeof(reply));
+	expect_keys(sizeof(reply), reply, sizeof(reply));
+	assert_result(blkpr_prin_read_keys(&port, &report), BLKPR_OK);
+	assert_int_equal(report.nkeys, 8190);
+	assert_true(report.keys[8189] == 8190);
+	blkpr_report_clear(&report);
+}
+
+static void lists_beyond_16_bits_of_allocation_length_are_an_error(void **state)
+{
+	static const unsigned counts[] = { 8191, 65535, 0x1fffffff };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(counts); i++) {
+		uint8_t reply[FIRST_ALLOCATION] = { 0 };
+		struct blkpr_report report = { 0 };
+
+		put_be32(reply + 4, 8 * counts[i]);
+		expect_keys(FIRST_ALLOCATION, reply, sizeof(reply));
+		assert_result(blkpr_prin_read_keys(&port, &report), BLKPR_MALFORMED);
+		blkpr_report_clear(&report);
+	}
+}
+
+static void a_reply_shorter_than_its_length_says_is_malformed(void **state)
+{
+	uint8_t reply[REPLY_KEYS_SIZE(3)];
+
+	(void)state;
+	reply_keys(reply, 7, three, 3);
+	for (size_t length = 0; length < sizeof(reply); length++) {
+		struct blkpr_report report = { 0 };
+
+		expect_keys(FIRST_ALLOCATION, reply, length);
+		assert_result(blkpr_prin_read_keys(&port, &report), BLKPR_MALFORMED);
+		blkpr_report_clear(&report);
+	}
+}
+
+static void a_residue_larger_than_the_buffer_is_malformed(void **state)
+{
+	static const int residues[] = { FIRST_ALLOCATION, FIRST_ALLOCATION + 1, 1 << 30 };
+	uint8_t reply[REPLY_KEYS_SIZE(3)];
+
+	(void)state;
+	reply_keys(reply, 7, three, 3);
+	for (unsigned i = 0; i < ARRAY_SIZE(residues); i++) {
+		struct blkpr_report report = { 0 };
+
+		mock_sgio(&(struct mock_sgio){ .action = BLKPR_PRIN_READ_KEYS, .allocation = FIRST_ALLOCATION,
+			.reply = reply, .length = sizeof(reply), .resid = residues[i] });
+		assert_result(blkpr_prin_read_keys(&port, &report), BLKPR_MALFORMED);
+		blkpr_report_clear(&report);
+	}
+}
+
+static void a_negative_residue_is_no_more_than_the_buffer(void **state)
+{
+	uint8_t reply[REPLY_KEYS_SIZE(3)];
+	struct blkpr_report report = { 0 };
+
+	(void)state;
+	reply_keys(reply, 7, three, 3);
+	mock_sgio(&(struct mock_sgio){ .action = BLKPR_PRIN_READ_KEYS, .allocation = FIRST_ALLOCATION,
+		.reply = reply, .length = sizeof(reply), .resid = -4096 });
+	assert_result(blkpr_prin_read_keys(&port, &report), BLKPR_OK);
+	assert_int_equal(report.nkeys, 3);
+	blkpr_report_clear(&report);
+}
+
+/* --- statuses of SG_IO ---------------------------------------------------------------------------- */
+
+static void check_status(const struct mock_sgio *how, enum blkpr_result want)
+{
+	uint8_t reply[REPLY_KEYS_SIZE(3)];
+	struct blkpr_report report = { 0 };
+	struct mock_sgio call = *how;
+
+	call.action = BLKPR_PRIN_READ_KEYS;
+	call.allocation = FIRST_ALLOCATION;
+	call.reply = reply; /* a whole reply, so that nothing but the status can make it fail */
+	call.length = reply_keys(reply, 7, three, 3);
+	mock_sgio(&call);
+	assert_result(blkpr_prin_read_keys(&port, &report), want);
+	blkpr_report_clear(&report);
+}
+
+static void scsi_status_decides(void **state)
+{
+	(void)state;
+	check_status(&(struct mock_sgio){ .status = 0x00 }, BLKPR_OK);
+	check_status(&(struct mock_sgio){ .status = 0x08 }, BLKPR_BUSY);
+	check_status(&(struct mock_sgio){ .status = 0x28 }, BLKPR_BUSY);
+	check_status(&(struct mock_sgio){ .status = 0x40 }, BLKPR_BUSY);
+	check_status(&(struct mock_sgio){ .status = 0x18 }, BLKPR_CONFLICT);
+	check_status(&(struct mock_sgio){ .status = 0x30 }, BLKPR_IO_ERROR);
+}
+
+static void no_status_but_good_is_success(void **state)
+{
+	(void)state;
+	for (unsigned status = 1; status < 0x100; status++) {
+		uint8_t reply[REPLY_KEYS_SIZE(3)];
+		struct blkpr_report report = { 0 };
+		size_t length = reply_keys(reply, 7, three, 3);
+
+		mock_sgio(&(struct mock_sgio){ .action = BLKPR_PRIN_READ_KEYS, .allocation = FIRST_ALLOCATION,
+			.reply = reply, .length = length, .status = status });
+		assert_true(blkpr_prin_read_keys(&port, &report) != BLKPR_OK);
+		blkpr_report_clear(&report);
+	}
+}
+
+static void check_condition_is_read_from_the_sense_data(void **state)
+{
+	uint8_t sense[18];
+
+	(void)state;
+	sense_fixed(sense, 6, 0x2a, 3);
+	check_status(&(struct mock_sgio){ .status = 2, .driver_status = 8, .sense = sense, .sense_length = 18 },
+		BLKPR_ATTENTION);
+	sense_descriptor(sense, 6, 0x2a, 5);
+	check_status(&(struct mock_sgio){ .status = 2, .sense = sense, .sense_length = 8 }, BLKPR_ATTENTION);
+	sense_fixed(sense, 5, 0x20, 0);
+	check_status(
+		&(struct mock_sgio){ .status = 2, .sense = sense, .sense_length = 18 }, BLKPR_UNSUPPORTED);
+	check_status(&(struct mock_sgio){ .status = 2 }, BLKPR_IO_ERROR);
+}
+
+static void host_and_driver_bytes_decide(void **state)
+{
+	(void)state;
+	check_status(&(struct mock_sgio){ .host_status = 0x01 }, BLKPR_PATH_FAILED);
+	check_status(&(struct mock_sgio){ .host_status = 0x03 }, BLKPR_PATH_FAILED);
+	check_status(&(struct mock_sgio){ .host_status = 0x07 }, BLKPR_IO_ERROR);
+	check_status(&(struct mock_sgio){ .host_status = 0x0e }, BLKPR_BUSY);
+	check_status(&(struct mock_sgio){ .host_status = 0x0f }, BLKPR_PATH_FAILED);
+	check_status(&(struct mock_sgio){ .host_status = 0x01, .status = 0x18 }, BLKPR_PATH_FAILED);
+	check_status(&(struct mock_sgio){ .driver_status = 0x08 }, BLKPR_OK);
+	check_status(&(struct mock_sgio){ .driver_status = 0x06 }, BLKPR_IO_ERROR);
+	check_status(&(struct mock_sgio){ .driver_status = 0x04 }, BLKPR_IO_ERROR);
+}
+
+static void a_refused_system_call_is_told_from_a_refused_command(void **state)
+{
+	(void)state;
+	check_status(&(struct mock_sgio){ .rc = -1, .err = ENOTTY }, BLKPR_UNSUPPORTED);
+	check_status(&(struct mock_sgio){ .rc = -1, .err = EINVAL }, BLKPR_INVALID);
+	check_status(&(struct mock_sgio){ .rc = -1, .err = EPERM }, BLKPR_DENIED);
+	check_status(&(struct mock_sgio){ .rc = -1, .err = ENODEV }, BLKPR_GONE);
+}
+
+/* --- the other two over SG_IO --------------------------------------------------------------------- */
+
+static void reading_the_reservation_sends_one_command(void **state)
+{
+	uint8_t reply[REPLY_RESERVATION_SIZE];
+	struct blkpr_report report = { 0 };
+
+	(void)state;
+	reply_reservation(reply, 7, 5, PR_EXCLUSIVE_ACCESS_REG_ONLY);
+	mock_sgio(&(struct mock_sgio){ .action = BLKPR_PRIN_READ_RESERVATION, .allocation = 24, .reply = reply,
+		.length = 24 });
+	assert_result(blkpr_prin_read_reservation(&port, &report), BLKPR_OK);
+	assert_int_equal(report.type, PR_EXCLUSIVE_ACCESS_REG_ONLY);
+}
+
+static void a_reservation_with_a_residue_is_malformed(void **state)
+{
+	uint8_t reply[REPLY_RESERVATION_SIZE];
+	struct blkpr_report report = { 0 };
+
+	(void)state;
+	reply_reservation(reply, 7, 5, PR_EXCLUSIVE_ACCESS_REG_ONLY);
+	for (int resid = 1; resid < 30; resid++) {
+		mock_sgio(&(struct mock_sgio){ .action = BLKPR_PRIN_READ_RESERVATION, .allocation = 24,
+			.reply = reply, .length = 24, .resid = resid });
+		assert_result(blkpr_prin_read_reservation(&port, &report), BLKPR_MALFORMED);
+	}
+}
+
+static void reading_capabilities_sends_one_command(void **state)
+{
+	const uint8_t reply[8] = { 0, 8, 1, 0x80, 0xea, 0x01 };
+	struct blkpr_capabilities capabilities;
+
+	(void)state;
+	mock_sgio(&(struct mock_sgio){
+		.action = BLKPR_PRIN_REPORT_CAPABILITIES, .allocation = 8, .reply = reply, .length = 8 });
+	assert_result(blkpr_prin_read_capabilities(&port, &capabilities), BLKPR_OK);
+	assert_int_equal(capabilities.types, 0x7e);
+	assert_true(capabilities.ptpl);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keys_are_parsed_with_their_generation),
+		cmocka_unit_test(no_keys_are_no_keys),
+		cmocka_unit_test(keys_cut_off_at_any_byte_are_never_fewer_keys),
+		cmocka_unit_test(a_length_that_is_no_multiple_of_8_is_malformed),
+		cmocka_unit_test(a_length_beyond_what_was_received_asks_for_more),
+		cmocka_unit_test(key_0_is_kept),
+		cmocka_unit_test(every_type_is_parsed_into_the_kernels_number),
+		cmocka_unit_test(no_reservation_is_type_0),
+		cmocka_unit_test(all_registrants_with_key_0_is_a_reservation),
+		cmocka_unit_test(numbers_that_are_no_type_are_malformed),
+		cmocka_unit_test(a_reservation_cut_off_at_any_byte_is_malformed),
+		cmocka_unit_test(a_reservation_with_a_short_length_is_malformed),
+		cmocka_unit_test(each_bit_of_the_type_mask_is_its_type),
+		cmocka_unit_test(a_mask_that_is_not_valid_says_nothing),
+		cmocka_unit_test(capabilities_cut_off_at_any_byte_are_malformed),
+		cmocka_unit_test(capabilities_with_a_short_length_are_malformed),
+		cmocka_unit_test(fixed_sense_is_understood),
+		cmocka_unit_test(descriptor_sense_is_understood),
+		cmocka_unit_test(sense_that_ends_before_its_codes_is_an_io_error),
+		cmocka_unit_test(no_sense_is_ever_success),
+		mock_test(reading_keys_sends_one_command),
+		mock_test(the_buffer_grows_to_the_size_that_the_device_states),
+		mock_test(a_list_that_grows_meanwhile_is_asked_for_again),
+		mock_test(the_longest_list_of_16_bits_is_read),
+		mock_test(lists_beyond_16_bits_of_allocation_length_are_an_error),
+		mock_test(a_reply_shorter_than_its_length_says_is_malformed),
+		mock_test(a_residue_larger_than_the_buffer_is_malformed),
+		mock_test(a_negative_residue_is_no_more_than_the_buffer),
+		mock_test(scsi_status_decides),
+		mock_test(no_status_but_good_is_success),
+		mock_test(check_condition_is_read_from_the_sense_data),
+		mock_test(host_and_driver_bytes_decide),
+		mock_test(a_refused_system_call_is_told_from_a_refused_command),
+		mock_test(reading_the_reservation_sends_one_command),
+		mock_test(a_reservation_with_a_residue_is_malformed),
+		mock_test(reading_capabilities_sends_one_command),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
