@@ -72,7 +72,7 @@ static enum blkpr_result look(const struct blkpr_fence *fence, uint64_t own, str
 	view->type = report.type;
 	view->reserved = blkpr_fence_type_serves(fence->type, report.type);
 	view->foreign = report.type && !view->reserved;
-	for (unsigned i = 0; i < report.nkeys && !view->unknown; i++) {
+	for (unsigned i = 0; i < report.nkeys && !view->offender; i++) { /* key 0 cannot be evicted: look on */
 		if (is_known(fence, own, report.keys[i]))
 			continue;
 		view->unknown = true;
