@@ -369,6 +369,21 @@ static void a_generation_that_never_stands_still_is_unsettled(void **state)
 	check_empty(&report);
 }
 
+static void without_a_reservation_there_is_no_generation_to_compare(void **state)
+{
+	enum blkpr_transport transport = BLKPR_READ_UNTRIED;
+	struct blkpr_report report;
+
+	(void)state; /* measured on 7.2: generation 0 */
+	mock_read_keys(ROOM, two, 2, 5);
+	mock_read_reservation(0, 0, 0);
+	assert_result(read_as(&scsi, &transport, &report), BLKPR_OK);
+	assert_int_equal(report.nkeys, 2);
+	assert_int_equal(report.generation, 5);
+	assert_int_equal(report.type, 0);
+	blkpr_report_clear(&report);
+}
+
 static void a_reservation_that_cannot_be_read_makes_the_report_empty(void **state)
 {
 	enum blkpr_transport transport = BLKPR_READ_IOCTL;
@@ -424,6 +439,7 @@ int main(void)
 		mock_test(keys_and_reservation_are_read_again_if_the_generation_changes),
 		mock_test(sgio_is_read_again_if_the_generation_changes),
 		mock_test(a_generation_that_never_stands_still_is_unsettled),
+		mock_test(without_a_reservation_there_is_no_generation_to_compare),
 		mock_test(a_reservation_that_cannot_be_read_makes_the_report_empty),
 		cmocka_unit_test(a_key_is_counted_once_for_every_nexus),
 		cmocka_unit_test(every_transport_has_a_name),

@@ -1,0 +1,1181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The protocols on one disk: on the model, and on scripts for what no well-behaved device does.
+#include <string.h>
+
+#include "lib/fence.h"
+#include "tests/unit/model.h"
+#include "tests/unit/script.h"
+#include "tests/unit/unit.h"
+
+#define OWN 0xa
+#define VICTIM 0xb
+#define THIRD 0xc /* another node of the cluster */
+#define STRANGER 0xdead
+#define TYPE PR_WRITE_EXCLUSIVE_REG_ONLY
+#define MOST_ROUNDS 6 /* as lib/fence.c */
+
+static const uint64_t known[] = { THIRD, OWN, VICTIM };
+
+static const struct blkpr_fence fence = {
+	.type = TYPE, .victim = VICTIM, .known = known, .nknown = ARRAY_SIZE(known) };
+static const struct blkpr_fence nobody = { .type = TYPE, .known = known, .nknown = ARRAY_SIZE(known) };
+
+static struct model model;
+static struct blkpr_verdict verdict;
+
+/* OWN on nexus 0, VICTIM on nexus 1, reserved by HOLDER's nexus. */
+static void both_registered(int holder)
+{
+	model_init(&model, BLKPR_SCSI);
+	model_set_key(&model, 0, OWN);
+	model_set_key(&model, 1, VICTIM);
+	if (holder != MODEL_NOBODY)
+		model_set_reservation(&model, TYPE, holder);
+}
+
+static void run_on(void)
+{
+	struct model_disk node = model_connect(&model, 0, 1);
+
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_on_disk(&nobody, OWN, &node.disk, &verdict);
+}
+
+static void run_off_with(const struct blkpr_fence *how)
+{
+	struct model_disk node = model_connect(&model, 0, 1);
+
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(how, OWN, &node.disk, &verdict);
+}
+
+static void run_off(void)
+{
+	run_off_with(&fence);
+}
+
+static void run_off_of_unknown(enum blkpr_unknown unknown)
+{
+	struct blkpr_fence how = fence;
+
+	how.unknown = unknown;
+	run_off_with(&how);
+}
+
+static void run_status_with(const struct blkpr_fence *how)
+{
+	struct model_disk node = model_connect(&model, 0, 1);
+
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_status_disk(how, OWN, &node.disk, &verdict);
+}
+
+static void run_monitor_of(const struct blkpr_fence *how, unsigned paths)
+{
+	struct model_disk node = model_connect(&model, 0, 1);
+
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_monitor_disk(how, OWN, paths, &node.disk, &verdict);
+}
+
+static void run_monitor(void)
+{
+	run_monitor_of(&nobody, 1);
+}
+
+#define assert_trace(letters) assert_string_equal(model.trace, letters)
+
+/* --- types ---------------------------------------------------------------------------------------- */
+
+static void a_type_is_served_by_itself_and_its_all_registrants_twin(void **state)
+{
+	static const bool serves[7][7] = {
+		[PR_WRITE_EXCLUSIVE_REG_ONLY] = { [3] = true, [5] = true },
+		[PR_WRITE_EXCLUSIVE_ALL_REGS] = { [3] = true, [5] = true },
+		[PR_EXCLUSIVE_ACCESS_REG_ONLY] = { [4] = true, [6] = true },
+		[PR_EXCLUSIVE_ACCESS_ALL_REGS] = { [4] = true, [6] = true },
+	};
+
+	(void)state;
+	for (unsigned type = 0; type <= 6; type++)
+		for (unsigned held = 0; held <= 6; held++)
+			assert_int_equal(blkpr_fence_type_serves(type, held), serves[type][held]);
+}
+
+/* --- on ------------------------------------------------------------------------------------------- */
+
+static void on_registers_and_reserves_a_fresh_disk(void **state)
+{
+	(void)state;
+	model_init(&model, BLKPR_SCSI);
+	run_on();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RGRSR");
+	assert_true(model_has(&model, OWN));
+	assert_int_equal(model.type, TYPE);
+	assert_int_equal(model.holder, 0);
+	assert_true(verdict.restored);
+}
+
+static void on_joins_the_reservation_of_another_node(void **state)
+{
+	(void)state;
+	both_registered(1);
+	model_unregister(&model, 0);
+	run_on();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RGR");
+	assert_int_equal(model.holder, 1);
+	assert_false(verdict.restored);
+}
+
+static void on_registers_even_if_its_key_is_there(void **state)
+{
+	(void)state; /* fence-agents issue 517: it may be a dead nexus's */
+	model_init(&model, BLKPR_SCSI);
+	model_set_key(&model, 5, OWN);
+	model_set_reservation(&model, TYPE, 5);
+	run_on();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_true(model.nexus[0].registered);
+	assert_true(model_may_write(&model, 0));
+}
+
+static void on_replaces_a_stale_key(void **state)
+{
+	(void)state;
+	model_init(&model, BLKPR_SCSI);
+	model_set_key(&model, 0, STRANGER);
+	run_on();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_true(model_has(&model, OWN));
+	assert_false(model_has(&model, STRANGER));
+}
+
+static void on_replaces_a_stale_key_on_nvme(void **state)
+{
+	(void)state; /* trap 3 */
+	model_init(&model, BLKPR_NVME);
+	model_set_key(&model, 0, STRANGER);
+	run_on();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RGGRSR");
+	assert_true(model_has(&model, OWN));
+}
+
+/* Fails the run in RESULT if the key is ever missing once it was there. */
+static bool key_stays(struct model *disk, char op, enum blkpr_result *result)
+{
+	bool *seen = disk->context;
+
+	(void)op;
+	*seen |= model_has(disk, OWN);
+	if (!*seen || model_has(disk, OWN))
+		return false;
+	*result = BLKPR_CRASHED;
+	return true;
+}
+
+static void on_never_drops_the_key_on_the_way(void **state)
+{
+	bool seen = false;
+
+	(void)state; /* fence-agents issue 576 */
+	for (unsigned kind = BLKPR_SCSI; kind <= BLKPR_NVME; kind++) {
+		both_registered(MODEL_NOBODY);
+		model.kind = kind;
+		model.before = key_stays;
+		model.context = &seen;
+		run_on();
+		assert_result(verdict.result, BLKPR_OK);
+	}
+}
+
+static void on_refuses_a_foreign_type_before_anything_is_changed(void **state)
+{
+	static const unsigned types[] = { PR_WRITE_EXCLUSIVE, PR_EXCLUSIVE_ACCESS,
+		PR_EXCLUSIVE_ACCESS_REG_ONLY, PR_EXCLUSIVE_ACCESS_ALL_REGS };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+		both_registered(1);
+		model_set_reservation(&model, types[i], 1);
+		run_on();
+		assert_result(verdict.result, BLKPR_FOREIGN_TYPE);
+		assert_trace("R");
+	}
+}
+
+static void on_accepts_the_all_registrants_twin(void **state)
+{
+	(void)state;
+	both_registered(1);
+	model_set_reservation(&model, PR_WRITE_EXCLUSIVE_ALL_REGS, 1);
+	run_on();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RGR");
+}
+
+/* Another node reserves just before we do. */
+static bool other_is_faster(struct model *disk, char op, enum blkpr_result *result)
+{
+	(void)result;
+	if (op == 'S')
+		model_reserve(disk, 1, VICTIM, *(unsigned *)disk->context);
+	return false;
+}
+
+static void on_accepts_that_another_node_was_faster(void **state)
+{
+	unsigned type = TYPE;
+
+	(void)state;
+	both_registered(MODEL_NOBODY);
+	model.before = other_is_faster;
+	model.context = &type;
+	run_on();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RGRSR");
+	assert_int_equal(model.holder, 1);
+}
+
+static void on_refuses_what_a_faster_stranger_reserved(void **state)
+{
+	unsigned type = PR_EXCLUSIVE_ACCESS;
+
+	(void)state;
+	both_registered(MODEL_NOBODY);
+	model.before = other_is_faster;
+	model.context = &type;
+	run_on();
+	assert_result(verdict.result, BLKPR_FOREIGN_TYPE);
+}
+
+static bool evicted_at_reserve(struct model *disk, char op, enum blkpr_result *result)
+{
+	(void)result;
+	if (op == 'S')
+		model_unregister(disk, 0);
+	return false;
+}
+
+static void on_does_not_fight_an_eviction(void **state)
+{
+	(void)state;
+	both_registered(MODEL_NOBODY);
+	model.before = evicted_at_reserve;
+	run_on();
+	assert_true(verdict.result != BLKPR_OK);
+	assert_int_equal(model_count(&model, 'G'), 1);
+}
+
+static void on_sees_that_its_key_is_gone_again(void **state)
+{
+	(void)state;
+	script_read(&(struct script_view){ { VICTIM }, TYPE, VICTIM, 1 });
+	script_register(0, OWN, BLKPR_OK);
+	script_read(&(struct script_view){ { VICTIM }, TYPE, VICTIM, 3 });
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_on_disk(&nobody, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, BLKPR_EVICTED);
+}
+
+static void on_gives_up_where_reserve_never_settles(void **state)
+{
+	(void)state;
+	script_read(&(struct script_view){ { OWN }, 0, 0, 1 });
+	script_register(0, OWN, BLKPR_OK);
+	for (unsigned i = 0; i < MOST_ROUNDS; i++) {
+		script_read(&(struct script_view){ { OWN }, 0, 0, 1 });
+		script_reserve(OWN, TYPE, BLKPR_CONFLICT);
+	}
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_on_disk(&nobody, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, BLKPR_UNSETTLED);
+}
+
+static void on_reports_a_refused_register(void **state)
+{
+	(void)state;
+	script_read(&(struct script_view){ { 0 }, 0, 0, 1 });
+	script_register(0, OWN, BLKPR_DENIED);
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_on_disk(&nobody, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, BLKPR_DENIED);
+	assert_int_equal(verdict.step, BLKPR_STEP_REGISTER);
+}
+
+/* --- off: what is done ---------------------------------------------------------------------------- */
+
+static void off_evicts_a_registered_victim(void **state)
+{
+	(void)state;
+	both_registered(0);
+	run_off();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RPR");
+	assert_false(model_has(&model, VICTIM));
+	assert_true(model_has(&model, OWN));
+	assert_true(verdict.won);
+	assert_true(verdict.victim_seen);
+	assert_int_equal(verdict.evicted, 1);
+}
+
+static void off_takes_over_a_victims_reservation(void **state)
+{
+	(void)state;
+	both_registered(1);
+	run_off();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RPR");
+	assert_int_equal(model.holder, 0);
+	assert_int_equal(model.type, TYPE);
+}
+
+static void off_keeps_the_type_that_is_held(void **state)
+{
+	(void)state;
+	both_registered(1);
+	model_set_reservation(&model, PR_WRITE_EXCLUSIVE_ALL_REGS, 1);
+	run_off();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_int_equal(model.type, PR_WRITE_EXCLUSIVE_ALL_REGS);
+}
+
+static void off_evicts_every_path_of_the_victim(void **state)
+{
+	(void)state;
+	both_registered(0);
+	model_set_key(&model, 2, VICTIM);
+	run_off();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_false(model_has(&model, VICTIM));
+}
+
+static void off_removes_the_victims_key_only(void **state)
+{
+	(void)state; /* S6 */
+	both_registered(0);
+	model_set_key(&model, 3, THIRD);
+	model_set_key(&model, 4, STRANGER);
+	run_off();
+	assert_true(model_has(&model, THIRD));
+	assert_true(model_has(&model, STRANGER));
+	assert_false(model_has(&model, VICTIM));
+}
+
+static void off_of_an_absent_victim_only_reads(void **state)
+{
+	(void)state;
+	both_registered(0);
+	model_unregister(&model, 1);
+	run_off();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("R");
+	assert_false(verdict.victim_seen);
+}
+
+static void off_reserves_before_it_preempts(void **state)
+{
+	(void)state; /* S1: the device was open, and what it took then must be aborted */
+	both_registered(MODEL_NOBODY);
+	run_off();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RSRPR");
+	assert_true(verdict.restored);
+	assert_int_equal(model.type, TYPE);
+}
+
+static void off_restores_a_missing_reservation_of_an_absent_victim(void **state)
+{
+	(void)state; /* S4 */
+	both_registered(MODEL_NOBODY);
+	model_unregister(&model, 1);
+	run_off();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RSR");
+	assert_int_equal(model.type, TYPE);
+}
+
+static void off_is_repeatable(void **state)
+{
+	(void)state; /* S7 */
+	both_registered(1);
+	run_off();
+	run_off();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_false(verdict.victim_seen);
+}
+
+/* --- off: what it refuses ------------------------------------------------------------------------- */
+
+static void evicted_node_cannot_evict(void **state)
+{
+	(void)state; /* S2 */
+	both_registered(1);
+	model_unregister(&model, 0);
+	run_off();
+	assert_result(verdict.result, BLKPR_EVICTED);
+	assert_trace("R");
+	assert_false(verdict.won);
+}
+
+static void evicted_node_does_not_reserve(void **state)
+{
+	(void)state;
+	both_registered(MODEL_NOBODY);
+	model_unregister(&model, 0);
+	run_off();
+	assert_result(verdict.result, BLKPR_EVICTED);
+	assert_trace("R");
+}
+
+static void off_does_not_break_a_foreign_type(void **state)
+{
+	static const unsigned types[] = { PR_WRITE_EXCLUSIVE, PR_EXCLUSIVE_ACCESS,
+		PR_EXCLUSIVE_ACCESS_REG_ONLY, PR_EXCLUSIVE_ACCESS_ALL_REGS };
+
+	(void)state; /* S6 */
+	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+		both_registered(1);
+		model_set_reservation(&model, types[i], 1);
+		run_off();
+		assert_result(verdict.result, BLKPR_FOREIGN_TYPE);
+		assert_trace("R");
+	}
+}
+
+static void check_refused_unseen(uint64_t own, uint64_t victim)
+{
+	struct model_disk node = model_connect(&model, 0, 1);
+	struct blkpr_fence how = fence;
+
+	both_registered(0);
+	how.victim = victim;
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&how, own, &node.disk, &verdict);
+	assert_result(verdict.result, BLKPR_INVALID);
+	assert_trace("");
+}
+
+static void off_of_oneself_or_with_key_0_is_refused_unseen(void **state)
+{
+	(void)state;
+	check_refused_unseen(OWN, OWN);
+	check_refused_unseen(0, VICTIM);
+	check_refused_unseen(OWN, 0);
+}
+
+static void a_read_that_fails_is_no_success(void **state)
+{
+	(void)state;
+	for (int i = BLKPR_CONFLICT; i <= BLKPR_NO_MEMORY; i++) {
+		script_begin(state);
+		script_read_fails(i);
+		verdict = (struct blkpr_verdict){ 0 };
+		blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+		assert_result(verdict.result, i);
+		assert_false(verdict.won);
+	}
+}
+
+static void a_proof_that_cannot_be_read_is_no_success(void **state)
+{
+	(void)state; /* S4 */
+	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 1 });
+	script_preempt(OWN, VICTIM, TYPE, BLKPR_OK);
+	script_read_fails(BLKPR_IO_ERROR);
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, BLKPR_IO_ERROR);
+	assert_false(verdict.won);
+}
+
+static void check_preempt_fails(enum blkpr_result result)
+{
+	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 1 });
+	script_preempt(OWN, VICTIM, TYPE, result);
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, result);
+	assert_false(verdict.won);
+	assert_int_equal(verdict.evicted, 0);
+}
+
+static void a_preempt_that_fails_is_no_success(void **state)
+{
+	(void)state;
+	check_preempt_fails(BLKPR_IO_ERROR);
+	check_preempt_fails(BLKPR_BUSY);
+	check_preempt_fails(BLKPR_PATH_FAILED);
+	check_preempt_fails(BLKPR_DENIED);
+	check_preempt_fails(BLKPR_INVALID);
+}
+
+static void a_reserve_that_fails_is_no_success(void **state)
+{
+	(void)state;
+	script_read(&(struct script_view){ { OWN, VICTIM }, 0, 0, 1 });
+	script_reserve(OWN, TYPE, BLKPR_IO_ERROR);
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, BLKPR_IO_ERROR);
+}
+
+/* --- off: conflicts and lies ---------------------------------------------------------------------- */
+
+static bool loses_the_race(struct model *disk, char op, enum blkpr_result *result)
+{
+	(void)result;
+	if (op == 'P' && model_has(disk, OWN))
+		assert_result(model_preempt_abort(disk, 1, VICTIM, OWN, TYPE), BLKPR_OK);
+	return false;
+}
+
+static void a_conflict_with_the_own_key_gone_is_a_lost_race(void **state)
+{
+	(void)state; /* S3 */
+	both_registered(0);
+	model.before = loses_the_race;
+	run_off();
+	assert_result(verdict.result, BLKPR_EVICTED);
+	assert_trace("RPR");
+	assert_true(model_has(&model, VICTIM));
+}
+
+static bool third_evicts_first(struct model *disk, char op, enum blkpr_result *result)
+{
+	(void)result;
+	if (op == 'P')
+		model_preempt_abort(disk, 2, THIRD, VICTIM, TYPE);
+	return false;
+}
+
+static void a_conflict_with_the_victim_gone_is_success(void **state)
+{
+	(void)state; /* another survivor was faster */
+	both_registered(1);
+	model_set_key(&model, 2, THIRD);
+	model.before = third_evicts_first;
+	run_off();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RPR");
+}
+
+static void preempt_that_returns_0_and_does_nothing_is_no_success(void **state)
+{
+	(void)state; /* trap 1 */
+	both_registered(0);
+	model.noop_quirk = true;
+	run_off();
+	assert_result(verdict.result, BLKPR_VICTIM_ON);
+	assert_false(verdict.won);
+	assert_true(model_has(&model, VICTIM));
+}
+
+static void preempt_that_always_conflicts_ends_in_conflict(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < MOST_ROUNDS + 2; i++) {
+		script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 1 });
+		script_preempt(OWN, VICTIM, TYPE, BLKPR_CONFLICT);
+	}
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, BLKPR_CONFLICT);
+	assert_false(verdict.won);
+}
+
+static void a_reservation_that_goes_away_with_the_victim_is_made_again(void **state)
+{
+	(void)state;
+	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, VICTIM, 1 });
+	script_preempt(OWN, VICTIM, TYPE, BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, 0, 0, 2 });
+	script_reserve(OWN, TYPE, BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 2 });
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_true(verdict.restored);
+}
+
+static void generations_are_kept_from_before_and_after(void **state)
+{
+	(void)state;
+	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 17 });
+	script_preempt(OWN, VICTIM, TYPE, BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 18 });
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	assert_int_equal(verdict.generation_before, 17);
+	assert_int_equal(verdict.generation_after, 18);
+}
+
+/* --- off: unknown keys (S4) ----------------------------------------------------------------------- */
+
+static void absent_with_a_stranger(void)
+{
+	both_registered(0);
+	model_unregister(&model, 1);
+	model_set_key(&model, 3, STRANGER);
+}
+
+static void an_absent_victim_may_be_using_an_unknown_key(void **state)
+{
+	(void)state;
+	absent_with_a_stranger();
+	run_off();
+	assert_result(verdict.result, BLKPR_UNKNOWN_KEYS);
+	assert_trace("R");
+	assert_true(verdict.offender == STRANGER);
+	assert_true(model_has(&model, STRANGER));
+}
+
+static void unknown_keys_can_be_allowed(void **state)
+{
+	(void)state;
+	absent_with_a_stranger();
+	run_off_of_unknown(BLKPR_UNKNOWN_ALLOW);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_true(model_has(&model, STRANGER));
+}
+
+static void unknown_keys_can_be_evicted(void **state)
+{
+	(void)state;
+	absent_with_a_stranger();
+	model_set_key(&model, 4, STRANGER + 1);
+	run_off_of_unknown(BLKPR_UNKNOWN_EVICT);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RPRPR");
+	assert_false(model_has(&model, STRANGER));
+	assert_false(model_has(&model, STRANGER + 1));
+}
+
+static void evicting_unknown_keys_spares_the_clusters_nodes(void **state)
+{
+	(void)state;
+	absent_with_a_stranger();
+	model_set_key(&model, 4, THIRD);
+	run_off_of_unknown(BLKPR_UNKNOWN_EVICT);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_true(model_has(&model, THIRD));
+	assert_true(model_has(&model, OWN));
+}
+
+static void the_victim_is_evicted_before_unknown_keys(void **state)
+{
+	(void)state;
+	both_registered(0);
+	model_set_key(&model, 3, STRANGER);
+	run_off_of_unknown(BLKPR_UNKNOWN_EVICT);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RPRPR");
+	assert_false(model_has(&model, STRANGER));
+}
+
+static void a_host_with_key_0_is_never_evicted_and_never_success(void **state)
+{
+	(void)state; /* trap 2: it can write, and PREEMPT of key 0 is refused or removes everybody */
+	for (unsigned how = BLKPR_UNKNOWN_FAIL; how <= BLKPR_UNKNOWN_EVICT; how++) {
+		if (how == BLKPR_UNKNOWN_ALLOW)
+			continue;
+		both_registered(0);
+		model_unregister(&model, 1);
+		model_set_key(&model, 3, 0);
+		run_off_of_unknown(how);
+		assert_result(verdict.result, BLKPR_UNKNOWN_KEYS);
+		assert_trace("R");
+	}
+}
+
+static void a_host_with_key_0_does_not_hide_keys_that_can_be_evicted(void **state)
+{
+	(void)state;
+	absent_with_a_stranger();
+	model_set_key(&model, 2, 0);
+	run_off_of_unknown(BLKPR_UNKNOWN_EVICT);
+	assert_result(verdict.result, BLKPR_UNKNOWN_KEYS);
+	assert_trace("RPR");
+	assert_false(model_has(&model, STRANGER));
+	assert_true(model_has(&model, 0));
+}
+
+/* --- off: in every state -------------------------------------------------------------------------- */
+
+/* The victim writes whenever the device lets it. */
+static bool victim_writes(struct model *disk, char op, enum blkpr_result *result)
+{
+	(void)op;
+	(void)result;
+	model_write(disk);
+	return false;
+}
+
+struct start {
+	bool own, victim, stranger, third;
+	unsigned type;
+	int holder;
+	enum blkpr_kind kind;
+	bool quirk;
+};
+
+/* Number N of the states that a disk can be in; false: there is no such state. */
+static bool start_state(unsigned n, struct start *start)
+{
+	*start = (struct start){ .own = n & 1, .victim = n & 2, .stranger = n & 4, .third = n & 8,
+		.kind = n & 16 ? BLKPR_NVME : BLKPR_SCSI, .quirk = n & 32, .holder = (int)(n >> 6 & 3),
+		.type = n >> 8 };
+	model_init(&model, start->kind);
+	model.noop_quirk = start->quirk;
+	if (start->own)
+		model_set_key(&model, 0, OWN);
+	if (start->victim)
+		model_set_key(&model, 1, VICTIM);
+	if (start->stranger)
+		model_set_key(&model, 2, STRANGER);
+	if (start->third)
+		model_set_key(&model, 3, THIRD);
+	if (start->type && !model.nexus[start->holder].registered)
+		return false;
+	model_set_reservation(&model, start->type, start->holder);
+	return true;
+}
+
+#define MOST_STATES (7 << 8)
+
+/* What S1 and S4 ask of success. */
+static void check_success(const struct start *start)
+{
+	assert_true(model_has(&model, OWN));
+	assert_false(model_has(&model, VICTIM));
+	assert_true(blkpr_fence_type_serves(TYPE, model.type));
+	assert_false(model_may_write(&model, 1));
+	if (start->victim)
+		assert_false(model.nexus[1].in_flight);
+}
+
+static void off_succeeds_only_with_the_victim_off(void **state)
+{
+	unsigned successes = 0;
+
+	(void)state;
+	for (unsigned n = 0; n < MOST_STATES; n++) {
+		struct start start;
+
+		if (!start_state(n, &start))
+			continue;
+		model.before = victim_writes;
+		run_off();
+		assert_int_equal(model_count(&model, 'G'), 0); /* S2 */
+		if (verdict.result != BLKPR_OK)
+			continue;
+		check_success(&start);
+		successes++;
+	}
+	assert_true(successes > 100);
+}
+
+static void off_succeeds_wherever_the_node_is_registered_and_the_type_is_right(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n < MOST_STATES; n++) {
+		struct start start;
+
+		if (!start_state(n, &start) || !start.own || start.quirk)
+			continue;
+		if ((start.stranger && !start.victim) ||
+			(start.type && !blkpr_fence_type_serves(TYPE, start.type)))
+			continue;
+		run_off();
+		assert_result(verdict.result, BLKPR_OK);
+	}
+}
+
+static void off_never_changes_anything_for_an_evicted_node(void **state)
+{
+	(void)state; /* S2 */
+	for (unsigned n = 0; n < MOST_STATES; n++) {
+		struct start start;
+
+		if (!start_state(n, &start) || start.own)
+			continue;
+		run_off();
+		assert_result(verdict.result, BLKPR_EVICTED);
+		assert_trace("R");
+	}
+}
+
+static void off_never_removes_anybody_but_the_victim(void **state)
+{
+	(void)state; /* S6 */
+	for (unsigned n = 0; n < MOST_STATES; n++) {
+		struct start start;
+
+		if (!start_state(n, &start))
+			continue;
+		run_off();
+		assert_int_equal(model_has(&model, OWN), start.own);
+		assert_int_equal(model_has(&model, STRANGER), start.stranger);
+		assert_int_equal(model_has(&model, THIRD), start.third);
+	}
+}
+
+/* Every operation from number *CONTEXT on is answered with an error: the process was killed there. */
+static bool killed(struct model *disk, char op, enum blkpr_result *result)
+{
+	(void)op;
+	*result = BLKPR_CRASHED;
+	return disk->ops > *(unsigned *)disk->context;
+}
+
+static void off_killed_at_any_operation_and_repeated_converges(void **state)
+{
+	(void)state; /* S7 */
+	for (unsigned n = 0; n < MOST_STATES; n++)
+		for (unsigned until = 0; until < 6; until++) {
+			struct start start;
+
+			if (!start_state(n, &start) || !start.own || !start.victim || start.quirk ||
+				start.stranger || (start.type && !blkpr_fence_type_serves(TYPE, start.type)))
+				continue;
+			model.before = killed;
+			model.context = &until;
+			run_off();
+			model.before = NULL;
+			run_off();
+			assert_result(verdict.result, BLKPR_OK);
+			check_success(&start);
+		}
+}
+
+/* --- status --------------------------------------------------------------------------------------- */
+
+static void status_of_a_registered_node_is_on(void **state)
+{
+	(void)state;
+	both_registered(0);
+	run_status_with(&fence);
+	assert_result(verdict.result, BLKPR_VICTIM_ON);
+	assert_trace("R");
+}
+
+static void status_of_an_evicted_node_is_off(void **state)
+{
+	(void)state;
+	both_registered(0);
+	model_unregister(&model, 1);
+	run_status_with(&fence);
+	assert_result(verdict.result, BLKPR_OK);
+}
+
+static void status_proves_nothing_for_an_evicted_asker(void **state)
+{
+	(void)state;
+	both_registered(1);
+	model_unregister(&model, 0);
+	run_status_with(&fence);
+	assert_result(verdict.result, BLKPR_EVICTED);
+}
+
+static void status_proves_nothing_without_a_reservation(void **state)
+{
+	(void)state;
+	both_registered(MODEL_NOBODY);
+	model_unregister(&model, 1);
+	run_status_with(&fence);
+	assert_result(verdict.result, BLKPR_UNRESERVED);
+}
+
+static void status_proves_nothing_under_a_foreign_type(void **state)
+{
+	(void)state;
+	both_registered(0);
+	model_unregister(&model, 1);
+	model_set_reservation(&model, PR_WRITE_EXCLUSIVE, 0);
+	run_status_with(&fence);
+	assert_result(verdict.result, BLKPR_FOREIGN_TYPE);
+}
+
+static void status_proves_nothing_beside_an_unknown_key(void **state)
+{
+	struct blkpr_fence how = fence;
+
+	(void)state;
+	absent_with_a_stranger();
+	run_status_with(&fence);
+	assert_result(verdict.result, BLKPR_UNKNOWN_KEYS);
+	how.unknown = BLKPR_UNKNOWN_EVICT;
+	run_status_with(&how);
+	assert_result(verdict.result, BLKPR_UNKNOWN_KEYS);
+	how.unknown = BLKPR_UNKNOWN_ALLOW;
+	run_status_with(&how);
+	assert_result(verdict.result, BLKPR_OK);
+}
+
+static void check_status_of_itself(bool registered, enum blkpr_result want)
+{
+	struct blkpr_fence how = fence;
+
+	both_registered(1);
+	if (!registered)
+		model_unregister(&model, 0);
+	how.victim = OWN;
+	run_status_with(&how);
+	assert_result(verdict.result, want);
+	assert_trace("R");
+}
+
+static void a_node_may_ask_about_itself(void **state)
+{
+	(void)state;
+	check_status_of_itself(true, BLKPR_VICTIM_ON);
+	check_status_of_itself(false, BLKPR_OK);
+}
+
+static void status_never_changes_anything(void **state)
+{
+	(void)state; /* S2 */
+	for (unsigned n = 0; n < MOST_STATES; n++) {
+		struct start start;
+
+		if (!start_state(n, &start))
+			continue;
+		run_status_with(&fence);
+		assert_trace("R");
+		assert_true(verdict.result != BLKPR_OK || !model_has(&model, VICTIM));
+	}
+}
+
+/* --- monitor -------------------------------------------------------------------------------------- */
+
+static void monitor_is_content_with_a_sound_disk(void **state)
+{
+	(void)state;
+	both_registered(1);
+	run_monitor();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_true(verdict.capable);
+	assert_trace("RC");
+}
+
+static void monitor_finds_its_own_key_missing(void **state)
+{
+	(void)state;
+	both_registered(1);
+	model_unregister(&model, 0);
+	run_monitor();
+	assert_result(verdict.result, BLKPR_EVICTED);
+}
+
+static void monitor_finds_a_missing_reservation(void **state)
+{
+	(void)state;
+	both_registered(MODEL_NOBODY);
+	run_monitor();
+	assert_result(verdict.result, BLKPR_UNRESERVED);
+}
+
+static void monitor_finds_a_foreign_type(void **state)
+{
+	(void)state;
+	both_registered(1);
+	model_set_reservation(&model, PR_EXCLUSIVE_ACCESS, 1);
+	run_monitor();
+	assert_result(verdict.result, BLKPR_FOREIGN_TYPE);
+}
+
+static void monitor_finds_paths_that_are_not_registered(void **state)
+{
+	(void)state;
+	both_registered(1);
+	run_monitor_of(&nobody, 2);
+	assert_result(verdict.result, BLKPR_FEWER_PATHS);
+	model_set_key(&model, 4, OWN);
+	run_monitor_of(&nobody, 2);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_int_equal(verdict.own_registrations, 2);
+}
+
+static void monitor_finds_unknown_keys(void **state)
+{
+	struct blkpr_fence how = nobody;
+
+	(void)state;
+	both_registered(1);
+	model_set_key(&model, 4, STRANGER);
+	run_monitor();
+	assert_result(verdict.result, BLKPR_UNKNOWN_KEYS);
+	assert_true(verdict.offender == STRANGER);
+	how.unknown = BLKPR_UNKNOWN_ALLOW;
+	run_monitor_of(&how, 1);
+	assert_result(verdict.result, BLKPR_OK);
+}
+
+static void monitor_finds_a_device_that_cannot_do_the_type(void **state)
+{
+	(void)state;
+	both_registered(1);
+	model.capabilities.types = 1 << PR_WRITE_EXCLUSIVE;
+	run_monitor();
+	assert_result(verdict.result, BLKPR_NOT_CAPABLE);
+}
+
+static void monitor_accepts_a_device_that_does_not_say_what_it_can(void **state)
+{
+	(void)state;
+	both_registered(1);
+	model.capabilities.types = 0;
+	run_monitor();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_false(verdict.capable);
+	model.capabilities_result = BLKPR_INVALID;
+	run_monitor();
+	assert_result(verdict.result, BLKPR_OK);
+	model.capabilities_result = BLKPR_UNSUPPORTED;
+	run_monitor();
+	assert_result(verdict.result, BLKPR_OK);
+}
+
+static void monitor_reports_a_device_that_does_not_answer(void **state)
+{
+	(void)state;
+	both_registered(1);
+	model.capabilities_result = BLKPR_IO_ERROR;
+	run_monitor();
+	assert_result(verdict.result, BLKPR_IO_ERROR);
+}
+
+static void monitor_never_changes_anything(void **state)
+{
+	(void)state; /* S2 */
+	for (unsigned n = 0; n < MOST_STATES; n++) {
+		struct start start;
+
+		if (!start_state(n, &start))
+			continue;
+		run_monitor();
+		assert_true(model_only_read(&model));
+	}
+}
+
+/* --- what a verdict tells people ------------------------------------------------------------------ */
+
+static void a_verdict_counts_registrations_and_distinct_keys(void **state)
+{
+	(void)state;
+	both_registered(1);
+	model_set_key(&model, 3, OWN);
+	run_monitor();
+	assert_int_equal(verdict.registrations, 3);
+	assert_int_equal(verdict.own_registrations, 2);
+	assert_int_equal(verdict.nkeys, 2);
+	assert_true(verdict.keys[0].key == OWN);
+	assert_int_equal(verdict.keys[0].count, 2);
+	assert_int_equal(verdict.type, TYPE);
+	assert_true(verdict.holder == VICTIM);
+}
+
+static void a_verdict_keeps_as_many_keys_as_it_has_room_for(void **state)
+{
+	uint64_t keys[BLKPR_VERDICT_KEYS + 2];
+	struct blkpr_report report = { .keys = keys, .nkeys = ARRAY_SIZE(keys) };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
+		keys[i] = i + 1;
+	keys[ARRAY_SIZE(keys) - 1] = 1; /* one that has a place, after the room is used up */
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_verdict_observe(&verdict, &report, 5);
+	assert_int_equal(verdict.nkeys, BLKPR_VERDICT_KEYS);
+	assert_int_equal(verdict.keys[0].count, 2);
+	assert_int_equal(verdict.registrations, ARRAY_SIZE(keys));
+	assert_int_equal(verdict.own_registrations, 1);
+}
+
+static void every_step_has_a_name(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < BLKPR_STEPS; i++)
+		assert_non_null(blkpr_step_names[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_type_is_served_by_itself_and_its_all_registrants_twin),
+		cmocka_unit_test(on_registers_and_reserves_a_fresh_disk),
+		cmocka_unit_test(on_joins_the_reservation_of_another_node),
+		cmocka_unit_test(on_registers_even_if_its_key_is_there),
+		cmocka_unit_test(on_replaces_a_stale_key),
+		cmocka_unit_test(on_replaces_a_stale_key_on_nvme),
+		cmocka_unit_test(on_never_drops_the_key_on_the_way),
+		cmocka_unit_test(on_refuses_a_foreign_type_before_anything_is_changed),
+		cmocka_unit_test(on_accepts_the_all_registrants_twin),
+		cmocka_unit_test(on_accepts_that_another_node_was_faster),
+		cmocka_unit_test(on_refuses_what_a_faster_stranger_reserved),
+		cmocka_unit_test(on_does_not_fight_an_eviction),
+		script_test(on_sees_that_its_key_is_gone_again),
+		script_test(on_gives_up_where_reserve_never_settles),
+		script_test(on_reports_a_refused_register),
+		cmocka_unit_test(off_evicts_a_registered_victim),
+		cmocka_unit_test(off_takes_over_a_victims_reservation),
+		cmocka_unit_test(off_keeps_the_type_that_is_held),
+		cmocka_unit_test(off_evicts_every_path_of_the_victim),
+		cmocka_unit_test(off_removes_the_victims_key_only),
+		cmocka_unit_test(off_of_an_absent_victim_only_reads),
+		cmocka_unit_test(off_reserves_before_it_preempts),
+		cmocka_unit_test(off_restores_a_missing_reservation_of_an_absent_victim),
+		cmocka_unit_test(off_is_repeatable),
+		cmocka_unit_test(evicted_node_cannot_evict),
+		cmocka_unit_test(evicted_node_does_not_reserve),
+		cmocka_unit_test(off_does_not_break_a_foreign_type),
+		cmocka_unit_test(off_of_oneself_or_with_key_0_is_refused_unseen),
+		script_test(a_read_that_fails_is_no_success),
+		script_test(a_proof_that_cannot_be_read_is_no_success),
+		script_test(a_preempt_that_fails_is_no_success),
+		script_test(a_reserve_that_fails_is_no_success),
+		cmocka_unit_test(a_conflict_with_the_own_key_gone_is_a_lost_race),
+		cmocka_unit_test(a_conflict_with_the_victim_gone_is_success),
+		cmocka_unit_test(preempt_that_returns_0_and_does_nothing_is_no_success),
+		script_test(preempt_that_always_conflicts_ends_in_conflict),
+		script_test(a_reservation_that_goes_away_with_the_victim_is_made_again),
+		script_test(generations_are_kept_from_before_and_after),
+		cmocka_unit_test(an_absent_victim_may_be_using_an_unknown_key),
+		cmocka_unit_test(unknown_keys_can_be_allowed),
+		cmocka_unit_test(unknown_keys_can_be_evicted),
+		cmocka_unit_test(evicting_unknown_keys_spares_the_clusters_nodes),
+		cmocka_unit_test(the_victim_is_evicted_before_unknown_keys),
+		cmocka_unit_test(a_host_with_key_0_is_never_evicted_and_never_success),
+		cmocka_unit_test(a_host_with_key_0_does_not_hide_keys_that_can_be_evicted),
+		cmocka_unit_test(off_succeeds_only_with_the_victim_off),
+		cmocka_unit_test(off_succeeds_wherever_the_node_is_registered_and_the_type_is_right),
+		cmocka_unit_test(off_never_changes_anything_for_an_evicted_node),
+		cmocka_unit_test(off_never_removes_anybody_but_the_victim),
+		cmocka_unit_test(off_killed_at_any_operation_and_repeated_converges),
+		cmocka_unit_test(status_of_a_registered_node_is_on),
+		cmocka_unit_test(status_of_an_evicted_node_is_off),
+		cmocka_unit_test(status_proves_nothing_for_an_evicted_asker),
+		cmocka_unit_test(status_proves_nothing_without_a_reservation),
+		cmocka_unit_test(status_proves_nothing_under_a_foreign_type),
+		cmocka_unit_test(status_proves_nothing_beside_an_unknown_key),
+		cmocka_unit_test(a_node_may_ask_about_itself),
+		cmocka_unit_test(status_never_changes_anything),
+		cmocka_unit_test(monitor_is_content_with_a_sound_disk),
+		cmocka_unit_test(monitor_finds_its_own_key_missing),
+		cmocka_unit_test(monitor_finds_a_missing_reservation),
+		cmocka_unit_test(monitor_finds_a_foreign_type),
+		cmocka_unit_test(monitor_finds_paths_that_are_not_registered),
+		cmocka_unit_test(monitor_finds_unknown_keys),
+		cmocka_unit_test(monitor_finds_a_device_that_cannot_do_the_type),
+		cmocka_unit_test(monitor_accepts_a_device_that_does_not_say_what_it_can),
+		cmocka_unit_test(monitor_reports_a_device_that_does_not_answer),
+		cmocka_unit_test(monitor_never_changes_anything),
+		cmocka_unit_test(a_verdict_counts_registrations_and_distinct_keys),
+		cmocka_unit_test(a_verdict_keeps_as_many_keys_as_it_has_room_for),
+		cmocka_unit_test(every_step_has_a_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

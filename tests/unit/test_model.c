@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The model disk itself, against KERNEL.md's table of return codes: what is proven on it is worth as much.
+#include "tests/unit/model.h"
+#include "tests/unit/unit.h"
+
+#define A 0xa
+#define B 0xb
+#define TYPE PR_WRITE_EXCLUSIVE_REG_ONLY
+#define ALL PR_WRITE_EXCLUSIVE_ALL_REGS
+
+static struct model model;
+
+/* A on nexus 0 and B on nexus 1, reservation TYPE held by HOLDER. */
+static void both(enum blkpr_kind kind, int holder)
+{
+	model_init(&model, kind);
+	model_set_key(&model, 0, A);
+	model_set_key(&model, 1, B);
+	if (holder != MODEL_NOBODY)
+		model_set_reservation(&model, TYPE, holder);
+}
+
+static void preempt_by_an_unregistered_nexus_conflicts(void **state)
+{
+	(void)state;
+	both(BLKPR_SCSI, 0);
+	assert_result(model_preempt_abort(&model, 2, A, B, TYPE), BLKPR_CONFLICT);
+	assert_true(model_has(&model, B));
+}
+
+static void preempt_with_a_wrong_own_key_conflicts(void **state)
+{
+	(void)state;
+	both(BLKPR_SCSI, 0);
+	assert_result(model_preempt_abort(&model, 0, 0xc, B, TYPE), BLKPR_CONFLICT);
+}
+
+static void preempt_of_an_absent_key_conflicts(void **state)
+{
+	(void)state;
+	both(BLKPR_SCSI, 0);
+	assert_result(model_preempt_abort(&model, 0, A, 0xc, TYPE), BLKPR_CONFLICT);
+}
+
+static void preempt_of_the_holder_takes_the_reservation_over(void **state)
+{
+	(void)state;
+	both(BLKPR_SCSI, 1);
+	assert_result(model_preempt_abort(&model, 0, A, B, TYPE), BLKPR_OK);
+	assert_false(model_has(&model, B));
+	assert_int_equal(model.holder, 0);
+	assert_int_equal(model.type, TYPE);
+}
+
+static void preempt_of_a_registrant_leaves_the_holder(void **state)
+{
+	(void)state;
+	both(BLKPR_SCSI, 0);
+	model_set_key(&model, 2, 0xc);
+	assert_result(model_preempt_abort(&model, 2, 0xc, B, TYPE), BLKPR_OK);
+	assert_int_equal(model.holder, 0);
+}
+
+static void preempt_with_nothing_reserved_makes_no_reservation(void **state)
+{
+	(void)state;
+	both(BLKPR_NVME, MODEL_NOBODY);
+	assert_result(model_preempt_abort(&model, 0, A, B, TYPE), BLKPR_OK);
+	assert_int_equal(model.type, 0);
+	assert_false(model_has(&model, B));
+}
+
+static void the_quirk_makes_preempt_by_the_holder_do_nothing(void **state)
+{
+	(void)state;
+	both(BLKPR_NVME, 0);
+	model.noop_quirk = true;
+	assert_result(model_preempt_abort(&model, 0, A, B, TYPE), BLKPR_OK);
+	assert_true(model_has(&model, B));
+	assert_result(model_preempt_abort(&model, 1, B, A, TYPE), BLKPR_OK);
+	assert_false(model_has(&model, A));
+}
+
+static void reserve_twice_is_right_for_the_holder_only(void **state)
+{
+	(void)state;
+	both(BLKPR_SCSI, 0);
+	assert_result(model_reserve(&model, 0, A, TYPE), BLKPR_OK);
+	assert_result(model_reserve(&model, 0, A, ALL), BLKPR_CONFLICT);
+	assert_result(model_reserve(&model, 1, B, TYPE), BLKPR_CONFLICT);
+	assert_result(model_reserve(&model, 2, A, TYPE), BLKPR_CONFLICT);
+}
+
+static void the_holders_registration_takes_its_reservation_with_it(void **state)
+{
+	(void)state;
+	both(BLKPR_SCSI, 0);
+	model_unregister(&model, 1);
+	assert_int_equal(model.type, TYPE);
+	model_unregister(&model, 0);
+	assert_int_equal(model.type, 0);
+}
+
+static void all_registrants_hold_until_the_last_is_gone(void **state)
+{
+	(void)state;
+	both(BLKPR_SCSI, MODEL_NOBODY);
+	assert_result(model_reserve(&model, 0, A, ALL), BLKPR_OK);
+	assert_result(model_reserve(&model, 1, B, ALL), BLKPR_OK);
+	model_unregister(&model, 0);
+	assert_int_equal(model.type, ALL);
+	model_unregister(&model, 1);
+	assert_int_equal(model.type, 0);
+}
+
+static void register_replaces_as_each_kind_does(void **state)
+{
+	(void)state;
+	both(BLKPR_SCSI, 0);
+	assert_result(model_register(&model, 0, 0, 0xc), BLKPR_OK);
+	both(BLKPR_NVME, 0);
+	assert_result(model_register(&model, 0, 0, 0xc), BLKPR_CONFLICT); /* trap 3 */
+	assert_true(model_has(&model, A));
+	assert_result(model_register(&model, 0, 0xc, 0xc), BLKPR_OK);
+	assert_true(model_has(&model, 0xc));
+	assert_false(model_has(&model, A));
+}
+
+static void only_those_who_may_write_do(void **state)
+{
+	(void)state;
+	both(BLKPR_SCSI, 0);
+	assert_true(model_may_write(&model, 1));
+	assert_false(model_may_write(&model, 2));
+	model_set_reservation(&model, PR_WRITE_EXCLUSIVE, 0);
+	assert_true(model_may_write(&model, 0));
+	assert_false(model_may_write(&model, 1));
+	model_set_reservation(&model, 0, MODEL_NOBODY);
+	assert_true(model_may_write(&model, 2));
+}
+
+static void preempt_and_abort_ends_what_is_in_flight(void **state)
+{
+	(void)state;
+	both(BLKPR_SCSI, 0);
+	model_write(&model);
+	assert_true(model.nexus[1].in_flight);
+	assert_result(model_preempt_abort(&model, 0, A, B, TYPE), BLKPR_OK);
+	assert_false(model.nexus[1].in_flight);
+	assert_true(model.nexus[0].in_flight);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(preempt_by_an_unregistered_nexus_conflicts),
+		cmocka_unit_test(preempt_with_a_wrong_own_key_conflicts),
+		cmocka_unit_test(preempt_of_an_absent_key_conflicts),
+		cmocka_unit_test(preempt_of_the_holder_takes_the_reservation_over),
+		cmocka_unit_test(preempt_of_a_registrant_leaves_the_holder),
+		cmocka_unit_test(preempt_with_nothing_reserved_makes_no_reservation),
+		cmocka_unit_test(the_quirk_makes_preempt_by_the_holder_do_nothing),
+		cmocka_unit_test(reserve_twice_is_right_for_the_holder_only),
+		cmocka_unit_test(the_holders_registration_takes_its_reservation_with_it),
+		cmocka_unit_test(all_registrants_hold_until_the_last_is_gone),
+		cmocka_unit_test(register_replaces_as_each_kind_does),
+		cmocka_unit_test(only_those_who_may_write_do),
+		cmocka_unit_test(preempt_and_abort_ends_what_is_in_flight),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
