@@ -48,7 +48,8 @@ struct crew {
 static void shed_descriptors(int null, int pipe_fd)
 {
 	for (int fd = 0; fd <= 2; fd++)
-		dup2(null, fd);
+		if (fd != pipe_fd) /* a parent without stdio */
+			dup2(null, fd);
 #ifdef SYS_close_range
 	if (pipe_fd > 3)
 		syscall(SYS_close_range, 3U, (unsigned)pipe_fd - 1, 0U);
@@ -132,6 +133,7 @@ static int64_t mark_stalled(struct crew *crew)
 		if (left <= 0) {
 			worker->stalled = true;
 			crew->stalled++;
+			wait = 0; /* its place is free now */
 		} else if (left < wait) {
 			wait = left;
 		}
