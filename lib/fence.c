@@ -382,9 +382,11 @@ static int arbitrate(struct work *work, unsigned index, int64_t until, struct bl
 	one.targets = &work->targets[index];
 	for (;;) {
 		rc = run_all(&one, 1, until, verdict);
-		if (rc || !blkpr_result_unreachable(verdict->result) || blkpr_clock_ms() >= until)
+		if (rc || !blkpr_result_unreachable(verdict->result))
 			return rc;
 		blkpr_clock_pause(ARBITER_PAUSE_MS, until);
+		if (blkpr_clock_ms() >= until)
+			return rc; /* with the last verdict, not with one of a worker that had no time */
 	}
 }
 
