@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The protocols on many devices: who is the arbiter, and what is touched after it. Workers are real
+// processes, their disks are models in shared memory.
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/fence.h"
+#include "tests/unit/model.h"
+#include "tests/unit/unit.h"
+
+#define OWN 0xa
+#define VICTIM 0xb
+#define STRANGER 0xdead
+#define TYPE PR_WRITE_EXCLUSIVE_REG_ONLY
+#define DEVICES 4
+#define ENOUGH_MS 10000
+#define SHORT_MS 400
+
+enum blkpr_result __wrap_blkpr_disk_open(
+	struct blkpr_block_disk *block, const struct blkpr_device *device, int64_t deadline);
+void __wrap_blkpr_disk_close(struct blkpr_block_disk *block);
+
+/* How a device is. */
+struct shared_disk {
+	struct model model;
+	enum blkpr_result open;  /* what opening it gives */
+	unsigned open_failures;  /* that often; 0: always */
+	unsigned opened;
+	bool hangs;
+};
+
+static struct shared_disk *disks;
+static struct blkpr_device devices[DEVICES];
+static struct blkpr_target targets[DEVICES];
+static struct blkpr_verdict verdicts[DEVICES];
+static unsigned arbiter;
+
+/* --- in the workers ------------------------------------------------------------------------------- */
+
+static struct model_disk here; /* the worker's own copy */
+
+static enum blkpr_result forward_read(struct blkpr_disk *disk, struct blkpr_report *report)
+{
+	(void)disk;
+	return model_ops.read(&here.disk, report);
+}
+
+static enum blkpr_result forward_register(struct blkpr_disk *disk, uint64_t old_key, uint64_t new_key)
+{
+	(void)disk;
+	return model_ops.register_key(&here.disk, old_key, new_key);
+}
+
+static enum blkpr_result forward_reserve(struct blkpr_disk *disk, uint64_t own, enum pr_type type)
+{
+	(void)disk;
+	return model_ops.reserve(&here.disk, own, type);
+}
+
+static enum blkpr_result forward_preempt_abort(
+	struct blkpr_disk *disk, uint64_t own, uint64_t victim, enum pr_type type)
+{
+	(void)disk;
+	return model_ops.preempt_abort(&here.disk, own, victim, type);
+}
+
+static enum blkpr_result forward_capabilities(
+	struct blkpr_disk *disk, struct blkpr_capabilities *capabilities)
+{
+	(void)disk;
+	return model_ops.capabilities(&here.disk, capabilities);
+}
+
+static const struct blkpr_disk_ops forward_ops = {
+	.read = forward_read,
+	.register_key = forward_register,
+	.reserve = forward_reserve,
+	.preempt_abort = forward_preempt_abort,
+	.capabilities = forward_capabilities,
+};
+
+enum blkpr_result __wrap_blkpr_disk_open(
+	struct blkpr_block_disk *block, const struct blkpr_device *device, int64_t deadline)
+{
+	struct shared_disk *disk = &disks[device->number];
+
+	disk->opened++;
+	while (disk->hangs)
+		pause();
+	if (disk->open != BLKPR_OK && (!disk->open_failures || disk->opened <= disk->open_failures))
+		return disk->open;
+	here = model_connect(&disk->model, 0, 1);
+	*block = (struct blkpr_block_disk){ .disk = { .ops = &forward_ops, .deadline = deadline } };
+	block->transport = BLKPR_READ_SGIO;
+	return BLKPR_OK;
+}
+
+void __wrap_blkpr_disk_close(struct blkpr_block_disk *block)
+{
+	(void)block;
+}
+
+/* --- in the test ---------------------------------------------------------------------------------- */
+
+static void prepare(unsigned i)
+{
+	struct shared_disk *disk = &disks[i];
+
+	*disk = (struct shared_disk){ 0 };
+	model_init(&disk->model, BLKPR_SCSI);
+	model_set_key(&disk->model, 0, OWN);
+	model_set_key(&disk->model, 1, VICTIM);
+	model_set_reservation(&disk->model, TYPE, 1);
+	devices[i] = (struct blkpr_device){ .name = "disk", .number = i, .paths = 1 };
+	targets[i] = (struct blkpr_target){ .device = &devices[i], .own = OWN };
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	disks = mmap(NULL, DEVICES * sizeof(*disks), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (disks == MAP_FAILED)
+		return -1;
+	for (unsigned i = 0; i < DEVICES; i++)
+		prepare(i);
+	memset(verdicts, 0xee, sizeof(verdicts));
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	return munmap(disks, DEVICES * sizeof(*disks));
+}
+
+static struct blkpr_fence fence_within(int64_t ms)
+{
+	static const uint64_t known[] = { OWN, VICTIM };
+
+	return (struct blkpr_fence){ .type = TYPE, .victim = VICTIM, .known = known, .nknown = 2,
+		.parallel = DEVICES, .deadline = blkpr_clock_ms() + ms };
+}
+
+static void off_within(int64_t ms)
+{
+	struct blkpr_fence fence = fence_within(ms);
+
+	assert_int_equal(blkpr_fence_off(&fence, targets, DEVICES, verdicts, &arbiter), 0);
+	assert_true(blkpr_clock_ms() <= fence.deadline + 100);
+}
+
+static void check_fenced(unsigned i)
+{
+	assert_result(verdicts[i].result, BLKPR_OK);
+	assert_false(model_has(&disks[i].model, VICTIM));
+	assert_true(model_has(&disks[i].model, OWN));
+}
+
+static void check_untouched(unsigned i)
+{
+	assert_result(verdicts[i].result, BLKPR_UNTOUCHED);
+	assert_string_equal(disks[i].model.trace, "");
+	assert_int_equal(disks[i].opened, 0);
+}
+
+/* --- off ------------------------------------------------------------------------------------------ */
+
+static void off_fences_every_device_and_the_first_decides(void **state)
+{
+	(void)state;
+	off_within(ENOUGH_MS);
+	assert_int_equal(arbiter, 0);
+	for (unsigned i = 0; i < DEVICES; i++)
+		check_fenced(i);
+}
+
+static void one_device_is_its_own_arbiter(void **state)
+{
+	struct blkpr_fence fence = fence_within(ENOUGH_MS);
+
+	(void)state;
+	assert_int_equal(blkpr_fence_off(&fence, targets, 1, verdicts, &arbiter), 0);
+	assert_int_equal(arbiter, 0);
+	check_fenced(0);
+}
+
+static void node_evicted_from_the_arbiter_touches_nothing(void **state)
+{
+	(void)state; /* S2, S3 */
+	model_unregister(&disks[0].model, 0);
+	off_within(ENOUGH_MS);
+	assert_int_equal(arbiter, DEVICES);
+	assert_result(verdicts[0].result, BLKPR_EVICTED);
+	assert_string_equal(disks[0].model.trace, "R");
+	for (unsigned i = 1; i < DEVICES; i++)
+		check_untouched(i);
+}
+
+static void a_foreign_type_on_the_arbiter_stops_everything(void **state)
+{
+	(void)state;
+	model_set_reservation(&disks[0].model, PR_EXCLUSIVE_ACCESS, 1);
+	off_within(ENOUGH_MS);
+	assert_int_equal(arbiter, DEVICES);
+	assert_result(verdicts[0].result, BLKPR_FOREIGN_TYPE);
+	for (unsigned i = 1; i < DEVICES; i++)
+		check_untouched(i);
+}
+
+static void a_device_that_refuses_for_good_is_not_passed_over_as_arbiter(void **state)
+{
+	static const enum blkpr_result answers[] = { BLKPR_DENIED, BLKPR_UNSUPPORTED, BLKPR_INVALID,
+		BLKPR_MALFORMED, BLKPR_UNSETTLED, BLKPR_CONFLICT, BLKPR_NO_MEMORY };
+
+	(void)state;
+	for (unsigned a = 0; a < ARRAY_SIZE(answers); a++) {
+		prepare(0);
+		disks[0].open = answers[a];
+		off_within(ENOUGH_MS);
+		assert_int_equal(arbiter, DEVICES);
+		assert_result(verdicts[0].result, answers[a]);
+		check_untouched(1);
+	}
+}
+
+static void node_evicted_elsewhere_fails_there_and_fences_the_rest(void **state)
+{
+	(void)state; /* a device that was added a minute ago */
+	model_unregister(&disks[2].model, 0);
+	off_within(ENOUGH_MS);
+	assert_int_equal(arbiter, 0);
+	assert_result(verdicts[2].result, BLKPR_EVICTED);
+	assert_true(model_has(&disks[2].model, VICTIM));
+	check_fenced(0);
+	check_fenced(1);
+	check_fenced(3);
+}
+
+static void an_unknown_key_on_the_arbiter_fails_there_and_fences_the_rest(void **state)
+{
+	(void)state;
+	model_unregister(&disks[0].model, 1);
+	model_set_reservation(&disks[0].model, TYPE, 0);
+	model_set_key(&disks[0].model, 3, STRANGER);
+	off_within(ENOUGH_MS);
+	assert_int_equal(arbiter, 0);
+	assert_result(verdicts[0].result, BLKPR_UNKNOWN_KEYS);
+	for (unsigned i = 1; i < DEVICES; i++)
+		check_fenced(i);
+}
+
+static void the_next_device_decides_where_the_first_cannot_be_asked(void **state)
+{
+	(void)state;
+	disks[0].open = BLKPR_PATH_FAILED;
+	off_within(2 * SHORT_MS);
+	assert_int_equal(arbiter, 1);
+	assert_result(verdicts[0].result, BLKPR_PATH_FAILED);
+	for (unsigned i = 1; i < DEVICES; i++)
+		check_fenced(i);
+}
+
+static void the_first_device_has_half_of_the_time(void **state)
+{
+	int64_t started = blkpr_clock_ms();
+
+	(void)state; /* S3: a side that reaches it shall win meanwhile */
+	disks[0].open = BLKPR_GONE;
+	off_within(2 * SHORT_MS);
+	assert_true(blkpr_clock_ms() - started >= SHORT_MS - 5);
+	assert_true(disks[0].opened > 1);
+}
+
+static void an_arbiter_that_comes_back_decides(void **state)
+{
+	(void)state;
+	disks[0].open = BLKPR_IO_ERROR;
+	disks[0].open_failures = 2;
+	off_within(ENOUGH_MS);
+	assert_int_equal(arbiter, 0);
+	for (unsigned i = 0; i < DEVICES; i++)
+		check_fenced(i);
+}
+
+static void a_device_that_hangs_does_not_save_the_victim_elsewhere(void **state)
+{
+	(void)state; /* S5 */
+	disks[2].hangs = true;
+	off_within(SHORT_MS);
+	assert_int_equal(arbiter, 0);
+	assert_result(verdicts[2].result, BLKPR_UNFINISHED);
+	assert_int_equal(verdicts[2].step, BLKPR_STEP_OPEN);
+	check_fenced(0);
+	check_fenced(1);
+	check_fenced(3);
+}
+
+static void an_arbiter_that_hangs_does_not_save_the_victim_elsewhere(void **state)
+{
+	(void)state; /* S5 */
+	disks[0].hangs = true;
+	off_within(2 * SHORT_MS);
+	assert_int_equal(arbiter, 1);
+	assert_result(verdicts[0].result, BLKPR_UNFINISHED);
+	for (unsigned i = 1; i < DEVICES; i++)
+		check_fenced(i);
+}
+
+static void a_node_that_lost_at_the_second_arbiter_touches_no_more(void **state)
+{
+	(void)state;
+	disks[0].open = BLKPR_GONE;
+	model_unregister(&disks[1].model, 0);
+	off_within(SHORT_MS);
+	assert_int_equal(arbiter, DEVICES);
+	assert_result(verdicts[0].result, BLKPR_GONE);
+	assert_result(verdicts[1].result, BLKPR_EVICTED);
+	check_untouched(2);
+	check_untouched(3);
+}
+
+static void nobody_decides_where_no_device_can_be_asked(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < DEVICES; i++)
+		disks[i].hangs = true;
+	off_within(SHORT_MS);
+	assert_int_equal(arbiter, DEVICES);
+	for (unsigned i = 0; i < DEVICES; i++)
+		assert_true(verdicts[i].result != BLKPR_OK);
+}
+
+/* --- the other protocols -------------------------------------------------------------------------- */
+
+static void on_registers_on_every_device(void **state)
+{
+	struct blkpr_fence fence = fence_within(ENOUGH_MS);
+
+	(void)state;
+	for (unsigned i = 0; i < DEVICES; i++)
+		model_unregister(&disks[i].model, 0);
+	fence.victim = 0;
+	assert_int_equal(blkpr_fence_on(&fence, targets, DEVICES, verdicts), 0);
+	for (unsigned i = 0; i < DEVICES; i++) {
+		assert_result(verdicts[i].result, BLKPR_OK);
+		assert_true(model_has(&disks[i].model, OWN));
+		assert_int_equal(verdicts[i].transport, BLKPR_READ_SGIO);
+	}
+}
+
+static void each_device_is_registered_with_its_own_key(void **state)
+{
+	struct blkpr_fence fence = fence_within(ENOUGH_MS);
+
+	(void)state;
+	fence.victim = 0;
+	targets[1].own = 0x11;
+	assert_int_equal(blkpr_fence_on(&fence, targets, DEVICES, verdicts), 0);
+	assert_true(model_has(&disks[0].model, OWN));
+	assert_true(model_has(&disks[1].model, 0x11));
+	assert_false(model_has(&disks[1].model, OWN));
+}
+
+static void status_and_monitor_read_every_device_and_change_none(void **state)
+{
+	struct blkpr_fence fence = fence_within(ENOUGH_MS);
+
+	(void)state;
+	model_unregister(&disks[1].model, 1);
+	model_set_reservation(&disks[1].model, TYPE, 0);
+	assert_int_equal(blkpr_fence_status(&fence, targets, DEVICES, verdicts), 0);
+	assert_result(verdicts[0].result, BLKPR_VICTIM_ON);
+	assert_result(verdicts[1].result, BLKPR_OK);
+	devices[3].paths = 2;
+	assert_int_equal(blkpr_fence_monitor(&fence, targets, DEVICES, verdicts), 0);
+	assert_result(verdicts[0].result, BLKPR_OK);
+	assert_result(verdicts[3].result, BLKPR_FEWER_PATHS);
+	for (unsigned i = 0; i < DEVICES; i++)
+		assert_true(model_only_read(&disks[i].model));
+}
+
+#define fence_test(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		fence_test(off_fences_every_device_and_the_first_decides),
+		fence_test(one_device_is_its_own_arbiter),
+		fence_test(node_evicted_from_the_arbiter_touches_nothing),
+		fence_test(a_foreign_type_on_the_arbiter_stops_everything),
+		fence_test(a_device_that_refuses_for_good_is_not_passed_over_as_arbiter),
+		fence_test(node_evicted_elsewhere_fails_there_and_fences_the_rest),
+		fence_test(an_unknown_key_on_the_arbiter_fails_there_and_fences_the_rest),
+		fence_test(the_next_device_decides_where_the_first_cannot_be_asked),
+		fence_test(the_first_device_has_half_of_the_time),
+		fence_test(an_arbiter_that_comes_back_decides),
+		fence_test(a_device_that_hangs_does_not_save_the_victim_elsewhere),
+		fence_test(an_arbiter_that_hangs_does_not_save_the_victim_elsewhere),
+		fence_test(a_node_that_lost_at_the_second_arbiter_touches_no_more),
+		fence_test(nobody_decides_where_no_device_can_be_asked),
+		fence_test(on_registers_on_every_device),
+		fence_test(each_device_is_registered_with_its_own_key),
+		fence_test(status_and_monitor_read_every_device_and_change_none),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
