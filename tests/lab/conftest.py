@@ -9,6 +9,7 @@ A lab is handed out without registrations, reservations, hung LUNs or cuts, with
 """
 
 import os
+import re
 import shutil
 import sys
 
@@ -25,42 +26,42 @@ class Labs:
 
     def __init__(self):
         self.up = {}
+        self.made = 0
 
     def __call__(self, **wanted):
         wanted.setdefault("stage", os.environ.get("BLKPR_STAGE") or None)
         key = tuple(sorted((k, str(v)) for k, v in wanted.items()))
-        found = self.up.pop(key, None)
-        if found:
-            found = self._refresh(found)
+        found = self._restored(self.up.pop(key, None))
         if not found:
             while len(self.up) >= MOST_LABS:
                 self.up.pop(next(iter(self.up))).down()
-            found = lab_module.up(name=f"pytest-{os.getpid()}-{abs(hash(key)) % 10000:04}", **wanted)
+            self.made += 1
+            found = lab_module.up(name=f"pytest-{os.getpid()}-{self.made}", **wanted)
         self.up[key] = found
         return found
 
     @staticmethod
-    def _refresh(found):
+    def _restored(found):
         """The lab as new, or None (and down) if a test has left it beyond that."""
         try:
-            for machine in found.machines:
-                if found.state(machine) == "frozen":
-                    found.thaw(machine)
-            if found.state("stor") == "running":
-                for node in found.nodes:
-                    found.heal(node)
-                    if found.state(node) == "off":
-                        found.boot(node)
-                found.reset_reservations()
-                return found
+            if found:
+                found.restore()
+            return found
         except lab_module.LabError:
-            pass
-        found.down()
-        return None
+            found.down()
+            return None
 
     def down(self):
         while self.up:
             self.up.popitem()[1].down()
+
+
+def remove_labs_of_dead_runs():
+    """What a pytest that was killed could not take down."""
+    for name in lab_module.all_labs():
+        found = re.fullmatch(r"pytest-(\d+)-.*", name)
+        if found and not os.path.exists(f"/proc/{found.group(1)}"):
+            lab_module.down(name)
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +71,7 @@ def labs():
         pytest.skip("the lab needs root")
     if not shutil.which("apt-get"):
         pytest.skip("the lab's image is made from Debian packages; there is no apt-get here")
+    remove_labs_of_dead_runs()
     found = Labs()
     yield found
     found.down()

@@ -9,6 +9,7 @@ import time
 import pytest
 
 import lab as lab_module
+import lab_host
 
 LAB_PY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lab.py")
 REGISTER = "sg_persist --out --register-ignore --param-sark={key:#x} {device}"
@@ -235,7 +236,7 @@ def test_a_stage_lies_over_the_nodes_root(tmp_path):
     script.chmod(0o755)
     found = lab_module.up(name=f"staged-{os.getpid()}", nodes=1, cluster="none", stage=str(tmp_path))
     try:
-        assert found.exec("n1", "fence_none && ls /usr/sbin/sg_persist /usr/bin/sg_persist").stdout.startswith("staged\n")
+        assert found.exec("n1", "fence_none && test -x /usr/bin/sg_persist", check=True).stdout == "staged\n"
     finally:
         found.down()
 
@@ -245,18 +246,18 @@ def test_down_leaves_nothing():
     found = lab_module.up(name=name, nodes=1, luns=1, cluster="none")
     netns, directory = found.netns, found.dir
     found.exec("n1", "sleep 1000 &")
-    inode = lab_module.namespace_id(netns)
+    inode = lab_host.namespace_id(netns)
+    assert [p for p in os.listdir("/proc") if p.isdigit() and lab_host.namespace_of(p) == inode]
     found.down()
     assert not os.path.exists(directory)
     assert not os.path.exists(f"/run/netns/{netns}")
-    assert not [p for p in os.listdir("/proc") if p.isdigit() and lab_module.namespace_of(p) == inode]
+    assert not [p for p in os.listdir("/proc") if p.isdigit() and lab_host.namespace_of(p) == inode]
     with open("/proc/mounts") as f:
         assert name not in f.read()
 
 
 def test_a_lab_that_fails_half_way_is_torn_down(monkeypatch):
     name = f"half-{os.getpid()}"
-    monkeypatch.setattr(lab_module, "BOOT_TIMEOUT", 0)
     monkeypatch.setattr(lab_module.Lab._wait_ready, "__defaults__", (0,))
     with pytest.raises(lab_module.LabError, match="did not start: .*\n--- end of its console"):
         lab_module.up(name=name, nodes=1, cluster="none")
@@ -264,8 +265,21 @@ def test_a_lab_that_fails_half_way_is_torn_down(monkeypatch):
     assert not os.path.exists(f"/run/netns/blkpr-{name}")
 
 
+def test_restore_brings_a_battered_lab_back(lab):
+    register(lab, "n1", "/dev/lun1", 0xa1)
+    lab.freeze("n1")
+    lab.cut("n2", "san")
+    lab.kill("n2")
+    lab.latency(20)
+    lab.restore()
+    assert [lab.state(m) for m in lab.machines] == ["running"] * 3
+    assert lab.keys(1) == []
+    for node in lab.nodes:
+        assert lab.exec(node, "sg_turs /dev/lun0 && sg_turs /dev/lun1").rc == 0
+
+
 def test_the_command_line_runs_a_command_and_gives_its_status(labs):
     found = labs(kernel="7", nodes=2, luns=3)
-    done = subprocess.run([sys.executable, LAB_PY, "exec", "--name", found.name, "n1", "echo out; echo err >&2; exit 4"],
-                          capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    cmd = [sys.executable, LAB_PY, "exec", "--name", found.name, "n1", "echo out; echo err >&2; exit 4"]
+    done = subprocess.run(cmd, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (4, "out\n", "err\n")

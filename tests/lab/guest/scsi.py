@@ -9,11 +9,13 @@ import ctypes
 import fcntl
 import os
 import sys
+import time
 
 SG_IO = 0x2285
 SG_DXFER_NONE, SG_DXFER_TO_DEV = -1, -2
 CHECK_CONDITION = 0x02
 UNIT_ATTENTION = 0x06
+PATIENCE = 20                           # seconds
 KEY = 0x6c6162                          # "lab"
 REGISTER, CLEAR, REGISTER_AND_IGNORE = 0x00, 0x03, 0x06
 
@@ -69,19 +71,29 @@ def clear(fd):
     reserve_out(fd, CLEAR, KEY, 0)
 
 
+def insist(action, path):
+    """Do it, again while the path has a failed session that is about to come back."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                return action(fd)
+            finally:
+                os.close(fd)
+        except OSError as e:
+            if time.monotonic() > deadline:
+                sys.exit(f"{path}: {e}")
+        time.sleep(0.1)
+
+
 def main():
     action, luns = {"clear": clear, "settle": test_unit_ready}[sys.argv[1]], sys.argv[2:]
     for lun in luns:
         for path in (f"/dev/lun{lun}", f"/dev/lun{lun}-b"):
             if action is clear and path.endswith("-b") or not os.path.exists(path):
                 continue
-            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-            try:
-                action(fd)
-            except OSError as e:
-                sys.exit(f"{path}: {e}")
-            finally:
-                os.close(fd)
+            insist(action, path)
 
 
 main()
