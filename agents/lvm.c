@@ -52,8 +52,8 @@ static int add_report(GVariant *report, struct blkpr_list *list, struct blkpr_er
 
 int lvm_add_shared(const char *vgs, int64_t deadline, struct blkpr_list *list, struct blkpr_error *error)
 {
-	/* --readonly: no locks, so that a hung lock manager does not hold up fencing */
-	const char *const argv[] = { vgs, "--readonly", "--reportformat", "json", "--options", "vg_attr,pv_name",
+	/* --readonly: no locks, so that a hung lock manager holds nothing up; --shared: without lvmlockd too */
+	const char *const argv[] = { vgs, "--readonly", "--shared", "--reportformat", "json", "--options", "vg_attr,pv_name",
 		"--config", "log { report_command_log = 0 }", NULL };
 	struct blkpr_error reason;
 	GVariant *report;

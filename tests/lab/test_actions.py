@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every action and every way to say it, as an administrator and as the fencer would, on both kernels."""
+
+import pytest
+
+from agent import KEYS, Agent
+
+LUNS = 3
+
+
+@pytest.fixture(scope="module", params=["7-plain", "7-multipath", "6.1-plain", "6.1-multipath"])
+def shape(request):
+    kernel, _, disks = request.param.partition("-")
+    return {"kernel": kernel, "nodes": 2, "luns": LUNS, "paths": 2 if disks == "multipath" else 1}
+
+
+@pytest.fixture
+def agent(labs, shape):
+    found = Agent(labs(**shape))
+    found.lab.exec("n1", "rm -rf /run/fence_blkpr")
+    found.lab.exec("n2", "rm -rf /run/fence_blkpr")
+    return found
+
+
+def fencer(agent, node, text):
+    """The agent as the fencer runs it: parameters on stdin."""
+    return agent.lab.exec(node, "fence_blkpr", stdin=text)
+
+
+# ---------------------------------------------------------------- actions
+
+def test_on_registers_every_path_and_reserves(agent):
+    agent.unfence("n1")
+    assert agent.registered() == agent.everywhere("n1")
+    assert agent.lab.holder(0)["type"] == "Write Exclusive Access, Registrants Only"
+
+
+@pytest.mark.parametrize("action,code,text", [("on", 0, "Success: Powered ON\n"), ("enable", 0, "Success: Powered ON\n"),
+                                              ("off", 0, "Success: Already OFF\n"),
+                                              ("disable", 0, "Success: Already OFF\n"),
+                                              ("status", 2, "Status: OFF\n"), ("monitor", 0, ""),
+                                              ("list", 0, "n1,\nn2,\n"), ("list-status", 0, "n1,,ON\nn2,,OFF\n"),
+                                              ("validate-all", 0, "")])
+def test_action_says_what_scripts_expect(agent, action, code, text):
+    agent.unfence("n1")
+    options = {"plug": "n1" if action in ("on", "enable") else "n2"}
+    result = agent("n1", action, **options)
+    assert (result.rc, result.stdout, result.stderr) == (code, text, "")
+
+
+def test_status_of_a_registered_node_is_on(agent):
+    agent.unfence("n1", "n2")
+    result = agent("n1", "status", plug="n2")
+    assert (result.rc, result.stdout) == (0, "Status: ON\n")
+    assert agent("n1", "status", plug="n1").stdout == "Status: ON\n"
+
+
+def test_status_is_on_while_one_disk_has_the_key(agent):
+    agent.unfence("n1", "n2")
+    assert agent("n1", "off", devices=agent.devices([0, 1]), plug="n2").rc == 0
+    assert agent("n1", "status", plug="n2").rc == 0
+
+
+def test_off_is_the_default_action(agent):
+    agent.unfence("n1", "n2")
+    result = agent.lab.exec("n1", f"fence_blkpr -n n2 -d '{agent.devices()}'")
+    assert (result.rc, result.stdout) == (0, "Success: Powered OFF\n")
+
+
+def test_evicted_node_may_ask_about_itself(agent):
+    agent.unfence("n1", "n2")
+    assert agent("n1", "off", plug="n2").rc == 0
+    assert agent("n2", "status", plug="n2").stdout == "Status: OFF\n"
+
+
+def test_several_nodes_in_plug(agent):
+    agent.unfence("n1", "n2")
+    assert agent("n1", "status", plug="n1,n2").rc == 0
+    result = agent("n1", "off", plug="n2,n1")
+    assert result.rc == 1 and "cannot fence itself" in result.stderr
+    assert agent.registered() == agent.everywhere("n1", "n2")
+
+
+@pytest.mark.parametrize("kind", ["EXCLUSIVE_ACCESS_REG_ONLY", "WRITE_EXCLUSIVE_ALL_REGS", "EXCLUSIVE_ACCESS_ALL_REGS"])
+def test_other_reservation_types_fence_as_well(agent, kind):
+    options = {"reservation_type": kind}
+    agent.unfence("n1", "n2", **options)
+    assert agent("n1", "monitor", **options).rc == 0
+    assert agent("n1", "off", plug="n2", **options).rc == 0
+    assert agent("n1", "status", plug="n2", **options).rc == 2
+    assert agent.lab.exec("n2", f"dd if=/dev/zero of={agent.device(0)} bs=4k count=1 oflag=direct").rc
+    assert agent.lab.exec("n1", f"dd if=/dev/zero of={agent.device(0)} bs=4k count=1 oflag=direct").rc == 0
+
+
+def test_verbose_tells_the_whole_story(agent):
+    agent.unfence("n1", "n2")
+    text = agent("n1", "off", plug="n2", verbose=True).stderr.splitlines()
+    assert len(text) == LUNS
+    assert "arbiter" in text[0] and "arbiter" not in text[1]
+    for line in text:
+        assert f"{KEYS['n1']:#x} (n1)" in line and "WRITE_EXCLUSIVE_REG_ONLY held by" in line
+        assert "PR generation" in line and "1 key removed" in line and line.endswith(" ms")
+
+
+# ---------------------------------------------------------------- input
+
+def test_fencer_speaks_on_stdin(agent):
+    agent.unfence("n1", "n2")
+    result = fencer(agent, "n1", f"# from the fencer\n\n action = off \nnodename=n2\nplug=n2\nport=n1\nplug=n2\n"
+                                 f"devices=\"{agent.devices()}\"\nkey-value=id\nkey_value=name64\naptpl=0\n"
+                                 "strange=1\n")
+    assert (result.rc, result.stdout) == (0, "Success: Powered OFF\n"), result
+    assert result.stderr == "fence_blkpr: ignoring the unknown parameter 'strange'\n"
+
+
+def test_fence_scsi_configuration_works(agent):
+    """Everything that a fence_scsi device may have; keys as fence_scsi derives them."""
+    text = (f"devices={agent.devices()}\nkey_value=hash\naptpl=1\nreadonly=1\nlogfile=/tmp/fence.log\nverbose=1\n"
+            "suppress-errors=0\nmpath_register_method=multi\nvgs_path=/sbin/vgs\npower_timeout=20\nshell_timeout=3\n"
+            "corosync_cmap_path=/usr/sbin/corosync-cmapctl\nsg_persist_path=/usr/bin/sg_persist\nlogin_timeout=5\n"
+            "sg_turs_path=/usr/bin/sg_turs\npower_wait=0\nstonith_status_sleep=1\ndisable_timeout=1\ndelay=0\n"
+            "retry_on=1\nseparator=,\nplug_separator=,\nquiet=0\ndebug_file=/tmp/debug.log\n")
+    assert fencer(agent, "n1", f"action=on\nnodename=n1\n{text}").rc == 0
+    assert fencer(agent, "n2", f"action=on\nnodename=n2\n{text}").rc == 0
+    # MD5("mycluster") begins with 6c9d, MD5("n1") with c825, MD5("n2") with a6bb
+    assert {key for key, _ in agent.lab.keys(0)} == {"0x6c9dc825", "0x6c9da6bb"}
+    result = fencer(agent, "n1", f"action=off\nnodename=n2\nplug=n2\n{text}")
+    assert (result.rc, result.stdout) == (0, "Success: Powered OFF\n"), result
+    assert "PR generation" in agent.lab.exec("n1", "cat /tmp/fence.log").stdout
+
+
+def test_nodename_wins_over_plug(agent):
+    """With pcmk_host_map the fencer's plug is not the cluster's name for the node; nodename is."""
+    agent.unfence("n1", "n2")
+    for text in ("plug=alias\nnodename=n2\n", "nodename=n2\nplug=alias\n"):
+        assert fencer(agent, "n1", f"action=status\n{text}devices={agent.devices()}\n").rc == 0
+
+
+def test_delay_comes_before_the_deadline_starts(agent):
+    agent.unfence("n1", "n2")
+    result = agent("n1", "off", plug="n2", delay=2, power_timeout=1)
+    assert result.rc == 0 and result.seconds >= 2, result
+
+
+# ---------------------------------------------------------------- devices
+
+def test_globs_files_and_duplicates(agent):
+    pattern = agent.device("*")
+    agent.lab.exec("n1", f"printf '# shared disks\\n{agent.device(0)}, {pattern}\\n' >/tmp/disks", check=True)
+    for devices in (pattern, "@/tmp/disks", f"{agent.device(1)} {agent.devices()}"):
+        agent.lab.reset_reservations()
+        result = agent("n1", "on", devices=devices, verbose=True)
+        assert result.rc == 0 and len(result.stderr.splitlines()) == LUNS, result
+        assert agent.registered() == agent.everywhere("n1")
+
+
+def test_one_path_of_a_map_stands_for_the_map(agent):
+    if agent.paths == 1:
+        assert agent("n1", "on", devices="/dev/lun0,/dev/disk/by-id/wwn-*").rc == 0
+    else:
+        assert agent("n1", "on", devices="/dev/lun0 /dev/lun1-b /dev/lun2 /dev/lun2-b").rc == 0
+    assert agent.registered() == agent.everywhere("n1")
+
+
+def test_shared_volume_groups_are_found(agent):
+    """Without devices: the disks of LVM's shared volume groups, and no others."""
+    disk = agent.device(1)
+    agent.lab.exec("n1", f"""wipefs -qa {disk}; pvcreate -qy {disk}; vgcreate -qy vg {disk}; vgcfgbackup -f /tmp/vg vg
+        sed -i 's/^\\tflags = .*/&\\n\\tlock_type = "sanlock"\\n\\tlock_args = "1.0.0:lvmlock"/' /tmp/vg
+        vgcfgrestore -f /tmp/vg vg""", check=True)      # what vgcreate --shared does once lvmlockd runs
+    result = agent.lab.exec("n1", "fence_blkpr -o on -v")
+    assert result.rc == 0 and len(result.stderr.splitlines()) == 1, result
+    assert agent.registered() == [{}, {"n1": agent.paths}, {}]
+    agent.lab.exec("n1", f"wipefs -qa {disk}", check=True)
+    result = agent.lab.exec("n1", "fence_blkpr -o on -v")
+    assert result.rc == 1 and "LVM has no shared volume group; set devices=" in result.stderr, result
+
+
+# ---------------------------------------------------------------- explicit keys
+
+def test_explicit_key_is_recorded_and_used(agent):
+    assert agent("n1", "on", key="0xDEADBEEF").rc == 0
+    agent.unfence("n2")
+    assert {key for key, _ in agent.lab.keys(0)} == {"0xdeadbeef", hex(KEYS["n2"])}
+    listing = agent.lab.exec("n1", "ls -ld /run/fence_blkpr; ls -l /run/fence_blkpr; cat /run/fence_blkpr/*").stdout
+    assert listing.startswith("drwx------") and listing.count("-rw------- 1 root root") == LUNS
+    assert listing.count("0xdeadbeef") == LUNS
+    result = agent("n1", "off", plug="n2")
+    assert (result.rc, result.stdout) == (0, "Success: Powered OFF\n")
+    assert result.stderr.count("registered the explicit key 0xdeadbeef there") == LUNS
+
+
+def test_off_by_key_needs_no_name(agent):
+    agent.unfence("n1")
+    assert agent("n2", "on", key="abc").rc == 0
+    assert agent("n1", "off", key="0xABC").stdout == "Success: Powered OFF\n"
+
+
+def test_unfencing_without_a_key_forgets_the_record(agent):
+    assert agent("n1", "on", key="12").rc == 0
+    agent.unfence("n1")
+    assert agent.lab.exec("n1", "ls /run/fence_blkpr").stdout == ""
+    assert agent.registered() == agent.everywhere("n1")
+
+
+def test_record_that_contradicts_the_disk_is_not_believed(agent):
+    agent.unfence("n1", "n2")
+    agent.lab.exec("n1", "mkdir -p -m 700 /run/fence_blkpr; umask 077; for i in 0 1 2; do "
+                         "echo 0x77 >/run/fence_blkpr/$(fence_blkpr -o status -n n2 -v -d "
+                         f"{agent.device('$i')} 2>&1 | sed 's/.*(\\(3[0-9a-f]*\\),.*/\\1/;q'); done", check=True)
+    result = agent("n1", "off", plug="n2")
+    assert result.rc == 1 and "this node's key 0x77" in result.stderr, result
+    assert agent.registered() == agent.everywhere("n1", "n2")
+
+
+def test_record_that_others_can_write_is_not_believed(agent):
+    assert agent("n1", "on", key="12").rc == 0
+    agent.lab.exec("n1", "chmod 666 /run/fence_blkpr/*", check=True)
+    result = agent("n1", "monitor")
+    assert result.rc == 1 and "cannot trust the record" in result.stderr, result
+
+
+# ---------------------------------------------------------------- bad input: a clear error, and no disk touched
+
+@pytest.mark.parametrize("words,complaint", [
+    ("-o off -n n2 -d /dev/nothing", "/dev/nothing: no such device"),
+    ("-o off -n n2 -d '/dev/nothing*'", "/dev/nothing*: no device matches"),
+    ("-o off -n n2 -d '{devices} /dev/nothing'", "/dev/nothing: no such device"),
+    ("-o off -n n2 -d /etc/passwd", "/etc/passwd: not a block device"),
+    ("-o off -n n2 -d '{devices},{loop}'", "so it has no persistent reservations"),
+    ("-o on -d '{devices},{loop}'", "so it has no persistent reservations"),
+    ("-o off -n n2 -d '{devices},{partition}'", "a partition; reservations belong to the whole disk"),
+    ("-o off -n n2 -d ','", "the list in devices is empty"),
+    ("-o off -n n2 -d @/nowhere", "@/nowhere: cannot read the list of devices"),
+    ("-o off -n n2 -d '{devices}' -k 0", "0 is no key"),
+    ("-o off -n n2 -d '{devices}' -k 12345678901234567", "more than 16 hexadecimal digits"),
+    ("-o off -n n2 -d '{devices}' -k xyz", "not a key"),
+    ("-o off -n n1 -d '{devices}'", "a node cannot fence itself"),
+    ("-o off -n n9 -d '{devices}'", "n9: no such node in the cluster 'mycluster'; it has n1 n2"),
+    ("-o on -n n2 -d '{devices}'", "\"on\" registers the local node only"),
+    ("-o on -n n1 -k 6c9d58dea6bbc91a -d '{devices}'", "is also that of n2"),
+    ("-o off -d '{devices}'", "no node: set plug"),
+    ("-o fly -n n2 -d '{devices}'", "Unrecognised action 'fly'"),
+    ("-o off -n n2 -d '{devices}' --fly", "unknown or ambiguous option --fly"),
+    ("-o off -n n2 -d '{devices}' stray", "stray argument 'stray'"),
+    ("-o off -n n2 -d '{devices}' --key-value=guess", "key_value=guess: not one of name64, hash, id"),
+    ("-o off -n n2 -d '{devices}' --reservation-type=WRITE_EXCLUSIVE", "reservation_type=WRITE_EXCLUSIVE: not one of"),
+    ("-o off -n n2 -d '{devices}' --power-timeout=soon", "not a whole number of seconds"),
+    ("-o off -n n2 -d '{devices}' --power-timeout=0", "must be from 1 to"),
+])
+def test_bad_input_is_refused_and_no_disk_touched(agent, words, complaint):
+    agent.unfence("n1", "n2")
+    before = [agent.lab.holder(k) for k in range(LUNS)]
+    agent.lab.exec("n1", "modprobe loop", check=True)
+    partition = make_partition(agent) if "{partition}" in words else ""
+    result = agent.lab.exec("n1", "fence_blkpr " + words.format(devices=agent.devices(), loop="/dev/loop0", partition=partition))
+    assert result.rc == 1 and result.stdout == "", result
+    assert complaint in result.stderr, result
+    assert agent.registered() == agent.everywhere("n1", "n2")
+    assert [agent.lab.holder(k) for k in range(LUNS)] == before
+
+
+def make_partition(agent):
+    """A partition of a shared disk, as the kernel sees it; no table is written to the disk."""
+    return agent.lab.exec("n1", "disk=$(readlink -f /dev/lun0); [ -e ${disk}1 ] || addpart $disk 1 2048 4096; "
+                                "until [ -b ${disk}1 ]; do sleep 0.01; done; echo ${disk}1", check=True).stdout.strip()
+
+
+def test_only_root_may(agent):
+    agent.unfence("n1", "n2")
+    for action in ("on", "off", "status", "monitor"):
+        result = agent.lab.exec("n1", f"setpriv --reuid=65534 --clear-groups {agent.command(action, plug='n2')}")
+        assert result.rc == 1 and "must run as root" in result.stderr, result
+    assert agent.registered() == agent.everywhere("n1", "n2")
+
+
+def test_without_a_cluster_only_explicit_keys_work(agent):
+    agent.unfence("n1", "n2")
+    agent.lab.exec("n1", "pkill -STOP -x nothing; mv /etc/corosync/corosync.conf /etc/corosync/away; pkill -x corosync; "
+                         "while pgrep -x corosync; do sleep 0.05; done")
+    try:
+        result = agent("n1", "off", plug="n2")
+        assert result.rc == 1 and "is the cluster started on this node" in result.stderr, result
+        assert agent("n1", "on", key=f"{KEYS['n1']:x}").rc == 0
+        result = agent("n1", "off", key=f"{KEYS['n2']:x}")
+        assert (result.rc, result.stdout) == (0, "Success: Powered OFF\n"), result
+    finally:
+        agent.lab.exec("n1", "mv /etc/corosync/away /etc/corosync/corosync.conf; corosync; "
+                             "until corosync-cmapctl -g totem.cluster_name; do sleep 0.05; done", check=True)
+
+
+# ---------------------------------------------------------------- monitor
+
+def test_monitor_finds_a_lost_key_and_a_lost_reservation(agent):
+    agent.unfence("n1", "n2")
+    assert agent("n2", "off", devices=agent.device(1), plug="n1").rc == 0
+    result = agent("n1", "monitor")
+    assert result.rc == 1 and result.stderr.count("\n") == 1, result
+    assert f"{agent.device(1)}: this node's key" in result.stderr
+
+
+def test_monitor_finds_an_unknown_key(agent):
+    agent.unfence("n1")
+    assert agent("n2", "on", key="bad", devices=agent.device(2)).rc == 0
+    result = agent("n1", "monitor")
+    assert result.rc == 1 and "the key 0xbad is registered and belongs to no cluster node" in result.stderr, result
+    assert agent("n1", "monitor", unknown_keys="allow").rc == 0
+
+
+def test_monitor_finds_fewer_registrations_than_paths(agent):
+    if agent.paths == 1:
+        pytest.skip("one path only: nothing to lose")
+    agent.unfence("n1")
+    agent.lab.exec("n1", f"sg_persist --out --register --param-rk={KEYS['n1']:#x} --param-sark=0 /dev/lun0-b", check=True)
+    result = agent("n1", "monitor")
+    assert result.rc == 1 and "registered on 1 of 2 paths" in result.stderr, result
+
+
+# ---------------------------------------------------------------- Pacemaker's own tools
+
+def test_pacemaker_tools_accept_the_agent(agent):
+    run = agent.lab.exec
+    assert "fence_blkpr" in run("n1", "stonith_admin -M -a fence_blkpr", check=True).stdout
+    assert "<parameter name=\"plug\"" in run("n1", "crm_resource --show-metadata stonith:fence_blkpr", check=True).stdout
+    good = run("n1", f"stonith_admin --validate --agent fence_blkpr --option devices={agent.devices()}")
+    assert good.rc == 0, good
+    bad = run("n1", "stonith_admin --validate --agent fence_blkpr --option devices=/dev/nothing")
+    assert bad.rc != 0 and "/dev/nothing: no such device" in bad.stdout + bad.stderr, bad
