@@ -517,6 +517,7 @@ void agent_clear(struct agent *agent)
 	blkpr_list_clear(&agent->list);
 	cluster_clear(&agent->cluster);
 	free(agent->victims);
+	free(agent->names);
 	free(agent->targets);
 	free(agent->verdicts);
 	free(agent->known);

@@ -21,6 +21,7 @@ struct victim {
 /* One run of the agent: its parameters, and what has been found out so far. */
 struct agent {
 	const struct options *options;
+	char *names;                   /* of the victims */
 	struct victim *victims;        /* the nodes that plug names; one without a name for an explicit key */
 	unsigned nvictims;
 	const struct victim *victim;   /* the one that is being worked on, NULL: none */

@@ -95,19 +95,19 @@ static int take_victims(struct agent *agent, const struct options *options, stru
 {
 	const char *separator = options_get(options, "plug_separator");
 	const char *plug = options_given(options, "nodename");
-	char *names, *rest = NULL;
+	char *rest = NULL;
 
 	if (!plug)
 		plug = options_get(options, "plug");
 	if (!plug && !agent->key)
 		return 0;
-	names = strdup(plug ? plug : ""); /* lives as long as the process */
-	agent->victims = names ? calloc(strlen(names) + 1, sizeof(*agent->victims)) : NULL;
-	if (!agent->victims) {
+	agent->names = strdup(plug ? plug : "");
+	agent->victims = calloc(plug ? strlen(plug) + 1 : 1, sizeof(*agent->victims));
+	if (!agent->names || !agent->victims) {
 		blkpr_error_set(error, "out of memory");
 		return -ENOMEM;
 	}
-	for (char *name = strtok_r(names, separator, &rest); name; name = strtok_r(NULL, separator, &rest))
+	for (char *name = strtok_r(agent->names, separator, &rest); name; name = strtok_r(NULL, separator, &rest))
 		agent->victims[agent->nvictims++].name = name;
 	if (agent->key && agent->nvictims > 1) {
 		blkpr_error_set(error, "key=%s: one key cannot be that of several nodes (%s)",
@@ -214,34 +214,41 @@ static enum outcome act(struct agent *agent, const struct action *action, long d
 	return action->run(agent);
 }
 
+static enum outcome run(struct agent *agent, const struct options *options)
+{
+	struct blkpr_error error = { "" };
+	const struct action *action;
+	const char *name = options_get(options, "action");
+	enum outcome outcome;
+	long delay = 0, seconds = 0;
+
+	if (print_documents(options, name))
+		return OUTCOME_DONE;
+	if (take_plan(agent, options, &delay, &seconds, &error))
+		return fail(&error);
+	action = find_action(name, agent, &error);
+	if (!action || start_log(options, &error))
+		return fail(&error);
+	outcome = act(agent, action, delay, seconds);
+	log_close();
+	return outcome;
+}
+
 int main(int argc, char *argv[])
 {
 	struct agent agent = { .cluster.local = -1 };
-	const struct action *action;
+	struct blkpr_error error = { "" };
 	struct options options;
-	struct blkpr_error error;
 	enum outcome outcome;
-	long delay = 0, seconds = 0;
-	const char *name;
 
 	secure_stdio();
 	if (read_options(&options, argc, argv, &error))
-		return fail(&error);
-	name = options_get(&options, "action");
-	if (print_documents(&options, name))
-		return fflush(stdout) ? OUTCOME_FAILED : OUTCOME_DONE;
-	if (take_plan(&agent, &options, &delay, &seconds, &error))
-		return fail(&error);
-	action = find_action(name, &agent, &error);
-	if (!action)
-		return fail(&error);
-	if (start_log(&options, &error))
-		return fail(&error);
-	outcome = act(&agent, action, delay, seconds);
+		outcome = fail(&error);
+	else
+		outcome = run(&agent, &options);
 	if (fflush(stdout) && outcome == OUTCOME_DONE)
-		outcome = OUTCOME_FAILED;
+		outcome = OUTCOME_FAILED; /* nobody has read that it worked */
 	agent_clear(&agent);
 	options_clear(&options);
-	log_close();
 	return outcome;
 }

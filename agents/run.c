@@ -111,18 +111,26 @@ static int finish(const char *name, pid_t pid, int rc, struct text *stderr_text,
 	return -ECHILD;
 }
 
+static int make_pipes(int out[2], int err[2])
+{
+	if (pipe2(out, O_CLOEXEC))
+		return -1;
+	if (!pipe2(err, O_CLOEXEC))
+		return 0;
+	close(out[0]);
+	close(out[1]);
+	return -1;
+}
+
 int run_program(const char *const argv[], int64_t deadline, char **output, struct blkpr_error *error)
 {
 	int out[2], err[2], rc;
 	struct text texts[2] = { { 0 } };
 	pid_t pid;
 
-	if (pipe2(out, O_CLOEXEC))
-		return -errno;
-	if (pipe2(err, O_CLOEXEC)) {
+	if (make_pipes(out, err)) {
 		rc = -errno;
-		close(out[0]);
-		close(out[1]);
+		blkpr_error_set(error, "%s: no pipe: %s", argv[0], strerror(-rc));
 		return rc;
 	}
 	rc = spawn(argv, out[1], err[1], &pid);
@@ -138,6 +146,9 @@ int run_program(const char *const argv[], int64_t deadline, char **output, struc
 	if (rc)
 		free(texts[0].data);
 	else
-		*output = texts[0].data ? texts[0].data : calloc(1, 1);
-	return rc || *output ? rc : -ENOMEM;
+		*output = texts[0].data ? texts[0].data : strdup("");
+	if (rc || *output)
+		return rc;
+	blkpr_error_set(error, "%s: out of memory", argv[0]);
+	return -ENOMEM;
 }

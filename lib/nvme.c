@@ -73,7 +73,7 @@ enum blkpr_result blkpr_nvme_parse_report(
 
 enum blkpr_result blkpr_nvme_read_report(const struct blkpr_port *port, struct blkpr_report *report)
 {
-	size_t room = FIRST_BYTES, needed = 0;
+	size_t room = FIRST_BYTES, needed = FIRST_BYTES;
 
 	for (unsigned attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
 		uint8_t *reply = calloc(1, room);

@@ -136,7 +136,7 @@ enum blkpr_result blkpr_prin_read_keys(const struct blkpr_port *port, struct blk
 	enum blkpr_result result = BLKPR_UNSETTLED;
 
 	while (reply && result == BLKPR_UNSETTLED) {
-		size_t length = room, needed;
+		size_t length = room, needed = 0;
 		uint8_t *larger;
 
 		result = submit(port, BLKPR_PRIN_READ_KEYS, reply, &length);
