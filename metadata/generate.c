@@ -742,6 +742,7 @@ int main(int argc, char **argv)
 		fputs("usage: generate table FILE.xml\n       generate man FILE.xml TEMPLATE\n", stderr);
 		return 1;
 	}
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the process ends here, and frees nothing */
 	if (fflush(stdout) || ferror(stdout)) {
 		perror("generate: standard output");
 		return 1;
