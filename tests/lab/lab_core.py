@@ -322,7 +322,8 @@ class Lab:
     def _spawn(self, machine):
         """Start a machine's kernel and record its process group."""
         directory = os.path.join(self.dir, machine)
-        shutil.rmtree(directory, ignore_errors=True)
+        for left in (directory, os.path.join(self.dir, "uml", machine)):
+            shutil.rmtree(left, ignore_errors=True)
         os.makedirs(directory)
         lab_settings.write_settings(self, machine, directory)
         argv = lab_settings.kernel_command(self, machine, directory)

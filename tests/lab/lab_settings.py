@@ -89,7 +89,8 @@ def write_settings(lab, machine, directory):
     c = lab.config
     settings = {
         "NODE": machine, "ROLE": "stor" if machine == "stor" else "node", "NODES": " ".join(lab.nodes),
-        "LUNS": c["luns"], "LUN_SIZE": c["lun_size"], "PATHS": c["paths"], "CLUSTER": c["cluster"],
+        "LUNS": c["luns"], "LUN_SIZE": c["lun_size"], "PATHS": c["paths"],
+        "CLUSTER": "none" if machine == "stor" else c["cluster"],
         "HANG_LUNS": " ".join(map(str, c["hang_luns"])), "SHUFFLE": int(c["shuffle"]),
         "QUEUE": int(c["queue_if_no_path"]),
     }

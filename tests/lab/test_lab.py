@@ -10,6 +10,7 @@ import pytest
 
 import lab as lab_module
 import lab_host
+import lab_image
 
 LAB_PY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lab.py")
 REGISTER = "sg_persist --out --register-ignore --param-sark={key:#x} {device}"
@@ -265,7 +266,8 @@ def test_a_lab_that_fails_half_way_is_torn_down(monkeypatch):
     assert not os.path.exists(f"/run/netns/blkpr-{name}")
 
 
-def test_restore_brings_a_battered_lab_back(lab):
+def test_restore_brings_a_battered_lab_back(labs):
+    lab = labs(kernel="7", nodes=2, luns=3)
     register(lab, "n1", "/dev/lun1", 0xa1)
     lab.freeze("n1")
     lab.cut("n2", "san")
@@ -276,6 +278,18 @@ def test_restore_brings_a_battered_lab_back(lab):
     assert lab.keys(1) == []
     for node in lab.nodes:
         assert lab.exec(node, "sg_turs /dev/lun0 && sg_turs /dev/lun1").rc == 0
+
+
+def test_without_a_kernel_7_the_newest_takes_its_place(tmp_path, capsys):
+    (tmp_path / "kernels").mkdir()
+    for version in ("6.1.176", "6.12.9"):
+        (tmp_path / "kernels" / version).touch()
+    image = lab_image.Image(str(tmp_path))
+    assert image.kernel("7") == "6.12.9"
+    assert "no kernel of Linux 7" in capsys.readouterr().err
+    assert image.kernel("6.1") == "6.1.176"
+    with pytest.raises(lab_image.ImageError, match="there are: 6.1.176, 6.12.9"):
+        image.kernel("5")
 
 
 def test_the_command_line_runs_a_command_and_gives_its_status(labs):

@@ -7,6 +7,7 @@ There is no udevd (it would cost seconds), so this makes the links that udev wou
     /dev/mapper/mpK, /dev/disk/by-id/dm-uuid-mpath-3... LUN K by both (two paths only)
 """
 
+import contextlib
 import glob
 import os
 import socket
@@ -21,6 +22,7 @@ NODE = os.environ["NODE"]
 REVERSE = os.environ["SHUFFLE"] == "1" and int(NODE.lstrip("n")) % 2 == 0
 QUEUE = os.environ["QUEUE"] == "1"
 FOREVER = 86400
+ISCSID_SOCKET = "\0ISCSIADM_ABSTRACT_NAMESPACE"
 
 # Seconds. A cut SAN is noticed after PING_EVERY + PING_WAIT and fails I/O after REPLACEMENT more.
 PING_EVERY = 1
@@ -70,7 +72,7 @@ def wait_for_portal(address):
     """Until the storage machine listens there (lab.py limits the time)."""
     while True:
         try:
-            socket.create_connection((address, PORT), timeout=1).close()
+            socket.create_connection((address, PORT), timeout=0.1).close()
             return
         except OSError:
             time.sleep(0.02)
@@ -84,8 +86,19 @@ def login():
     wait_for_portal(everything[-1].portals[-1])         # the one that is made last
     for target in everything:
         for address in target.portals:
-            subprocess.run(["iscsiadm", "-m", "node", "-T", target.iqn, "-p", f"{address}:{PORT}", "--login"],
-                           check=True, stdout=subprocess.DEVNULL)
+            login_to(target, address)
+
+
+def login_to(target, address):
+    """Log in to one portal, with iscsid kept awake: it sleeps a second when a connection takes over a millisecond."""
+    iscsiadm = subprocess.Popen(["iscsiadm", "-m", "node", "-T", target.iqn, "-p", f"{address}:{PORT}", "--login"],
+                                stdout=subprocess.DEVNULL)
+    while iscsiadm.poll() is None:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as knock:
+            knock.connect(ISCSID_SOCKET)
+        time.sleep(0.02)
+    if iscsiadm.returncode:
+        sys.exit(f"iscsiadm: login to {target.iqn} at {address} failed with {iscsiadm.returncode}")
 
 
 def scan_backwards():
