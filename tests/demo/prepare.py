@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the demo needs before it can begin: the build, staged for the nodes, and the lab's image."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import lab_image
+from lab_host import tail
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(TOP, "build", "demo")
+STAGE = os.path.join(BUILD, "stage")
+LOG = os.path.join(BUILD, "build.log")
+
+
+class PrepareError(Exception):
+    """The demo cannot begin; the text says why and where to look."""
+
+
+def shown(path):
+    return os.path.relpath(path, TOP)
+
+
+def build():
+    """Build, and stage for the nodes; the seconds that took."""
+    began = time.monotonic()
+    if os.path.exists(os.path.join(TOP, "config.status")):
+        raise PrepareError("this source tree is configured in place, so nothing can be built beside it: "
+                           "`make distclean`, then ./demo again")
+    os.makedirs(BUILD, exist_ok=True)
+    shutil.rmtree(STAGE, ignore_errors=True)
+    with open(LOG, "w"):
+        pass
+    if not os.path.exists(os.path.join(BUILD, "config.status")):
+        run(["autoreconf", "-fi"], TOP)
+        run([os.path.join(TOP, "configure"), "--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var"], BUILD)
+    run(["make", f"-j{os.cpu_count()}"], BUILD)
+    run(["make", "install", f"DESTDIR={STAGE}"], BUILD)
+    run(["install", "-D", "tests/lab/seqio", os.path.join(STAGE, "usr/bin/seqio")], BUILD)
+    return time.monotonic() - began
+
+
+def run(argv, directory):
+    """One step of the build, its output in the log."""
+    with open(LOG, "a") as log:
+        print("+", *argv, file=log, flush=True)
+        rc = run_group(argv, cwd=directory, stdout=log, stderr=log)
+    if rc:
+        raise PrepareError(f"`{os.path.basename(argv[0])} {' '.join(argv[1:])}` failed; "
+                           f"the end of {shown(LOG)}:\n{tail(LOG, 20)}")
+
+
+def image():
+    """Make the lab's image if there is none; the seconds that took, 0 if it is there."""
+    began = time.monotonic()
+    if lab_image.Image.find():
+        return 0
+    if run_group([sys.executable, os.path.join(TOP, "tests/lab/lab.py"), "prepare"]):
+        raise PrepareError("the lab's image could not be made, see above")
+    return time.monotonic() - began
+
+
+def run_group(argv, **options):
+    """Run a program in a process group of its own; on an interrupt all of that is ended."""
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True, **options)
+    try:
+        return process.wait()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        raise
