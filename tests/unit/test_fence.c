@@ -1013,6 +1013,15 @@ static void monitor_finds_unknown_keys(void **state)
 	assert_result(verdict.result, BLKPR_OK);
 }
 
+static void monitor_finds_a_host_with_key_0(void **state)
+{
+	(void)state; /* trap 2; and no victim is key 0 as well */
+	both_registered(1);
+	model_set_key(&model, 4, 0);
+	run_monitor();
+	assert_result(verdict.result, BLKPR_UNKNOWN_KEYS);
+}
+
 static void monitor_finds_a_device_that_cannot_do_the_type(void **state)
 {
 	(void)state;
@@ -1168,6 +1177,7 @@ int main(void)
 		cmocka_unit_test(monitor_finds_a_foreign_type),
 		cmocka_unit_test(monitor_finds_paths_that_are_not_registered),
 		cmocka_unit_test(monitor_finds_unknown_keys),
+		cmocka_unit_test(monitor_finds_a_host_with_key_0),
 		cmocka_unit_test(monitor_finds_a_device_that_cannot_do_the_type),
 		cmocka_unit_test(monitor_accepts_a_device_that_does_not_say_what_it_can),
 		cmocka_unit_test(monitor_reports_a_device_that_does_not_answer),
