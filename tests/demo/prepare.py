@@ -15,6 +15,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(TOP, "build", "demo")
 STAGE = os.path.join(BUILD, "stage")
 LOG = os.path.join(BUILD, "build.log")
+CONFIGURED = os.path.join(BUILD, "configured")     # `configure` went through to its end
 
 
 class PrepareError(Exception):
@@ -26,22 +27,28 @@ def shown(path):
 
 
 def build():
-    """Build, and stage for the nodes; the seconds that took."""
+    """Build, and stage for the nodes; the seconds that took. A tree that is configured in place is built there, as
+    automake then builds nowhere else."""
     began = time.monotonic()
-    if os.path.exists(os.path.join(TOP, "config.status")):
-        raise PrepareError("this source tree is configured in place, so nothing can be built beside it: "
-                           "`make distclean`, then ./demo again")
     os.makedirs(BUILD, exist_ok=True)
     shutil.rmtree(STAGE, ignore_errors=True)
     with open(LOG, "w"):
         pass
-    if not os.path.exists(os.path.join(BUILD, "config.status")):
-        run(["autoreconf", "-fi"], TOP)
-        run([os.path.join(TOP, "configure"), "--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var"], BUILD)
-    run(["make", f"-j{os.cpu_count()}"], BUILD)
-    run(["make", "install", f"DESTDIR={STAGE}"], BUILD)
-    run(["install", "-D", "tests/lab/seqio", os.path.join(STAGE, "usr/bin/seqio")], BUILD)
+    directory = TOP if os.path.exists(os.path.join(TOP, "config.status")) else BUILD
+    if directory == BUILD and not os.path.exists(CONFIGURED):
+        configure()
+    run(["make", f"-j{os.cpu_count()}"], directory)
+    run(["make", "install", f"DESTDIR={STAGE}"], directory)
+    run(["install", "-D", "tests/lab/seqio", os.path.join(STAGE, "usr/bin/seqio")], directory)
     return time.monotonic() - began
+
+
+def configure():
+    run(["autoreconf", "-fi"], TOP)
+    run([os.path.join(os.path.relpath(TOP, BUILD), "configure"), "--prefix=/usr", "--sysconfdir=/etc",
+         "--localstatedir=/var"], BUILD)
+    with open(CONFIGURED, "w"):
+        pass
 
 
 def run(argv, directory):
