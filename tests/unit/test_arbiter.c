@@ -17,7 +17,7 @@
 #define TYPE PR_WRITE_EXCLUSIVE_REG_ONLY
 #define DEVICES 4
 #define ENOUGH_MS 10000
-#define SHORT_MS 400
+#define SHORT_MS 800
 #define LATE_MS 1000 /* S5, on a busy machine */
 
 enum blkpr_result __wrap_blkpr_disk_open(
