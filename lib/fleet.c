@@ -158,7 +158,8 @@ static int run(struct crew *crew, unsigned count, blkpr_fleet_job job, void *con
 	int rc = 0;
 
 	while ((next < count || crew->active) && blkpr_clock_ms() < crew->fleet->deadline) {
-		while (next < count && crew->active - crew->stalled < crew->fleet->parallel) {
+		while (next < count && crew->active - crew->stalled < crew->fleet->parallel &&
+			blkpr_clock_ms() < crew->fleet->deadline) {
 			rc = hire(crew, next, job, context);
 			if (rc && !crew->active)
 				return rc;
