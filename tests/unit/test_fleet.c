@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -33,6 +34,13 @@ struct shared {
 };
 
 static struct shared *shared;
+static void (*fork_delay)(void); /* called in the parent before every fork() */
+
+static void before_fork(void)
+{
+	if (fork_delay)
+		fork_delay();
+}
 
 static int begin(void **state)
 {
@@ -44,6 +52,7 @@ static int begin(void **state)
 static int end(void **state)
 {
 	(void)state;
+	fork_delay = NULL;
 	while (waitpid(-1, NULL, 0) > 0) /* the fleet leaves killed workers to whoever waits */
 		;
 	return munmap(shared, sizeof(*shared));
@@ -220,11 +229,12 @@ static void job_counts(void *context, unsigned index, struct blkpr_verdict *verd
 {
 	unsigned now = atomic_fetch_add(&shared->now, 1) + 1, most = atomic_load(&shared->most);
 
-	(void)context;
 	(void)index;
 	while (now > most && !atomic_compare_exchange_weak(&shared->most, &most, now))
 		;
-	pause_ms(20);
+	for (unsigned i = 0; i < FAR_MS && atomic_load(&shared->most) < *(unsigned *)context; i++)
+		pause_ms(1); /* for the others */
+	pause_ms(10); /* for one too many */
 	atomic_fetch_sub(&shared->now, 1);
 	verdict->result = BLKPR_OK;
 }
@@ -234,7 +244,7 @@ static void check_bound(unsigned parallel, unsigned count, unsigned want)
 	struct blkpr_verdict verdicts[MOST];
 
 	atomic_store(&shared->most, 0);
-	assert_int_equal(run(parallel, FAR_MS, count, job_counts, NULL, verdicts), 0);
+	assert_int_equal(run(parallel, 6 * FAR_MS, count, job_counts, &want, verdicts), 0);
 	assert_int_equal(atomic_load(&shared->most), want);
 }
 
@@ -266,6 +276,23 @@ static void stalled_workers_do_not_keep_others_waiting(void **state)
 	}
 }
 
+static void slow_start(void)
+{
+	pause_ms(30);
+}
+
+/* Each fork takes 30 ms here, and 64 of them would take two seconds. */
+static void slow_forks_do_not_delay_the_deadline(void **state)
+{
+	struct blkpr_verdict verdicts[MOST];
+	uint64_t base = 0;
+
+	(void)state; /* S5 */
+	fork_delay = slow_start;
+	assert_int_equal(run(MOST, 300, MOST, job_number, &base, verdicts), 0);
+	assert_result(verdicts[MOST - 1].result, BLKPR_UNFINISHED);
+}
+
 static void job_hangs(void *context, unsigned index, struct blkpr_verdict *verdict)
 {
 	(void)context;
@@ -292,9 +319,9 @@ static void the_fleet_returns_within_100_ms_of_its_deadline(void **state)
 	(void)state; /* the best of five: the machine may be busy with something else */
 	for (unsigned i = 0; i < 5; i++) {
 		int64_t deadline = blkpr_clock_ms() + 100, late;
-		struct blkpr_verdict verdicts[MOST];
+		struct blkpr_verdict verdicts[8];
 
-		run(MOST, 100, MOST, job_hangs, NULL, verdicts);
+		run(8, 100, 8, job_hangs, NULL, verdicts);
 		late = blkpr_clock_ms() - deadline;
 		best = late < best ? late : best;
 	}
@@ -484,6 +511,7 @@ int main(void)
 		fleet_test(a_deadline_that_has_passed_starts_nothing),
 		fleet_test(no_more_workers_than_allowed_run_at_a_time),
 		fleet_test(stalled_workers_do_not_keep_others_waiting),
+		fleet_test(slow_forks_do_not_delay_the_deadline),
 		fleet_test(devices_that_all_hang_end_at_the_deadline),
 		fleet_test(the_fleet_returns_within_100_ms_of_its_deadline),
 		fleet_test(a_worker_that_hangs_is_killed_at_the_deadline),
@@ -494,5 +522,6 @@ int main(void)
 		fleet_test(a_parent_without_stdio_gets_its_verdicts),
 	};
 
+	pthread_atfork(before_fork, NULL, NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
