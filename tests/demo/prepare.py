@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the demo needs before it can begin: the build, staged for the nodes, and the lab's image."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -77,6 +78,16 @@ def run_group(argv, **options):
     try:
         return process.wait()
     except BaseException:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
+        end_group(process)
         raise
+
+
+def end_group(process):
+    """End a process group and wait for the last of it: what its leader started may outlive the leader."""
+    deadline = time.monotonic() + 10
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        while True:
+            process.poll()
+            os.killpg(process.pid, 0 if time.monotonic() < deadline else signal.SIGKILL)
+            time.sleep(0.05)
