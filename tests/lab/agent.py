@@ -91,10 +91,19 @@ class Agent:
         return {line.split()[0]: tuple(map(int, line.split()[1:])) for line in text.splitlines()
                 if line.startswith("/dev/")}
 
-    def off_and_numbers(self, node, victim):
-        """`off`, and the numbers on the disks at once afterwards."""
-        result = self.lab.exec(node, self.command("off", plug=victim) + " && seqio read " + self._names(None))
-        return result, self._parse_numbers(result.stdout)
+    def off_and_numbers(self, node, victim, luns=None, **options):
+        """`off`, and the numbers on the disks at once afterwards (whatever its exit status)."""
+        return self.start_off_and_numbers(node, victim, luns, **options)()
+
+    def start_off_and_numbers(self, node, victim, luns=None, **options):
+        """The same, begun: returns a function that waits for the result and the numbers."""
+        command = self.command("off", self.devices(luns), plug=victim, **options)
+        running = self.lab.start(node, f"seqio after {self._names(luns)} -- {command}")
+
+        def wait():
+            result = running.wait()
+            return result, self._parse_numbers(result.stdout)
+        return wait
 
 
 def wait_for(condition, timeout=20):

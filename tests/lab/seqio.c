@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,12 +27,17 @@ struct state {
 	int error;            /* errno of the last refusal */
 };
 
-static int64_t now_ns(void)
+static int64_t read_clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(clock, &now);
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int64_t now_ns(void)
+{
+	return read_clock_ns(CLOCK_REALTIME);
 }
 
 static void __attribute__((noreturn)) die(const char *what)
@@ -40,14 +46,14 @@ static void __attribute__((noreturn)) die(const char *what)
 	exit(1);
 }
 
-static void *new_block(void)
+static void *new_blocks(unsigned count)
 {
-	void *block;
+	void *blocks;
 
-	if (posix_memalign(&block, BLOCK, BLOCK))
+	if (posix_memalign(&blocks, BLOCK, (size_t)count * BLOCK))
 		die("memory");
-	memset(block, 0, BLOCK);
-	return block;
+	memset(blocks, 0, (size_t)count * BLOCK);
+	return blocks;
 }
 
 static struct state *map_states(const char *device, int flags)
@@ -72,7 +78,7 @@ static struct state *map_states(const char *device, int flags)
 /* The device is opened anew after a refusal, as an application that is started again would. */
 static void __attribute__((noreturn)) write_forever(const char *device, unsigned writer, struct state *state)
 {
-	uint64_t *block = new_block();
+	uint64_t *block = new_blocks(1);
 	int fd = -1;
 
 	for (;;) {
@@ -109,22 +115,97 @@ static void start_writers(const char *device)
 	}
 }
 
+/* A disk that is read, all writers' blocks by one command. */
+struct disk {
+	const char *name;
+	int fd;
+	uint64_t (*blocks)[BLOCK / sizeof(uint64_t)];
+};
+
+static struct disk open_disk(const char *device)
+{
+	struct disk disk = {
+		.name = device,
+		.fd = open(device, O_RDONLY | O_DIRECT | O_CLOEXEC),
+		.blocks = new_blocks(WRITERS),
+	};
+
+	if (disk.fd < 0)
+		die(device);
+	return disk;
+}
+
+static void read_disk(struct disk *disk)
+{
+	if (pread(disk->fd, disk->blocks, (size_t)WRITERS * BLOCK, 0) != WRITERS * BLOCK)
+		die(disk->name);
+}
+
 /* "DEVICE NUMBER...": what is on the disk, a number a writer. */
+static void print_disk(const struct disk *disk)
+{
+	printf("%s", disk->name);
+	for (unsigned i = 0; i < WRITERS; i++)
+		printf(" %" PRIu64, disk->blocks[i][0]);
+	putchar('\n');
+}
+
 static void print_numbers(const char *device)
 {
-	uint64_t *block = new_block();
-	int fd = open(device, O_RDONLY | O_DIRECT);
+	struct disk disk = open_disk(device);
 
-	if (fd < 0)
-		die(device);
-	printf("%s", device);
-	for (unsigned i = 0; i < WRITERS; i++) {
-		if (pread(fd, block, BLOCK, (off_t)i * BLOCK) != BLOCK)
-			die(device);
-		printf(" %" PRIu64, block[0]);
+	read_disk(&disk);
+	print_disk(&disk);
+	close(disk.fd);
+	free(disk.blocks);
+}
+
+/* A command's exit status, as a shell says it. */
+static int run_command(char *argv[])
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid < 0)
+		die("fork");
+	if (!pid) {
+		execvp(argv[0], argv);
+		perror(argv[0]);
+		_exit(127);
 	}
-	putchar('\n');
-	close(fd);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			die("wait");
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/*
+ * Runs a command, and reads the disks at once when it has ended: all is open and allocated before, and nothing
+ * is printed before the last disk has been read. "seqio: gap A us, B us": from the end of the command, as its
+ * parent learns of it, until the first and until the last disk had been read.
+ */
+static int read_after(char *devices[], int count, char *command[])
+{
+	struct disk *disks = calloc(count, sizeof(*disks));
+	int64_t ended, first = 0, last;
+	int status;
+
+	if (!disks)
+		die("memory");
+	for (int i = 0; i < count; i++)
+		disks[i] = open_disk(devices[i]);
+	status = run_command(command);
+	ended = read_clock_ns(CLOCK_MONOTONIC);
+	for (int i = 0; i < count; i++) {
+		read_disk(&disks[i]);
+		if (!i)
+			first = read_clock_ns(CLOCK_MONOTONIC);
+	}
+	last = read_clock_ns(CLOCK_MONOTONIC);
+	printf("seqio: gap %" PRId64 " us, %" PRId64 " us\n", (first - ended) / 1000, (last - ended) / 1000);
+	for (int i = 0; i < count; i++)
+		print_disk(&disks[i]);
+	return status;
 }
 
 /* One line a writer: DEVICE ACCEPTED REFUSALS ERRNO ACCEPTED_NS REFUSED_NS */
@@ -137,13 +218,25 @@ static void print_state(const char *device)
 			states[i].refusals, states[i].error, states[i].accepted_ns, states[i].refused_ns);
 }
 
+/* after DEVICE... -- COMMAND ARG...; the status, or -1 for what is not that. */
+static int run_after(int argc, char *argv[])
+{
+	for (int i = 2; i + 1 < argc; i++)
+		if (!strcmp(argv[i], "--") && i > 2)
+			return read_after(&argv[2], i - 2, &argv[i + 1]);
+	return -1;
+}
+
 int main(int argc, char *argv[])
 {
 	static const struct {
 		const char *name;
 		void (*run)(const char *device);
 	} commands[] = { { "write", start_writers }, { "read", print_numbers }, { "state", print_state } };
+	int status = argc > 1 && !strcmp(argv[1], "after") ? run_after(argc, argv) : -1;
 
+	if (status >= 0)
+		return status;
 	for (unsigned c = 0; argc > 2 && c < sizeof(commands) / sizeof(*commands); c++) {
 		if (strcmp(argv[1], commands[c].name))
 			continue;
@@ -152,7 +245,9 @@ int main(int argc, char *argv[])
 		return 0;
 	}
 	fputs("usage: seqio write|read|state DEVICE...\n"
-	      "write: leaves writers running in the background; state: what they say; read: what the disk says\n",
+	      "       seqio after DEVICE... -- COMMAND ARG...\n"
+	      "write: leaves writers running in the background; state: what they say; read: what the disk says;\n"
+	      "after: runs the command, then reads at once\n",
 		stderr);
 	return 2;
 }
