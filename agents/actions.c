@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
+#include <unistd.h>
 
+#include "agents/alarm.h"
 #include "agents/log.h"
 #include "agents/lvm.h"
 #include "agents/record.h"
@@ -30,10 +32,12 @@ uint64_t agent_node_key(const struct agent *agent, enum blkpr_key_method method,
 	return blkpr_key_derive(method, agent->cluster.name, node->name, node->position);
 }
 
-/* The deadline's alarm is for what comes before the disks; from here on the fleet keeps the deadline. */
-static void begin_work(void)
+#define TELLING_MS 500
+
+/* The fleet keeps the deadline; the alarm goes off a little later, in case telling the verdicts blocks. */
+static void begin_work(const struct agent *agent)
 {
-	setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
+	alarm_during_work(agent->deadline - blkpr_clock_ms() + TELLING_MS);
 }
 
 /* --- the plan: everything below reads only, and nothing has been touched when it fails --------------- */
@@ -61,6 +65,14 @@ static int find_devices(struct agent *agent, struct blkpr_error *error)
 	for (unsigned i = 0; i < agent->list.count; i++)
 		agent->targets[i].device = &agent->list.devices[i];
 	return 0;
+}
+
+/* What tells one set of disks from another: the parameter as it is written. */
+static const char *list_name(const struct agent *agent)
+{
+	const char *spec = options_get(agent->options, "devices");
+
+	return spec ? spec : "LVM";
 }
 
 /* Without a cluster an action can still work with explicit keys: the reason is kept for those that cannot. */
@@ -117,29 +129,6 @@ static int find_own(const struct agent *agent, struct blkpr_target *target, stru
 	return 0;
 }
 
-static int find_own_keys(struct agent *agent, struct blkpr_error *error)
-{
-	int rc = 0;
-
-	for (unsigned i = 0; i < agent->list.count && !rc; i++)
-		rc = find_own(agent, &agent->targets[i], error);
-	return rc;
-}
-
-static int find_known_keys(struct agent *agent, struct blkpr_error *error)
-{
-	agent->known = calloc(agent->cluster.count + 1, sizeof(*agent->known));
-	if (!agent->known) {
-		blkpr_error_set(error, "out of memory");
-		return -ENOMEM;
-	}
-	for (unsigned i = 0; i < agent->cluster.count; i++)
-		agent->known[i] = agent_node_key(agent, agent->method, &agent->cluster.nodes[i]);
-	agent->fence.known = agent->known;
-	agent->fence.nknown = agent->cluster.count;
-	return 0;
-}
-
 /* Hashes are short: two nodes with one key could not be told apart, and fencing one would evict both. */
 static int check_unique(const struct agent *agent, uint64_t key, const struct cluster_node *owner,
 	struct blkpr_error *error)
@@ -155,6 +144,67 @@ static int check_unique(const struct agent *agent, uint64_t key, const struct cl
 		return -EEXIST;
 	}
 	return 0;
+}
+
+static int find_own_keys(struct agent *agent, struct blkpr_error *error)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < agent->list.count && !rc; i++) {
+		rc = find_own(agent, &agent->targets[i], error);
+		if (!rc)
+			rc = check_unique(agent, agent->targets[i].own, cluster_self(&agent->cluster), error);
+	}
+	return rc;
+}
+
+static int find_known_keys(struct agent *agent, struct blkpr_error *error)
+{
+	agent->known = calloc(agent->cluster.count + 1, sizeof(*agent->known));
+	if (agent->known)
+		return 0;
+	blkpr_error_set(error, "out of memory");
+	return -ENOMEM;
+}
+
+/* The keys of all nodes but the victim: one that it would have besides the key meant is no reassurance. */
+static void know_keys(struct agent *agent)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < agent->cluster.count; i++) {
+		const struct cluster_node *node = &agent->cluster.nodes[i];
+
+		if (!agent->victim || !agent->victim->name || strcmp(agent->victim->name, node->name) != 0)
+			agent->known[n++] = agent_node_key(agent, agent->method, node);
+	}
+	agent->fence.known = agent->known;
+	agent->fence.nknown = n;
+}
+
+#define ASKING_SHARE 4
+
+/* Remote nodes are worth a part of the time that is left, not all of it. */
+static int add_remotes(struct agent *agent, struct blkpr_error *error)
+{
+	int64_t now = blkpr_clock_ms();
+
+	return cluster_add_remotes(&agent->cluster, now + (agent->deadline - now) / ASKING_SHARE, error);
+}
+
+/* Before keys are evicted, or reported, as nobody's: they may be remote nodes'. */
+static void know_remotes(struct agent *agent)
+{
+	struct blkpr_error error;
+	int rc = agent->clustered ? add_remotes(agent, &error) : 0;
+
+	if (!rc)
+		return;
+	qb_log(LOG_INFO, "remote nodes are not known: %s", error.text);
+	if (rc == -ETIME && agent->fence.unknown == BLKPR_UNKNOWN_EVICT) {
+		qb_log(LOG_WARNING, "Pacemaker does not say who its remote nodes are: no unknown key is evicted");
+		agent->fence.unknown = BLKPR_UNKNOWN_FAIL;
+	}
 }
 
 static int unknown_node(const struct agent *agent, const char *name, struct blkpr_error *error)
@@ -180,7 +230,7 @@ static int find_node(struct agent *agent, const char *name, const struct cluster
 		return -ENOTCONN;
 	}
 	*node = cluster_find(&agent->cluster, name);
-	if (!*node && !cluster_add_remotes(&agent->cluster, agent->deadline, &ignored))
+	if (!*node && !add_remotes(agent, &ignored))
 		*node = cluster_find(&agent->cluster, name);
 	return *node ? 0 : unknown_node(agent, name, error);
 }
@@ -192,16 +242,17 @@ static int find_victim(struct agent *agent, struct victim *victim, struct blkpr_
 	int rc;
 
 	victim->key = agent->key;
-	if (agent->key)
+	if (agent->key && (!victim->name || !agent->clustered))
 		return 0;
 	rc = find_node(agent, victim->name, &node, error);
 	if (rc)
 		return rc;
 	victim->name = node->name;
-	if (node == cluster_self(&agent->cluster)) {
-		victim->key = agent->targets[0].own;
-		return 0;
-	}
+	victim->self = node == cluster_self(&agent->cluster);
+	if (agent->key)
+		return check_unique(agent, agent->key, node, error);
+	if (victim->self)
+		return 0; /* its key is each device's own */
 	victim->key = agent_node_key(agent, agent->method, node);
 	if (victim->key)
 		return check_unique(agent, victim->key, node, error);
@@ -212,15 +263,14 @@ static int find_victim(struct agent *agent, struct victim *victim, struct blkpr_
 
 static int check_not_self(const struct agent *agent, const struct victim *victim, struct blkpr_error *error)
 {
-	const struct cluster_node *self = cluster_self(&agent->cluster);
-	bool own = self && victim->name == self->name;
+	bool own = victim->self;
 
 	for (unsigned i = 0; i < agent->list.count; i++)
 		own |= agent->targets[i].own == victim->key;
 	if (!own)
 		return 0;
 	blkpr_error_set(error, "%s: the key 0x%" PRIx64 " is this node's own; a node cannot fence itself",
-		victim->name ? victim->name : "key", victim->key);
+		victim->name ? victim->name : "key", victim->key ? victim->key : agent->targets[0].own);
 	return -EINVAL;
 }
 
@@ -235,11 +285,17 @@ static int plan(struct agent *agent, struct blkpr_error *error)
 		rc = find_own_keys(agent, error);
 	for (unsigned i = 0; i < agent->nvictims && !rc; i++)
 		rc = find_victim(agent, &agent->victims[i], error);
+	if (!rc && agent->fence.unknown == BLKPR_UNKNOWN_EVICT)
+		know_remotes(agent);
 	if (!rc)
-		rc = find_known_keys(agent, error); /* last: looking for a victim may add remote nodes */
+		rc = find_known_keys(agent, error);
 	if (!rc)
-		begin_work();
-	return rc;
+		rc = record_list_compare(list_name(agent), &agent->list, &agent->missing, error);
+	if (rc)
+		return rc;
+	know_keys(agent);
+	begin_work(agent);
+	return 0;
 }
 
 /* Turns to one victim. */
@@ -247,9 +303,34 @@ static void turn_to(struct agent *agent, const struct victim *victim)
 {
 	agent->victim = victim;
 	agent->fence.victim = victim->key;
+	know_keys(agent);
 }
 
 /* --- on ------------------------------------------------------------------------------------------- */
+
+/* Without corosync the host's name has to do. */
+static int check_local(struct agent *agent, const char *name, struct blkpr_error *error)
+{
+	const struct cluster_node *node;
+	char host[HOST_NAME_MAX + 1] = "";
+	bool local;
+	int rc;
+
+	if (agent->clustered) {
+		rc = find_node(agent, name, &node, error);
+		if (rc)
+			return rc;
+		local = node == cluster_self(&agent->cluster);
+	} else {
+		gethostname(host, sizeof(host) - 1);
+		local = !strcmp(host, name) ||
+			(!strncmp(host, name, strlen(name)) && host[strlen(name)] == '.');
+	}
+	if (local)
+		return 0;
+	blkpr_error_set(error, "%s: not this node; \"on\" registers the local node only, run it there", name);
+	return -EINVAL;
+}
 
 /* `on` is for the local node alone: nothing else may register a key (S2). */
 static int plan_on(struct agent *agent, struct blkpr_error *error)
@@ -258,15 +339,10 @@ static int plan_on(struct agent *agent, struct blkpr_error *error)
 	uint64_t own = agent->key;
 	int rc = 0;
 
-	for (unsigned i = 0; i < agent->nvictims && agent->victims[i].name && agent->clustered; i++) {
-		rc = find_node(agent, agent->victims[i].name, &node, error);
+	for (unsigned i = 0; i < agent->nvictims && agent->victims[i].name; i++) {
+		rc = check_local(agent, agent->victims[i].name, error);
 		if (rc)
 			return rc;
-		if (node != cluster_self(&agent->cluster)) {
-			blkpr_error_set(error, "%s: not this node; \"on\" registers the local node only, run it there",
-				node->name);
-			return -EINVAL;
-		}
 	}
 	if (!own)
 		rc = derive_own(agent, &own, error);
@@ -293,6 +369,19 @@ static bool all_ok(const struct agent *agent)
 	return true;
 }
 
+/* A glob that matches less than at the last `on` has not proven anything about the disk that it lost. */
+static void say_missing(const struct agent *agent)
+{
+	char *copy = strdup(agent->missing), *rest = NULL;
+
+	for (char *line = copy ? strtok_r(copy, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
+		qb_log(LOG_ERR,
+			"%s: registered by the last \"on\" with these devices, and not there any more; reconnect the disk, "
+			"or unfence this node again (fence_blkpr -o on) if it was taken away on purpose",
+			line);
+	free(copy);
+}
+
 /* Tells what happened, and whether it was all right. */
 static bool report(const struct agent *agent, int rc, unsigned arbiter)
 {
@@ -300,7 +389,9 @@ static bool report(const struct agent *agent, int rc, unsigned arbiter)
 	if (rc)
 		qb_log(LOG_ERR, "no worker process can be run: %s", strerror(-rc));
 	say_failures(agent, arbiter);
-	return !rc && all_ok(agent);
+	if (agent->missing)
+		say_missing(agent);
+	return !rc && !agent->missing && all_ok(agent);
 }
 
 static void warn_fewer_paths(const struct agent *agent)
@@ -324,12 +415,14 @@ static enum outcome act_on(struct agent *agent)
 		rc = plan_on(agent, &error);
 	if (rc)
 		return refuse(&error);
-	begin_work();
+	begin_work(agent);
 	rc = blkpr_fence_on(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
 	done = report(agent, rc, agent->list.count);
 	for (unsigned i = 0; i < agent->list.count && !rc; i++)
 		if (agent->verdicts[i].result == BLKPR_OK && record_own(agent, i, &error))
 			done = refuse(&error) == OUTCOME_DONE;
+	if (done && record_list_store(list_name(agent), &agent->list, &error))
+		done = refuse(&error) == OUTCOME_DONE;
 	if (!done)
 		return OUTCOME_FAILED;
 	warn_fewer_paths(agent);
@@ -413,6 +506,8 @@ static enum outcome act_monitor(struct agent *agent)
 	int rc;
 
 	agent->nvictims = 0; /* the fencer may name a node; monitor is about this one */
+	load_cluster(agent);
+	know_remotes(agent);
 	rc = plan(agent, &error);
 	if (rc)
 		return refuse(&error);
@@ -430,7 +525,7 @@ static int load_nodes(struct agent *agent, struct blkpr_error *error)
 		*error = agent->unclustered;
 		return -ENOTCONN;
 	}
-	if (cluster_add_remotes(&agent->cluster, agent->deadline, &unasked))
+	if (add_remotes(agent, &unasked))
 		qb_log(LOG_INFO, "remote nodes are not known: %s", unasked.text);
 	return 0;
 }
@@ -489,14 +584,14 @@ static enum outcome act_validate(struct agent *agent)
 
 static const struct action actions[] = {
 	{ "on", ACTION_ROOT, act_on },
-	{ "off", ACTION_ROOT | ACTION_NODE, act_off },
+	{ "off", ACTION_ROOT | ACTION_NODE | ACTION_DELAY, act_off },
 	{ "status", ACTION_ROOT | ACTION_NODE, act_status },
 	{ "list", 0, act_list },
 	{ "list-status", ACTION_ROOT, act_list_status },
 	{ "monitor", ACTION_ROOT, act_monitor },
 	{ "validate-all", 0, act_validate },
 	{ "enable", ACTION_ROOT, act_on },
-	{ "disable", ACTION_ROOT | ACTION_NODE, act_off },
+	{ "disable", ACTION_ROOT | ACTION_NODE | ACTION_DELAY, act_off },
 };
 
 const char *action_names(void)
@@ -521,4 +616,5 @@ void agent_clear(struct agent *agent)
 	free(agent->targets);
 	free(agent->verdicts);
 	free(agent->known);
+	free(agent->missing);
 }

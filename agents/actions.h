@@ -15,7 +15,8 @@ enum outcome { OUTCOME_DONE = 0, OUTCOME_FAILED = 1, OUTCOME_OFF = 2 };
 /* A node that off or status is about. */
 struct victim {
 	const char *name; /* NULL: known by its key only */
-	uint64_t key;
+	uint64_t key;     /* 0: this node's own key, whatever it is on each device */
+	bool self;
 };
 
 /* One run of the agent: its parameters, and what has been found out so far. */
@@ -36,6 +37,7 @@ struct agent {
 	struct blkpr_verdict *verdicts;
 	struct blkpr_fence fence;
 	uint64_t *known;               /* fence.known */
+	char *missing;                 /* disks of the last `on` that are not in LIST, a line each; NULL: none */
 };
 
 struct action {
@@ -46,6 +48,7 @@ struct action {
 
 #define ACTION_ROOT 1U    /* works on disks */
 #define ACTION_NODE 2U    /* needs plug or key */
+#define ACTION_DELAY 4U   /* waits for delay first */
 
 /* The action of that name or alias, NULL: none. */
 const struct action *action_find(const char *name);

@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "config.h"
 
 #include "agents/actions.h"
+#include "agents/alarm.h"
 #include "agents/log.h"
 #include "agents/options.h"
 #include "lib/clock.h"
@@ -189,28 +189,16 @@ static const struct action *find_action(const char *name, const struct agent *ag
 	return NULL;
 }
 
-/* For what may block before any worker exists (corosync, a list of devices on a dead file server). */
-static void on_deadline(int number)
-{
-	static const char text[] = NAME ": the deadline has passed before any disk was touched; "
-					"does corosync answer (corosync-cmapctl)?\n";
-
-	(void)number;
-	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
-		_exit(OUTCOME_FAILED);
-	_exit(OUTCOME_FAILED);
-}
-
 static enum outcome act(struct agent *agent, const struct action *action, long delay, long seconds)
 {
-	if (delay && action->needs & ACTION_NODE && strcmp(action->name, "status")) {
+	if (delay && action->needs & ACTION_DELAY) {
 		qb_log(LOG_INFO, "waiting %ld s, as delay asks", delay);
+		alarm_off();
 		blkpr_clock_pause(delay * 1000, INT64_MAX);
 	}
 	agent->deadline = blkpr_clock_ms() + seconds * 1000;
 	agent->fence.deadline = agent->deadline;
-	signal(SIGALRM, on_deadline);
-	setitimer(ITIMER_REAL, &(struct itimerval){ .it_value.tv_sec = seconds }, NULL);
+	alarm_before_work(seconds * 1000);
 	return action->run(agent);
 }
 
@@ -227,7 +215,10 @@ static enum outcome run(struct agent *agent, const struct options *options)
 	if (take_plan(agent, options, &delay, &seconds, &error))
 		return fail(&error);
 	action = find_action(name, agent, &error);
-	if (!action || start_log(options, &error))
+	if (!action)
+		return fail(&error);
+	alarm_before_work(seconds * 1000); /* a log file may be on a dead file server */
+	if (start_log(options, &error))
 		return fail(&error);
 	outcome = act(agent, action, delay, seconds);
 	log_close();
@@ -242,6 +233,7 @@ int main(int argc, char *argv[])
 	enum outcome outcome;
 
 	secure_stdio();
+	signal(SIGCHLD, SIG_DFL); /* a fencer that ignores it would hide how vgs and crmadmin ended */
 	if (read_options(&options, argc, argv, &error))
 		outcome = fail(&error);
 	else

@@ -209,12 +209,16 @@ int options_parse_stream(struct options *options, FILE *stream, void (*unknown)(
 {
 	char *line = NULL;
 	size_t size = 0;
+	ssize_t length;
 	int rc = 0;
 
-	while (!rc && getline(&line, &size, stream) >= 0) {
+	while (!rc && (length = getline(&line, &size, stream)) >= 0) {
+		bool whole = strlen(line) == (size_t)length; /* a NUL byte would cut a value short */
 		char *text = trim(line);
 
-		if (*text != '#')
+		if (!whole)
+			rc = -EINVAL;
+		else if (*text != '#')
 			rc = parse_line(options, text, unknown);
 	}
 	if (!rc && ferror(stream))

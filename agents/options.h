@@ -41,7 +41,8 @@ int options_parse_argv(struct options *options, int argc, char *argv[], struct b
 /*
  * Lines "name=value" as the fencer sends them: blank lines and '#' comments are passed over, quotes around
  * a value removed, '-' and '_' are alike, the last one wins. UNKNOWN is called with every name that is not
- * a parameter (FenceAgentAPI: warn and go on). 0, -ENOMEM or -EIO.
+ * a parameter (FenceAgentAPI: warn and go on). 0, -ENOMEM, -EIO, or -EINVAL for a
+ * NUL byte.
  */
 int options_parse_stream(struct options *options, FILE *stream, void (*unknown)(const char *name));
 

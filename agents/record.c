@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Records of explicit keys.
+// Records of keys and lists.
 #include "agents/record.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,7 +25,7 @@ static int path_of(const char *wwid, const char *suffix, char path[PATH_MAX])
 
 static int fail(const char *path, int rc, const char *what, struct blkpr_error *error)
 {
-	blkpr_error_set(error, "%s: cannot %s the record of this node's key: %s", path, what, strerror(-rc));
+	blkpr_error_set(error, "%s: cannot %s the record of what this node registered: %s", path, what, strerror(-rc));
 	return rc;
 }
 
@@ -64,40 +67,48 @@ int record_load(const char *wwid, uint64_t *key, struct blkpr_error *error)
 	return -EINVAL;
 }
 
-static int write_record(const char *path, uint64_t key)
+static int write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	char text[BLKPR_KEY_TEXT];
 	int rc = 0;
 
 	if (fd < 0)
 		return -errno;
-	blkpr_key_format(key, text);
-	if (dprintf(fd, "%s\n", text) < 0 || fsync(fd))
+	if (dprintf(fd, "%s", text) < 0 || fsync(fd))
 		rc = -errno;
 	if (close(fd) && !rc)
 		rc = -errno;
 	return rc;
 }
 
-int record_store(const char *wwid, uint64_t key, struct blkpr_error *error)
+/* Written beside, then renamed: a reader sees the old text or the new one. */
+static int replace_file(const char *name, const char *text, struct blkpr_error *error)
 {
 	char path[PATH_MAX], fresh[PATH_MAX], suffix[32];
 	int rc;
 
 	snprintf(suffix, sizeof(suffix), ".%ld", (long)getpid());
-	rc = path_of(wwid, "", path);
+	rc = path_of(name, "", path);
 	if (!rc)
-		rc = path_of(wwid, suffix, fresh);
+		rc = path_of(name, suffix, fresh);
 	if (!rc && mkdir(BLKPR_RUN_DIR, 0700) && errno != EEXIST)
 		rc = -errno;
 	if (!rc)
-		rc = write_record(fresh, key);
+		rc = write_file(fresh, text);
 	if (!rc && rename(fresh, path)) {
 		rc = -errno;
 		unlink(fresh);
 	}
 	return rc ? fail(BLKPR_RUN_DIR, rc, "write", error) : 0;
+}
+
+int record_store(const char *wwid, uint64_t key, struct blkpr_error *error)
+{
+	char text[BLKPR_KEY_TEXT + 1];
+
+	blkpr_key_format(key, text);
+	strcat(text, "\n");
+	return replace_file(wwid, text, error);
 }
 
 int record_remove(const char *wwid, struct blkpr_error *error)
@@ -108,4 +119,93 @@ int record_remove(const char *wwid, struct blkpr_error *error)
 	if (!rc && unlink(path) && errno != ENOENT)
 		rc = -errno;
 	return rc ? fail(path, rc, "remove", error) : 0;
+}
+
+/* A name that no WWID has. */
+static char *list_file(const char *spec)
+{
+	char *sum = g_compute_checksum_for_string(G_CHECKSUM_MD5, spec, -1), *name = NULL;
+
+	if (asprintf(&name, "list-%s", sum) < 0)
+		name = NULL;
+	g_free(sum);
+	return name;
+}
+
+static int no_memory(struct blkpr_error *error)
+{
+	blkpr_error_set(error, "out of memory");
+	return -ENOMEM;
+}
+
+int record_list_store(const char *spec, const struct blkpr_list *list, struct blkpr_error *error)
+{
+	char *name = list_file(spec), *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	int rc;
+
+	for (unsigned i = 0; out && i < list->count; i++)
+		fprintf(out, "%s %s\n", list->devices[i].wwid, list->devices[i].name);
+	if (out)
+		fclose(out);
+	rc = name && text ? replace_file(name, text, error) : no_memory(error);
+	free(name);
+	free(text);
+	return rc;
+}
+
+static bool in_list(const struct blkpr_list *list, const char *wwid)
+{
+	for (unsigned i = 0; i < list->count; i++)
+		if (!strcmp(list->devices[i].wwid, wwid))
+			return true;
+	return false;
+}
+
+static int collect_missing(FILE *file, const struct blkpr_list *list, char **missing, struct blkpr_error *error)
+{
+	char *line = NULL;
+	size_t room = 0, size;
+	FILE *out = open_memstream(missing, &size);
+
+	if (!out)
+		return no_memory(error);
+	while (getline(&line, &room, file) >= 0) {
+		char *name = strchr(line, ' ');
+
+		line[strcspn(line, "\n")] = '\0';
+		if (!name)
+			continue;
+		*name++ = '\0';
+		if (!in_list(list, line))
+			fprintf(out, "%s (%s)\n", name, line);
+	}
+	free(line);
+	fclose(out);
+	if (size)
+		return 0;
+	free(*missing);
+	*missing = NULL;
+	return 0;
+}
+
+int record_list_compare(
+	const char *spec, const struct blkpr_list *list, char **missing, struct blkpr_error *error)
+{
+	char *name = list_file(spec), path[PATH_MAX];
+	FILE *file;
+	int rc;
+
+	*missing = NULL;
+	rc = name ? path_of(name, "", path) : no_memory(error);
+	free(name);
+	if (rc)
+		return rc;
+	file = fopen(path, "re");
+	if (!file)
+		return errno == ENOENT ? 0 : fail(path, -errno, "read", error);
+	rc = collect_missing(file, list, missing, error);
+	fclose(file);
+	return rc;
 }

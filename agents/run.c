@@ -103,8 +103,7 @@ static int finish(const char *name, pid_t pid, int rc, struct text *stderr_text,
 		blkpr_error_set(error, "%s: %s", name, rc == -ETIME ? "no answer before the deadline" : strerror(-rc));
 		return rc;
 	}
-	waitpid(pid, &status, 0);
-	if (WIFEXITED(status) && !WEXITSTATUS(status))
+	if (waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status))
 		return 0;
 	blkpr_error_set(error, "%s failed (status %d): %.300s", name,
 		WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), last_line(stderr_text));

@@ -79,11 +79,8 @@ static void print_unknown(FILE *out, const struct scene *scene)
 	fputs("the key ", out);
 	print_key(out, scene->agent, scene->target, scene->verdict->offender);
 	fputs(" is registered and belongs to no cluster node", out);
-	if (!scene->agent->fence.victim)
-		return;
-	fputs("; the victim's key ", out);
-	print_key(out, scene->agent, scene->target, scene->agent->fence.victim);
-	fputs(" was not there, so the victim may be using that one", out);
+	if (scene->agent->victim && scene->agent->victim->name)
+		fprintf(out, "; %s may be using it", scene->agent->victim->name);
 }
 
 static void print_type(FILE *out, const struct scene *scene)
@@ -106,6 +103,13 @@ static void print_paths(FILE *out, const struct scene *scene)
 {
 	fprintf(out, "this node's key is registered on %u of %u paths", scene->verdict->own_registrations,
 		scene->target->device->paths);
+}
+
+static void print_shared(FILE *out, const struct scene *scene)
+{
+	fputs("this node's key ", out);
+	print_key(out, scene->agent, scene->target, scene->target->own);
+	fputs(" is registered by another initiator too", out);
 }
 
 static void print_capability(FILE *out, const struct scene *scene)
@@ -141,8 +145,20 @@ static const struct {
 	[BLKPR_UNRESERVED] = { NULL, "registrations alone keep nobody out: unfence a node again (fence_blkpr -o on)" },
 	[BLKPR_FOREIGN_TYPE] = { print_type, "it is not ours to break: release it, or set reservation_type to it" },
 	[BLKPR_FEWER_PATHS] = { print_paths, "unfence this node again (fence_blkpr -o on) once all paths are back" },
+	[BLKPR_SHARED_KEY] = { print_shared, "give every node a key of its own (no key= for the whole cluster)" },
+	[BLKPR_UNDRAINED] = { print_step, "the target still works on commands of the victim: look at its log, then repeat" },
 	[BLKPR_NOT_CAPABLE] = { print_capability, "set reservation_type to one that it offers" },
 };
+
+/* What was done as well as it can be, and is worth knowing. */
+static void say_doubt(const struct scene *scene)
+{
+	if (scene->verdict->undrainable && scene->target->device->kind == BLKPR_SCSI)
+		qb_log(LOG_WARNING,
+			"%s: the victim was not registered, and the driver has no LUN RESET to end commands that it may "
+			"have had in flight",
+			scene->target->device->name);
+}
 
 static void say_failure(const struct scene *scene)
 {
@@ -178,6 +194,8 @@ void say_failures(const struct agent *agent, unsigned arbiter)
 			untouched++;
 		else if (scene.verdict->result != BLKPR_OK)
 			say_failure(&scene);
+		else
+			say_doubt(&scene);
 	}
 	if (untouched)
 		qb_log(LOG_ERR, "%u other device%s not touched, since the arbiter did not decide for this node",
@@ -227,6 +245,8 @@ static void say_device(const struct scene *scene, bool arbiter)
 		print_keys(out, scene);
 		if (verdict->restored)
 			fputs("; reservation made", out);
+		if (verdict->drained)
+			fputs("; commands in flight ended by a LUN RESET", out);
 		if (verdict->evicted)
 			fprintf(out, "; %u key%s removed", verdict->evicted, verdict->evicted == 1 ? "" : "s");
 		fprintf(out, "; read by %s", blkpr_transport_names[verdict->transport]);

@@ -163,15 +163,29 @@ static int is_multipath(const char *sysfs)
 	return uuid && !strncmp(uuid, "mpath-", 6);
 }
 
+static int add_path_name(struct blkpr_device *map, const char *name)
+{
+	char (*names)[32] = realloc(map->path_names, (map->npaths + 1) * sizeof(*names));
+
+	if (!names)
+		return -ENOMEM;
+	map->path_names = names;
+	snprintf(names[map->npaths++], sizeof(*names), "%s", name);
+	return 0;
+}
+
 /* A map takes kind and identity from its first path, and counts its paths. */
 static int visit_path(const char *sysfs, const char *entry, void *arg)
 {
 	struct blkpr_device *map = arg, path = { .name = map->name };
 	struct blkpr_error ignored;
 
-	(void)entry;
 	if (inspect_disk(sysfs, &path, &ignored))
 		return 0;
+	if (add_path_name(map, entry)) {
+		free(path.wwid);
+		return -ENOMEM;
+	}
 	map->paths++;
 	map->kind = path.kind;
 	if (map->wwid)
@@ -188,7 +202,8 @@ static int inspect_map(const char *sysfs, struct blkpr_device *device, struct bl
 
 	device->multipath = true;
 	device->paths = 0;
-	for_each_entry(sysfs, "slaves", visit_path, device);
+	if (for_each_entry(sysfs, "slaves", visit_path, device))
+		return -ENOMEM;
 	if (device->kind == BLKPR_NVME)
 		device->paths = 1;
 	if (device->wwid)
@@ -303,7 +318,7 @@ int blkpr_device_resolve(const char *name, struct blkpr_device *device, struct b
 
 		blkpr_error_set(error, "%s: %s; check the name and that the disk is connected (lsblk)", name,
 			err == ENOENT ? "no such device" : strerror(err));
-		return -err;
+		return err == EPERM ? -EACCES : -err; /* -EPERM is for partitions */
 	}
 	if (!S_ISBLK(st.st_mode)) {
 		blkpr_error_set(error, "%s: not a block device; name a disk such as /dev/disk/by-id/wwn-...", name);
@@ -318,6 +333,7 @@ void blkpr_device_clear(struct blkpr_device *device)
 	free(device->name);
 	free(device->path);
 	free(device->wwid);
+	free(device->path_names);
 	*device = (struct blkpr_device){ 0 };
 }
 

@@ -16,6 +16,8 @@ struct blkpr_device {
 	dev_t number;   /* of PATH */
 	enum blkpr_kind kind;
 	bool multipath;
+	char (*path_names)[32]; /* of a map: kernel names of its paths ("sdb"), as many as `npaths`; else NULL */
+	unsigned npaths;
 	unsigned paths; /* I_T nexuses that a REGISTER should reach now; 1 for NVMe, which registers hosts */
 };
 

@@ -19,6 +19,10 @@ struct blkpr_disk_ops {
 	enum blkpr_result (*reserve)(struct blkpr_disk *disk, uint64_t own, enum pr_type type);
 	enum blkpr_result (*preempt_abort)(
 		struct blkpr_disk *disk, uint64_t own, uint64_t victim, enum pr_type type);
+	/* Ends every command in flight, of all initiators (LUN RESET); BLKPR_UNSUPPORTED if it was refused at once. */
+	enum blkpr_result (*drain)(struct blkpr_disk *disk);
+	/* How many initiators are registered with KEY; BLKPR_UNSUPPORTED: that cannot be told. */
+	enum blkpr_result (*initiators)(struct blkpr_disk *disk, uint64_t key, unsigned *initiators);
 	enum blkpr_result (*capabilities)(struct blkpr_disk *disk, struct blkpr_capabilities *capabilities);
 };
 
@@ -32,12 +36,16 @@ struct blkpr_block_disk {
 	struct blkpr_disk disk;
 	struct blkpr_port port;
 	enum blkpr_transport transport;
+	const struct blkpr_device *device; /* borrowed */
 };
 
 /*
  * Opens DEVICE. Returns BLKPR_OK, and the caller closes with blkpr_disk_close(); else nothing is open.
  * Calls on the disk: a unit attention is worth five tries, BUSY and passing path failures are repeated
- * until the deadline; CONFLICT comes back at once. register_key always ignores an existing key.
+ * until the deadline, but for preempt_abort, whose caller must look at the disk before each attempt; CONFLICT
+ * comes back at once. register_key always ignores an existing key, and is sent to each path of a map by itself:
+ * REGISTER on the map would unregister the good paths when one is bad (KERNEL.md trap 4). It succeeds if one
+ * path does.
  */
 enum blkpr_result blkpr_disk_open(
 	struct blkpr_block_disk *block, const struct blkpr_device *device, int64_t deadline);

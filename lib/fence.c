@@ -162,17 +162,69 @@ static enum blkpr_result on(const struct blkpr_fence *fence, uint64_t own, struc
 void blkpr_fence_on_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
-	verdict->result = on(fence, own, disk, verdict);
+	verdict->result = own ? on(fence, own, disk, verdict) : BLKPR_INVALID;
 }
 
 /* --- off ------------------------------------------------------------------------------------------ */
 
-/* S4: with the victim's key absent from the start, an unknown key may be the one that it uses. */
-static bool spoils_proof(const struct blkpr_fence *fence, const struct view *view,
-	const struct blkpr_verdict *verdict)
+/*
+ * S4: an unknown key may be one that the victim uses, whether or not the key that we expect of it was there:
+ * that may have been left by a dead session, or by the cluster's node list before it changed.
+ */
+static bool spoils_proof(const struct blkpr_fence *fence, const struct view *view)
 {
-	return view->unknown && fence->unknown != BLKPR_UNKNOWN_ALLOW && !verdict->victim_seen;
+	return view->unknown && fence->unknown != BLKPR_UNKNOWN_ALLOW;
 }
+
+/* S4: if the victim's key was not there, and another initiator has this node's, the victim may be that one. */
+static enum blkpr_result check_shared(uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	unsigned initiators = 0;
+	enum blkpr_result result;
+
+	if (verdict->own_registrations < 2)
+		return BLKPR_OK;
+	verdict->step = BLKPR_STEP_INITIATORS;
+	result = disk->ops->initiators(disk, own, &initiators);
+	if (result == BLKPR_UNSUPPORTED || result == BLKPR_INVALID)
+		return BLKPR_OK; /* cannot be told */
+	if (result != BLKPR_OK)
+		return result;
+	return initiators > 1 ? BLKPR_SHARED_KEY : BLKPR_OK;
+}
+
+/*
+ * S1: a key that is gone does not say that the commands sent with it are over. Whoever removed it may have
+ * done so without ABORT, or was killed while the device was still ending them, or the device took them while
+ * nothing was reserved. There is no registration left to preempt, so a LUN RESET ends what is in flight.
+ */
+static bool needs_drain(const struct blkpr_verdict *verdict)
+{
+	return !verdict->aborted && !verdict->drained && !verdict->undrainable;
+}
+
+static enum blkpr_result drain(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	enum blkpr_result result;
+
+	verdict->step = BLKPR_STEP_DRAIN;
+	result = disk->ops->drain(disk);
+	verdict->drained = result == BLKPR_OK;
+	verdict->undrainable = result == BLKPR_UNSUPPORTED;
+	return verdict->undrainable ? BLKPR_OK : result;
+}
+
+/* What is seen says that the victim is off; whether that is all there is to it. */
+static enum blkpr_result conclude(const struct blkpr_fence *fence, uint64_t own, const struct view *view,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	verdict->won = true;
+	if (spoils_proof(fence, view))
+		return BLKPR_UNKNOWN_KEYS;
+	return verdict->victim_seen ? BLKPR_OK : check_shared(own, disk, verdict);
+}
+
+#define BUSY_PAUSE_MS 20
 
 /*
  * Look, act on what is seen, look again; success is only ever concluded from a look (S4), and nothing is
@@ -195,18 +247,24 @@ static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, stru
 			return BLKPR_EVICTED;
 		if (view.foreign)
 			return BLKPR_FOREIGN_TYPE;
-		if (!view.reserved)
+		if (!view.reserved) {
 			result = reserve(fence, own, disk, verdict);
-		else if (view.victim)
+		} else if (view.victim) {
 			result = evict(own, fence->victim, &view, disk, verdict);
-		else if (view.offender && fence->unknown == BLKPR_UNKNOWN_EVICT)
+			verdict->aborted = result == BLKPR_OK;
+		} else if (view.offender && fence->unknown == BLKPR_UNKNOWN_EVICT) {
 			result = evict(own, view.offender, &view, disk, verdict);
-		else {
-			verdict->won = true;
-			return spoils_proof(fence, &view, verdict) ? BLKPR_UNKNOWN_KEYS : BLKPR_OK;
+		} else if (needs_drain(verdict) && !spoils_proof(fence, &view)) {
+			result = drain(disk, verdict);
+		} else {
+			return conclude(fence, own, &view, disk, verdict);
 		}
-		if (result != BLKPR_OK && result != BLKPR_CONFLICT)
+		if (result == BLKPR_BUSY && blkpr_clock_ms() < disk->deadline) {
+			blkpr_clock_pause(BUSY_PAUSE_MS, disk->deadline);
+			round--; /* the device did nothing; what to do next is decided by the next look */
+		} else if (result != BLKPR_OK && result != BLKPR_CONFLICT) {
 			return result;
+		}
 	}
 	if (result == BLKPR_CONFLICT)
 		return BLKPR_CONFLICT;
@@ -223,29 +281,31 @@ void blkpr_fence_off_disk(const struct blkpr_fence *fence, uint64_t own, struct 
 
 /* --- status and monitor --------------------------------------------------------------------------- */
 
-/* A node may ask about itself: then its own key is the one that should be absent. */
-void blkpr_fence_status_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
+static enum blkpr_result status(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
 	struct view view;
 	enum blkpr_result result = look(fence, own, disk, &view, verdict);
 
-	if (result != BLKPR_OK) {
-		verdict->result = result;
-		return;
-	}
+	if (result != BLKPR_OK)
+		return result;
 	verdict->victim_seen = view.victim;
 	if (!view.own && own != fence->victim)
-		result = BLKPR_EVICTED;
-	else if (view.victim)
-		result = BLKPR_VICTIM_ON;
-	else if (view.foreign)
-		result = BLKPR_FOREIGN_TYPE;
-	else if (!view.reserved)
-		result = BLKPR_UNRESERVED;
-	else if (spoils_proof(fence, &view, verdict))
-		result = BLKPR_UNKNOWN_KEYS;
-	verdict->result = result;
+		return BLKPR_EVICTED;
+	if (view.victim)
+		return BLKPR_VICTIM_ON;
+	if (view.foreign)
+		return BLKPR_FOREIGN_TYPE;
+	if (!view.reserved)
+		return BLKPR_UNRESERVED;
+	return spoils_proof(fence, &view) ? BLKPR_UNKNOWN_KEYS : check_shared(own, disk, verdict);
+}
+
+/* A node may ask about itself: then its own key is the one that should be absent. */
+void blkpr_fence_status_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	verdict->result = own && fence->victim ? status(fence, own, disk, verdict) : BLKPR_INVALID;
 }
 
 static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, unsigned paths,
@@ -265,8 +325,11 @@ static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, 
 		return BLKPR_UNRESERVED;
 	if (verdict->own_registrations < paths)
 		return BLKPR_FEWER_PATHS;
-	if (view.unknown && fence->unknown != BLKPR_UNKNOWN_ALLOW)
+	if (spoils_proof(fence, &view))
 		return BLKPR_UNKNOWN_KEYS;
+	result = check_shared(own, disk, verdict);
+	if (result != BLKPR_OK)
+		return result;
 	verdict->step = BLKPR_STEP_CAPABILITIES;
 	result = disk->ops->capabilities(disk, &capabilities);
 	verdict->capable = result == BLKPR_OK && capabilities.types >> fence->type & 1;
@@ -279,7 +342,7 @@ static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, 
 void blkpr_fence_monitor_disk(const struct blkpr_fence *fence, uint64_t own, unsigned paths,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
-	verdict->result = monitor(fence, own, paths, disk, verdict);
+	verdict->result = own ? monitor(fence, own, paths, disk, verdict) : BLKPR_INVALID;
 }
 
 /* --- many devices --------------------------------------------------------------------------------- */
@@ -307,7 +370,11 @@ static void work_off(const struct work *work, const struct blkpr_target *target,
 static void work_status(const struct work *work, const struct blkpr_target *target,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
-	blkpr_fence_status_disk(work->fence, target->own, disk, verdict);
+	struct blkpr_fence fence = *work->fence;
+
+	if (!fence.victim)
+		fence.victim = target->own; /* this node itself, which may have another key on each device */
+	blkpr_fence_status_disk(&fence, target->own, disk, verdict);
 }
 
 static void work_monitor(const struct work *work, const struct blkpr_target *target,
@@ -339,6 +406,8 @@ static int run_all(struct work *work, unsigned count, int64_t deadline, struct b
 {
 	struct blkpr_fleet fleet = { .parallel = work->fence->parallel, .deadline = deadline };
 
+	if (!count)
+		return -EINVAL; /* nothing asked, nothing proven */
 	return blkpr_fleet_run(&fleet, count, run_one, work, verdicts);
 }
 
@@ -382,7 +451,7 @@ static int arbitrate(struct work *work, unsigned index, int64_t until, struct bl
 	one.targets = &work->targets[index];
 	for (;;) {
 		rc = run_all(&one, 1, until, verdict);
-		if (rc || !blkpr_result_unreachable(verdict->result))
+		if (!rc && !blkpr_result_unreachable(verdict->result))
 			return rc;
 		blkpr_clock_pause(ARBITER_PAUSE_MS, until);
 		if (blkpr_clock_ms() >= until)
@@ -391,7 +460,17 @@ static int arbitrate(struct work *work, unsigned index, int64_t until, struct bl
 }
 
 /*
- * Finds the device that decides the race: the first one that can be asked. Each candidate but the last
+ * Whether DEVICE decides nothing, so that the next one has to: it cannot be asked, or nobody is registered
+ * there. The latter is a disk that has just been added; whoever lost a race finds the winner registered.
+ */
+static bool abstains(const struct blkpr_verdict *verdict)
+{
+	return blkpr_result_unreachable(verdict->result) ||
+	       (verdict->result == BLKPR_EVICTED && !verdict->registrations);
+}
+
+/*
+ * Finds the device that decides the race: the first one that does not abstain. Each candidate but the last
  * has half of the time that is left.
  */
 static int find_arbiter(struct work *work, unsigned count, struct blkpr_verdict verdicts[], unsigned *arbiter)
@@ -405,7 +484,7 @@ static int find_arbiter(struct work *work, unsigned count, struct blkpr_verdict 
 			return rc;
 		if (verdicts[i].won)
 			*arbiter = i;
-		if (verdicts[i].won || !blkpr_result_unreachable(verdicts[i].result))
+		if (verdicts[i].won || !abstains(&verdicts[i]))
 			return 0;
 	}
 	return 0;
@@ -434,6 +513,21 @@ static int fence_others(struct work *work, unsigned count, unsigned arbiter, str
 	return rc;
 }
 
+/* The arbiter's proof is older than the others', which may have taken long: it is read once more (S4). */
+static int prove_arbiter(struct work *work, struct blkpr_verdict *verdict, unsigned index)
+{
+	struct work proof = { work->fence, &work->targets[index], work_status };
+	struct blkpr_verdict again;
+	int rc;
+
+	if (verdict->result != BLKPR_OK)
+		return 0;
+	rc = run_all(&proof, 1, work->fence->deadline, &again);
+	if (!rc && again.result != BLKPR_OK)
+		verdict->result = again.result;
+	return rc;
+}
+
 int blkpr_fence_off(const struct blkpr_fence *fence, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[], unsigned *arbiter)
 {
@@ -446,5 +540,6 @@ int blkpr_fence_off(const struct blkpr_fence *fence, const struct blkpr_target t
 	rc = find_arbiter(&work, count, verdicts, arbiter);
 	if (rc || *arbiter == count || count == 1)
 		return rc;
-	return fence_others(&work, count, *arbiter, verdicts);
+	rc = fence_others(&work, count, *arbiter, verdicts);
+	return rc ? rc : prove_arbiter(&work, &verdicts[*arbiter], *arbiter);
 }

@@ -16,8 +16,8 @@ enum blkpr_unknown {
 /* What to do, the same for all devices. */
 struct blkpr_fence {
 	enum pr_type type;       /* a registrants-only or all-registrants type */
-	uint64_t victim;         /* off and status: the key in question; else 0 */
-	const uint64_t *known;   /* keys of cluster nodes, in any order */
+	uint64_t victim;         /* off and status: the key in question; 0 for status: this node's own; else 0 */
+	const uint64_t *known;   /* keys of the other cluster nodes, in any order; not another one of the victim's */
 	unsigned nknown;
 	enum blkpr_unknown unknown;
 	unsigned parallel;       /* devices at a time */
@@ -48,7 +48,10 @@ int blkpr_fence_on(const struct blkpr_fence *fence, const struct blkpr_target ta
 int blkpr_fence_off(const struct blkpr_fence *fence, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[], unsigned *arbiter);
 
-/* BLKPR_OK: the victim is proven off there. BLKPR_VICTIM_ON: its key is registered. Writes nothing. */
+/*
+ * BLKPR_OK: the victim is off there (commands in flight are not waited for: that is off's to do).
+ * BLKPR_VICTIM_ON: its key is registered. Writes nothing.
+ */
 int blkpr_fence_status(const struct blkpr_fence *fence, const struct blkpr_target targets[],
 	unsigned count, struct blkpr_verdict verdicts[]);
 

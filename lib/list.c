@@ -53,6 +53,7 @@ static int add_glob(struct blkpr_list *list, const char *pattern, struct blkpr_e
 static int add_file(struct blkpr_list *list, const char *path, struct blkpr_error *error)
 {
 	FILE *file = fopen(path, "re");
+	unsigned before = list->count;
 	char *line = NULL;
 	size_t size = 0;
 	int rc = 0;
@@ -70,6 +71,13 @@ static int add_file(struct blkpr_list *list, const char *path, struct blkpr_erro
 		} else {
 			rc = blkpr_list_add(list, line, error);
 		}
+	}
+	if (!rc && ferror(file)) {
+		blkpr_error_set(error, "@%s: cannot read the list of devices: %s", path, strerror(errno));
+		rc = -EIO;
+	} else if (!rc && list->count == before) {
+		blkpr_error_set(error, "@%s: names no device", path);
+		rc = -ENODEV;
 	}
 	free(line);
 	fclose(file);

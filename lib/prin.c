@@ -125,7 +125,7 @@ enum blkpr_result blkpr_prin_parse_keys(
 	report->nkeys = bytes / 8;
 	for (unsigned i = 0; i < report->nkeys; i++)
 		report->keys[i] = get_be64(reply + HEADER + 8 * (size_t)i);
-	return BLKPR_OK;
+	return blkpr_report_count(report, 0) ? BLKPR_MALFORMED : BLKPR_OK; /* SCSI has no key 0 */
 }
 
 /* A reply that was cut short although there was room for it lies about its length. */
@@ -187,6 +187,82 @@ enum blkpr_result blkpr_prin_read_reservation(const struct blkpr_port *port, str
 	enum blkpr_result result = submit(port, BLKPR_PRIN_READ_RESERVATION, reply, &length);
 
 	return result == BLKPR_OK ? blkpr_prin_parse_reservation(reply, length, report) : result;
+}
+
+/* Length of an iSCSI TransportID's initiator name: up to the NUL, or to ",i,0x" and the ISID. */
+static size_t iscsi_name_length(const uint8_t *name, size_t room)
+{
+	size_t length = 0;
+
+	while (length < room && name[length] && name[length] != ',')
+		length++;
+	return length;
+}
+
+/*
+ * One descriptor of READ FULL STATUS (SPC-4 table 225): the key is at 0, the TransportID at 24. Compares
+ * the initiator with *NAME, the first one found with KEY; both are names within the reply.
+ */
+static enum blkpr_result compare_initiator(
+	const uint8_t *descriptor, size_t length, const uint8_t **name, size_t *name_length, unsigned *initiators)
+{
+	const uint8_t *found = descriptor + 24 + 4;
+	size_t found_length;
+
+	if (length < 24 + 4 || (descriptor[24] & 0x0f) != 5) /* PROTOCOL IDENTIFIER 5: iSCSI */
+		return BLKPR_UNSUPPORTED;
+	found_length = iscsi_name_length(found, length - 24 - 4);
+	if (!*name) {
+		*name = found;
+		*name_length = found_length;
+		*initiators = 1;
+	} else if (found_length != *name_length || memcmp(found, *name, found_length) != 0) {
+		++*initiators; /* two are as bad as more */
+	}
+	return BLKPR_OK;
+}
+
+enum blkpr_result blkpr_prin_parse_initiators(
+	const uint8_t *reply, size_t length, uint64_t key, unsigned *initiators)
+{
+	const uint8_t *name = NULL;
+	size_t name_length = 0, at = HEADER, end;
+
+	*initiators = 0;
+	if (length < HEADER)
+		return BLKPR_MALFORMED;
+	end = HEADER + (size_t)get_be32(reply + 4);
+	if (end > length)
+		return BLKPR_MALFORMED;
+	while (at < end) {
+		size_t size = at + 24 <= end ? 24 + (size_t)get_be32(reply + at + 20) : end;
+		enum blkpr_result result = BLKPR_OK;
+
+		if (size > end - at)
+			return BLKPR_MALFORMED;
+		if (get_be64(reply + at) == key)
+			result = compare_initiator(reply + at, size, &name, &name_length, initiators);
+		if (result != BLKPR_OK)
+			return result;
+		at += size;
+	}
+	return BLKPR_OK;
+}
+
+enum blkpr_result blkpr_prin_read_initiators(const struct blkpr_port *port, uint64_t key, unsigned *initiators)
+{
+	size_t length = MOST_BYTES;
+	uint8_t *reply = malloc(length);
+	enum blkpr_result result;
+
+	*initiators = 0;
+	if (!reply)
+		return BLKPR_NO_MEMORY;
+	result = submit(port, BLKPR_PRIN_READ_FULL_STATUS, reply, &length);
+	if (result == BLKPR_OK)
+		result = blkpr_prin_parse_initiators(reply, length, key, initiators);
+	free(reply);
+	return result;
 }
 
 enum blkpr_result blkpr_prin_parse_capabilities(

@@ -13,6 +13,7 @@ enum blkpr_prin_action {
 	BLKPR_PRIN_READ_KEYS = 0,
 	BLKPR_PRIN_READ_RESERVATION = 1,
 	BLKPR_PRIN_REPORT_CAPABILITIES = 2,
+	BLKPR_PRIN_READ_FULL_STATUS = 3,
 };
 
 /* What the device says that it can do (SPC-4 6.15.4). */
@@ -31,6 +32,13 @@ enum blkpr_result blkpr_prin_read_capabilities(
 	const struct blkpr_port *port, struct blkpr_capabilities *capabilities);
 
 /*
+ * How many initiators are registered with KEY, by their iSCSI names (READ FULL STATUS, SPC-4 6.15.5): sessions
+ * of one initiator count once, so more than 1 means that nodes share the key. BLKPR_UNSUPPORTED for other
+ * transports: there a node has a name for each port, and two names say nothing.
+ */
+enum blkpr_result blkpr_prin_read_initiators(const struct blkpr_port *port, uint64_t key, unsigned *initiators);
+
+/*
  * The parsers, pure. LENGTH is how many bytes were received: no length inside the reply is believed
  * beyond it. NEEDED is the size of the whole reply as the device states it; a keys reply longer than
  * LENGTH gives BLKPR_UNSETTLED (ask again with more room), one that cannot be right BLKPR_MALFORMED.
@@ -39,6 +47,8 @@ enum blkpr_result blkpr_prin_parse_keys(
 	const uint8_t *reply, size_t length, struct blkpr_report *report, size_t *needed);
 enum blkpr_result blkpr_prin_parse_reservation(
 	const uint8_t *reply, size_t length, struct blkpr_report *report);
+enum blkpr_result blkpr_prin_parse_initiators(
+	const uint8_t *reply, size_t length, uint64_t key, unsigned *initiators);
 enum blkpr_result blkpr_prin_parse_capabilities(
 	const uint8_t *reply, size_t length, struct blkpr_capabilities *capabilities);
 

@@ -65,7 +65,8 @@ static enum blkpr_result read_keys(const struct blkpr_port *port, struct blkpr_r
 		if (keys.num_keys <= room) {
 			report->nkeys = keys.num_keys;
 			report->generation = keys.generation;
-			return BLKPR_OK;
+			/* SCSI has no key 0: it is what a reply that was cut short leaves behind */
+			return port->kind == BLKPR_SCSI && blkpr_report_count(report, 0) ? BLKPR_MALFORMED : BLKPR_OK;
 		}
 		room = keys.num_keys;
 	}

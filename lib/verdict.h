@@ -16,6 +16,8 @@ enum blkpr_step {
 	BLKPR_STEP_REGISTER,
 	BLKPR_STEP_RESERVE,
 	BLKPR_STEP_PREEMPT,
+	BLKPR_STEP_DRAIN,
+	BLKPR_STEP_INITIATORS,
 	BLKPR_STEP_CAPABILITIES,
 	BLKPR_STEPS
 };
@@ -29,6 +31,9 @@ struct blkpr_verdict {
 	enum blkpr_step step;     /* the last one begun */
 	bool won;                 /* read: own key registered, victim's not, reservation not foreign */
 	bool victim_seen;         /* the victim's key was registered when we came */
+	bool aborted;             /* our own PREEMPT AND ABORT of the victim has completed */
+	bool drained;             /* a LUN RESET has ended what was in flight */
+	bool undrainable;         /* it was refused at once: the driver or the device has none */
 	bool restored;            /* the reservation was missing and has been made */
 	bool capable;             /* the device confirmed that it can do the type */
 	unsigned evicted;         /* keys removed */

@@ -229,7 +229,8 @@ def download_kernels(part, sources, progress):
             f.write(f"deb [signed-by={KEYRING}] {mirror} {suite} main\n")
     apt = ["apt-get", "-o", f"Dir::Etc::sourcelist={debs}/sources.list", "-o", "Dir::Etc::sourceparts=/dev/null",
            "-o", f"Dir::State::lists={debs}/lists", "-o", f"Dir::Cache={debs}/cache",
-           "-o", "APT::Sandbox::User=root", "-o", "Acquire::Languages=none"]
+           "-o", "APT::Sandbox::User=root", "-o", "Acquire::Languages=none",
+           "-o", "Acquire::Check-Valid-Until=false"]    # a mirror may be a snapshot: its lists are old, not false
     log = os.path.join(part, "kernels.log")
     progress("kernels: download begins")
     with contextlib.suppress(ImageError):       # a release that is missing is said below, by name

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The deadline outside the fleet: what may block before disks are worked on, and after. */
+#ifndef BLKPR_ALARM_H
+#define BLKPR_ALARM_H
+
+#include <stdint.h>
+
+/* From here on, nothing touches a disk; after MS milliseconds the process says so on stderr and exits with 1. */
+void alarm_before_work(int64_t ms);
+
+/* From here on, the fleet keeps the deadline; after MS milliseconds the process exits with 1 without a word. */
+void alarm_during_work(int64_t ms);
+
+void alarm_off(void);
+
+#endif
