@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fencing by real corosync and Pacemaker clusters: driven by what an administrator types, and judged by the cluster's
+own view (crm_mon, stonith_admin --history, the CIB) and by what the target says, which must agree."""
+
+import collections
+import os
+import random
+import time
+
+import pytest
+
+from pacemaker import Cluster, stage_with_service, until
+
+LUNS = 4
+SPLITS = int(os.environ.get("BLKPR_SPLITS", "20"))
+KILLS = int(os.environ.get("BLKPR_CLUSTER_KILLS", "3"))
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    if not os.environ.get("BLKPR_STAGE"):
+        pytest.skip("BLKPR_STAGE (a make install DESTDIR= tree) is not set")
+    return stage_with_service(os.environ["BLKPR_STAGE"], tmp_path_factory.mktemp("stage") / "root")
+
+
+def cluster_of(labs, stage, kernel, nodes, paths=1):
+    return Cluster(labs(kernel=kernel, nodes=nodes, luns=LUNS, paths=paths, cluster="pacemaker", stage=stage,
+                        shuffle=True))
+
+
+@pytest.fixture(scope="module", params=["7-multipath", "6.1-plain"])
+def started(request, labs, stage):
+    """Three nodes, fresh; what runs while they cannot be unfenced, and then the whole cluster."""
+    kernel, _, disks = request.param.partition("-")
+    cluster = cluster_of(labs, stage, kernel, 3, 2 if disks == "multipath" else 1)
+    cluster.create_service()
+    cluster.admin("pcs resource create everywhere ocf:pacemaker:Dummy clone")
+    cluster.lab.hang(LUNS - 1)
+    cluster.create_fencing()
+    until(lambda: all(any(e["action"] == "on" for e in cluster.history(n, "n1")) for n in cluster.lab.nodes),
+          lambda: f"unfencing does not begin: {[cluster.history(n, 'n1') for n in cluster.lab.nodes]}")
+    cluster.ran_too_early = cluster.where("service", "n1") + cluster.where("everywhere", "n1")
+    cluster.done_too_early = [e for n in cluster.lab.nodes for e in cluster.history(n, "n1")
+                              if e["status"] == "success"]
+    cluster.lab.resume()
+    cluster.until_well()
+    return cluster
+
+
+@pytest.fixture
+def three(started):
+    started.make_whole()
+    return started
+
+
+@pytest.fixture(scope="module")
+def pair_of_run(labs, stage):
+    cluster = cluster_of(labs, stage, "7", 2)
+    cluster.create_service()
+    cluster.create_fencing(power_timeout=8)
+    cluster.until_well()
+    return cluster
+
+
+@pytest.fixture
+def pair(pair_of_run):
+    pair_of_run.make_whole()
+    return pair_of_run
+
+
+@pytest.fixture(scope="module")
+def trio_of_run(labs, stage):
+    cluster = cluster_of(labs, stage, "7", 3)
+    cluster.create_service()
+    cluster.create_fencing(power_timeout=8)
+    cluster.until_well()
+    return cluster
+
+
+@pytest.fixture
+def trio(trio_of_run):
+    trio_of_run.make_whole()
+    return trio_of_run
+
+
+def assert_nothing_lands(cluster, victim, survivor, since):
+    """While the survivor writes on every disk, the victim's numbers stay what they were."""
+    cluster.until_writing("service", survivor)
+    now = cluster.numbers()
+    for kind in ("service", "stray"):
+        assert cluster.written(kind, victim, now) == cluster.written(kind, victim, since), (victim, kind)
+    assert [disk["seqio"] for disk in now] == [disk["seqio"] for disk in since]
+
+
+# ---------------------------------------------------------------- 1: start
+
+def test_pcs_recognises_unfencing_and_needs_no_host_list(three):
+    device = three.ask("n2", "cibadmin -Q --xpath \"//primitive[@id='fence-disks']\"")
+    parameters = {p.get("name"): p.get("value") for p in device.iter("nvpair")}
+    assert parameters["provides"] == "unfencing"
+    assert not [name for name in parameters if name.startswith("pcmk_")]
+
+
+def test_no_resource_runs_before_its_node_is_unfenced(started):
+    """One disk hung while the cluster came up: unfencing was under way on all nodes, done on none, and nothing ran."""
+    assert started.done_too_early == []
+    assert started.ran_too_early == []
+
+
+def test_every_node_is_unfenced_and_runs_resources(three):
+    nodes = three.lab.nodes
+    assert three.unfenced(*nodes)
+    for node in nodes:
+        assert [e for e in three.history(node, "n1") if e["status"] == "failed"] == []
+    until(lambda: sorted(three.where("everywhere", "n1")) == nodes, "the clone does not run on every node")
+    service = three.where("service", "n1")[0]
+    key = three.key(service)
+    assert all(key in disk["keys"] for disk in three.found_at_start(service))
+    three.until_writing("service", service)
+
+
+def test_monitor_runs_green_at_intervals(three):
+    node = three.where("fence-disks", "n1")[0]
+    _, lines = three.monitors(node)
+    until(lambda: three.monitors(node, lines)[0] >= 3, lambda: f"no three good monitors: {three.tail(node)}", 30)
+    assert (node, "fence-disks", "monitor", 0, "2000ms") in three.operations("n1")
+    failed = three.status("n1").findall("failures/failure")
+    assert not [f.attrib for f in failed if f.get("op_key", "").startswith("fence-disks")]
+
+
+# ---------------------------------------------------------------- 2: partition of one node
+
+def test_partitioned_node_is_evicted_and_its_service_moves(three, record_property):
+    victim = three.where("service", "n1")[0]
+    observer = three.other(victim)
+    three.agent.write(victim)
+    three.start_strays(victim)
+    three.until_writing("stray", victim)
+    survivors = [n for n in three.lab.nodes if n != victim]
+    before = three.numbers()
+    began = time.monotonic()
+    three.lab.cut(victim, "ring")
+    survivor = until(lambda: next((n for n in survivors
+                                   if three.written("service", n) > three.written("service", n, before)), None),
+                     lambda: f"no survivor writes: {three.history(victim, observer)}", 120)
+    to_service = time.monotonic() - began
+    assert three.unfenced(*survivors)
+    delegate = three.until_fenced(victim, observer)[0]["delegate"]
+    found = three.found_at_start(survivor)
+    assert all(three.key(victim) not in disk["keys"] for disk in found)
+    assert_nothing_lands(three, victim, survivor, found)
+    assert until(lambda: three.where("service", observer) == [survivor], "the cluster does not say that it runs")
+    until(lambda: all(refused > 5 for refused, _ in three.agent.refusals(victim)), "the victim does not try to write")
+    fencer, disks = three.agents_share(victim, delegate)
+    for name, value in (("partition_to_service", to_service), ("agent_as_the_fencer_sees_it", fencer),
+                        ("agent_on_the_disks", disks)):
+        record_property(name, f"{value:.3f}")
+        print(f"{name}: {value:.3f} s")
+
+
+# ---------------------------------------------------------------- 4: the victim comes back
+
+def test_rebooted_victim_is_unfenced_again_and_may_run_resources(three):
+    victim = three.other(three.where("service", "n1")[0])
+    observer = three.other(victim)
+    three.lab.cut(victim, "ring")
+    three.until_fenced(victim, observer)
+    three.lab.kill(victim)
+    three.lab.heal(victim)
+    three.lab.boot(victim)
+    three.until_well()
+    assert [e["status"] for e in three.history(victim, observer) if e["action"] == "on"][-1:] == ["success"]
+    until(lambda: victim in three.where("everywhere", observer), f"nothing runs on {victim}")
+    three.admin(f"pcs resource move service {victim}", observer)
+    until(lambda: three.where("service", observer) == [victim], f"the service does not move to {victim}")
+    three.until_writing("service", victim)
+    assert all(three.key(victim) in disk["keys"] for disk in three.found_at_start(victim))
+
+
+# ---------------------------------------------------------------- 3: two nodes, split down the middle
+
+def split(cluster, cut):
+    """Cut the ring; returns winner and loser, judged by the target, and what both sides and the disks say of it."""
+    for node in cut:
+        cluster.lab.cut(node, "ring")
+    registered = until(lambda: next((r for r in [cluster.registered()]
+                                     if all(len(disk) == 1 for disk in r)), None),
+                       lambda: f"no winner: {cluster.registered()}, {cluster.history('n1', 'n2')}, "
+                               f"{cluster.history('n2', 'n1')}")
+    winners = {node for disk in registered for node in disk}
+    assert len(winners) == 1, f"both have won some disks: {registered}"
+    winner = winners.pop()
+    return winner, "n2" if winner == "n1" else "n1"
+
+
+def assert_one_survivor(cluster, winner, loser):
+    """What holds once the race is over, although the loser keeps trying."""
+    cluster.until_fenced(loser, winner)
+    until(lambda: cluster.where("service", winner) == [winner], lambda: f"the service does not run: {cluster.tail(winner)}")
+    cluster.until_fencing_failed(winner, loser)
+    assert winner in cluster.unclean(loser)
+    before = cluster.numbers()
+    for kind in ("service", "stray"):
+        cluster.until_writing(kind, winner)
+    now = cluster.numbers()
+    for kind in ("service", "stray"):
+        assert cluster.written(kind, loser, now) == cluster.written(kind, loser, before), (loser, kind)
+    assert cluster.unfenced(winner)
+
+
+def test_split_pair_has_one_survivor(pair, record_property):
+    won, kept = collections.Counter(), 0
+    spent = collections.Counter()
+    for i in range(SPLITS):
+        service = pair.where("service", "n1")[0]
+        for node in pair.lab.nodes:
+            pair.start_strays(node)
+        for node in pair.lab.nodes:
+            pair.until_writing("stray", node)
+        clock = Stopwatch(spent)
+        winner, loser = split(pair, [["n1"], ["n2"], ["n1", "n2"]][i % 3])
+        clock.lap("split to eviction")
+        assert_one_survivor(pair, winner, loser)
+        clock.lap("judging")
+        won[winner] += 1
+        kept += winner == service
+        pair.make_whole()
+        clock.lap("whole again")
+    print(f"{SPLITS} splits: won {dict(won)}, by the node with the service {kept}; seconds a round "
+          + ", ".join(f"{what} {seconds / SPLITS:.1f}" for what, seconds in spent.items()))
+    record_property("winners", dict(won))
+
+
+class Stopwatch:
+    def __init__(self, laps):
+        self.laps = laps
+        self.last = time.monotonic()
+
+    def lap(self, name):
+        now = time.monotonic()
+        self.laps[name] += now - self.last
+        self.last = now
+
+
+# ---------------------------------------------------------------- 5: failures while fencing
+
+@pytest.mark.parametrize("process", ["pacemaker-fence", "fence_blkpr"])
+def test_kill_while_fencing_converges(trio, process):
+    """The victim's arbiter key cannot go while the disk hangs, so nobody may say that it has; then all goes well."""
+    victim = trio.other(trio.where("fence-disks", "n1")[0])
+    survivors = [n for n in trio.lab.nodes if n != victim]
+    trio.lab.hang(0)
+    trio.lab.cut(victim, "ring")
+    seen = set()
+    for _ in range(KILLS):
+        node = until(lambda: next((n for n in survivors if trio.fencings(victim, n, "pending")
+                                   and {(n, pid) for pid in trio.agents(n)} - seen), None),
+                     lambda: f"no agent runs to fence {victim}: {trio.history(victim, survivors[0])}", 120)
+        seen |= {(node, pid) for pid in trio.agents(node)}
+        assert trio.kill_process(node, process)
+        for by in survivors:
+            assert not trio.fencings(victim, by, "success")
+        assert victim in trio.registered()[0]
+    trio.lab.resume()
+    trio.until_fenced(victim, random.choice(survivors), 180)
+    assert trio.unfenced(*survivors)
+    service = until(lambda: trio.where("service", survivors[0]), "the service does not run")[0]
+    assert service in survivors
+    trio.until_writing("service", service)
+
+
+def test_killed_corosync_gets_its_node_evicted(trio):
+    """The node has no cluster any more; what it ran goes on writing, and is kept out."""
+    victim = trio.where("service", "n1")[0]
+    survivors = [n for n in trio.lab.nodes if n != victim]
+    trio.start_strays(victim)
+    trio.until_writing("stray", victim)
+    assert trio.kill_process(victim, "corosync")
+    trio.until_fenced(victim, survivors[0])
+    assert trio.unfenced(*survivors)
+    survivor = until(lambda: trio.where("service", survivors[0]), "the service does not run")[0]
+    assert survivor in survivors
+    assert_nothing_lands(trio, victim, survivor, trio.found_at_start(survivor))
+
+
+def test_fencing_node_without_storage_hands_over(trio):
+    """The node that would fence has lost its disks: another one does it."""
+    fencer = trio.where("fence-disks", "n1")[0]
+    victim = trio.other(fencer)
+    third = trio.other(fencer, victim)
+    trio.lab.cut(fencer, "san")
+    trio.lab.cut(victim, "ring")
+    done = trio.until_fenced(victim, third, 180)
+    assert done[0]["delegate"] == third
+    trio.lab.heal(fencer, "san")
+    until(lambda: trio.unfenced(fencer, third), lambda: f"{trio.registered()}")
+    trio.agent_works(fencer)
+
+
+def test_last_node_without_storage_reports_failure(pair):
+    """Nobody is left who could fence: the cluster is told so, runs nothing, and converges when the disks are back."""
+    victim = pair.where("service", "n1")[0]
+    last = pair.other(victim)
+    pair.lab.cut(last, "san")
+    pair.lab.kill(victim)
+    pair.until_fencing_failed(victim, last, 120)
+    assert all(victim in disk for disk in pair.registered())
+    assert pair.where("service", last) != [last]
+    pair.lab.heal(last, "san")
+    pair.until_fenced(victim, last, 180)
+    assert pair.unfenced(last)
+    until(lambda: pair.where("service", last) == [last], "the service does not start")
+    pair.until_writing("service", last)
