@@ -349,3 +349,29 @@ int blkpr_device_open(const struct blkpr_device *device)
 	close(fd);
 	return -ENODEV;
 }
+
+int blkpr_device_open_path(const struct blkpr_device *map, unsigned i)
+{
+	struct blkpr_device path = { .name = map->name };
+	struct blkpr_error ignored;
+	char sysfs[64], node[64], text[32];
+	const char *state;
+	int fd, rc = -ENODEV;
+
+	snprintf(sysfs, sizeof(sysfs), "/sys/block/%s", map->path_names[i]);
+	snprintf(node, sizeof(node), "/dev/%s", map->path_names[i]);
+	state = read_attribute(sysfs, "device/state", text, sizeof(text)); /* SCSI: drivers/scsi/scsi_sysfs.c */
+	if (map->kind == BLKPR_SCSI && (!state || strcmp(state, "running") != 0))
+		return -ENOLINK;
+	fd = open(node, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	if (!inspect_disk(sysfs, &path, &ignored)) {
+		rc = strcmp(path.wwid, map->wwid) ? -ENODEV : 0;
+		free(path.wwid);
+	}
+	if (!rc)
+		return fd;
+	close(fd);
+	return rc;
+}

@@ -41,4 +41,10 @@ void blkpr_device_clear(struct blkpr_device *device);
  */
 int blkpr_device_open(const struct blkpr_device *device);
 
+/*
+ * The same for path I of a multipath map. -ENOLINK if it is not running (such a path fails, or blocks until it
+ * is given up), -ENODEV if its name stands for another disk by now.
+ */
+int blkpr_device_open_path(const struct blkpr_device *map, unsigned i);
+
 #endif

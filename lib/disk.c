@@ -3,10 +3,7 @@
 #include "lib/disk.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <scsi/sg.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -47,19 +44,63 @@ static struct blkpr_block_disk *block_of(struct blkpr_disk *disk)
 	return (struct blkpr_block_disk *)disk; /* its first member */
 }
 
+/*
+ * Turns to the next path of a map that can be opened. Commands and reads go to one path at a time, past the
+ * map: dm would pick one itself, but tries no other one for SG_IO, and on 6.1 for most PR commands.
+ */
+static enum blkpr_result turn_to_next_path(struct blkpr_block_disk *block)
+{
+	const struct blkpr_device *device = block->device;
+	enum blkpr_result worst = BLKPR_PATH_FAILED;
+
+	for (unsigned step = 1; step <= device->npaths; step++) {
+		unsigned i = (block->path + step) % device->npaths;
+		int fd = blkpr_device_open_path(device, i);
+
+		if (fd >= 0) {
+			if (block->port.fd >= 0)
+				close(block->port.fd);
+			block->port.fd = fd;
+			block->path = i;
+			return BLKPR_OK;
+		}
+		worst = blkpr_result_from_errno(-fd);
+	}
+	return worst;
+}
+
+/* Whether RESULT speaks of the path rather than the disk, and another path could do better. */
+static bool other_path(struct blkpr_block_disk *block, enum blkpr_result result, unsigned *tried)
+{
+	if (result != BLKPR_GONE && result != BLKPR_PATH_FAILED && result != BLKPR_IO_ERROR)
+		return false;
+	if (!block->device->multipath || ++*tried >= block->device->npaths)
+		return false;
+	return turn_to_next_path(block) == BLKPR_OK;
+}
+
 static enum blkpr_result block_read(struct blkpr_disk *disk, struct blkpr_report *report)
 {
 	struct blkpr_block_disk *block = block_of(disk);
 	struct patience patience = { 0 };
 	enum blkpr_result result;
+	unsigned tried = 0;
 
 	do
 		result = blkpr_report_read(&block->port, &block->transport, report);
-	while (again(&patience, &result, disk));
+	while (again(&patience, &result, disk) || other_path(block, result, &tried));
 	return result;
 }
 
-static enum blkpr_result register_path(
+/* A nexus that came back is not registered; another path of the map may be. The caller looks, and repeats. */
+static enum blkpr_result settle_conflict(struct blkpr_block_disk *block, enum blkpr_result result)
+{
+	if (result == BLKPR_CONFLICT && block->device->multipath)
+		turn_to_next_path(block);
+	return result;
+}
+
+static enum blkpr_result register_nexus(
 	const struct blkpr_disk *disk, const struct blkpr_port *port, uint64_t old_key, uint64_t new_key)
 {
 	struct patience patience = { 0 };
@@ -71,52 +112,23 @@ static enum blkpr_result register_path(
 	return result;
 }
 
-/* A path that is not running would fail, or block until it is given up (drivers/scsi/scsi_sysfs.c). */
-static bool path_is_running(const char *name)
-{
-	char path[128], state[32] = "";
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/block/%s/device/state", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return true; /* NVMe has no such attribute */
-	if (read(fd, state, sizeof(state) - 1) < 0)
-		state[0] = '\0';
-	close(fd);
-	return !strncmp(state, "running", 7);
-}
-
-static enum blkpr_result register_path_by_name(
-	struct blkpr_block_disk *block, const char *name, uint64_t old_key, uint64_t new_key)
-{
-	struct blkpr_port port = { .kind = block->port.kind };
-	enum blkpr_result result;
-	char path[64];
-
-	if (!path_is_running(name))
-		return BLKPR_PATH_FAILED;
-	snprintf(path, sizeof(path), "/dev/%s", name);
-	port.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (port.fd < 0)
-		return blkpr_result_from_errno(errno);
-	result = register_path(&block->disk, &port, old_key, new_key);
-	close(port.fd);
-	return result;
-}
-
 static enum blkpr_result block_register(struct blkpr_disk *disk, uint64_t old_key, uint64_t new_key)
 {
-	struct blkpr_block_disk *block = block_of(disk);
+	const struct blkpr_device *device = block_of(disk)->device;
+	struct blkpr_port port = block_of(disk)->port;
 	enum blkpr_result worst = BLKPR_PATH_FAILED;
 	bool done = false;
 
-	if (!block->device || !block->device->multipath)
-		return register_path(disk, &block->port, old_key, new_key);
-	for (unsigned i = 0; i < block->device->npaths; i++) {
-		enum blkpr_result result =
-			register_path_by_name(block, block->device->path_names[i], old_key, new_key);
+	if (!device->multipath)
+		return register_nexus(disk, &port, old_key, new_key);
+	for (unsigned i = 0; i < device->npaths; i++) {
+		enum blkpr_result result;
 
+		port.fd = blkpr_device_open_path(device, i);
+		result = port.fd < 0 ? blkpr_result_from_errno(-port.fd)
+				     : register_nexus(disk, &port, old_key, new_key);
+		if (port.fd >= 0)
+			close(port.fd);
 		if (result == BLKPR_OK)
 			done = true;
 		else
@@ -127,25 +139,29 @@ static enum blkpr_result block_register(struct blkpr_disk *disk, uint64_t old_ke
 
 static enum blkpr_result block_reserve(struct blkpr_disk *disk, uint64_t own, enum pr_type type)
 {
+	struct blkpr_block_disk *block = block_of(disk);
 	struct patience patience = { 0 };
 	enum blkpr_result result;
+	unsigned tried = 0;
 
 	do
-		result = blkpr_command_reserve(&block_of(disk)->port, own, type);
-	while (again(&patience, &result, disk));
-	return result;
+		result = blkpr_command_reserve(&block->port, own, type);
+	while (again(&patience, &result, disk) || other_path(block, result, &tried));
+	return settle_conflict(block, result);
 }
 
 static enum blkpr_result block_preempt_abort(
 	struct blkpr_disk *disk, uint64_t own, uint64_t victim, enum pr_type type)
 {
+	struct blkpr_block_disk *block = block_of(disk);
 	struct patience patience = { 0 };
 	enum blkpr_result result;
+	unsigned tried = 0;
 
 	do
-		result = blkpr_command_preempt(&block_of(disk)->port, own, victim, type, true);
-	while (result == BLKPR_ATTENTION && again(&patience, &result, disk));
-	return result;
+		result = blkpr_command_preempt(&block->port, own, victim, type, true);
+	while ((result == BLKPR_ATTENTION && again(&patience, &result, disk)) || other_path(block, result, &tried));
+	return settle_conflict(block, result);
 }
 
 #ifndef SG_SCSI_RESET_NO_ESCALATE
@@ -212,16 +228,16 @@ static const struct blkpr_disk_ops block_ops = {
 enum blkpr_result blkpr_disk_open(
 	struct blkpr_block_disk *block, const struct blkpr_device *device, int64_t deadline)
 {
-	int fd = blkpr_device_open(device);
-
-	if (fd < 0)
-		return blkpr_result_from_errno(-fd);
 	*block = (struct blkpr_block_disk){
 		.disk = { .ops = &block_ops, .deadline = deadline },
-		.port = { .fd = fd, .kind = device->kind },
+		.port = { .fd = -1, .kind = device->kind },
 		.device = device,
+		.path = device->npaths ? device->npaths - 1 : 0, /* the one before the first */
 	};
-	return BLKPR_OK;
+	if (device->multipath)
+		return turn_to_next_path(block);
+	block->port.fd = blkpr_device_open(device);
+	return block->port.fd < 0 ? blkpr_result_from_errno(-block->port.fd) : BLKPR_OK;
 }
 
 void blkpr_disk_close(struct blkpr_block_disk *block)

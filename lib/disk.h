@@ -37,15 +37,18 @@ struct blkpr_block_disk {
 	struct blkpr_port port;
 	enum blkpr_transport transport;
 	const struct blkpr_device *device; /* borrowed */
+	unsigned path;                     /* of a map: the path that PORT is open on */
 };
 
 /*
  * Opens DEVICE. Returns BLKPR_OK, and the caller closes with blkpr_disk_close(); else nothing is open.
  * Calls on the disk: a unit attention is worth five tries, BUSY and passing path failures are repeated
  * until the deadline, but for preempt_abort, whose caller must look at the disk before each attempt; CONFLICT
- * comes back at once. register_key always ignores an existing key, and is sent to each path of a map by itself:
- * REGISTER on the map would unregister the good paths when one is bad (KERNEL.md trap 4). It succeeds if one
- * path does.
+ * comes back at once. register_key always ignores an existing key.
+ *
+ * A multipath map is worked on by its paths: REGISTER goes to each one, and succeeds if it does on one (sent to
+ * the map, it would unregister the good paths when one is bad, KERNEL.md trap 4). Everything else goes to one
+ * path, and to the next one if that fails.
  */
 enum blkpr_result blkpr_disk_open(
 	struct blkpr_block_disk *block, const struct blkpr_device *device, int64_t deadline);

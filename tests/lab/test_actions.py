@@ -183,7 +183,7 @@ def test_explicit_key_is_recorded_and_used(agent):
     agent.unfence("n2")
     assert {key for key, _ in agent.lab.keys(0)} == {"0xdeadbeef", hex(KEYS["n2"])}
     listing = agent.lab.exec("n1", "ls -ld /run/fence_blkpr; ls -l /run/fence_blkpr; cat /run/fence_blkpr/*").stdout
-    assert listing.startswith("drwx------") and listing.count("-rw------- 1 root root") == LUNS
+    assert listing.startswith("drwx------") and listing.count("-rw------- 1 root root") == LUNS + 1    # and the list
     assert listing.count("0xdeadbeef") == LUNS
     result = agent("n1", "off", plug="n2")
     assert (result.rc, result.stdout) == (0, "Success: Powered OFF\n")
@@ -199,7 +199,7 @@ def test_off_by_key_needs_no_name(agent):
 def test_unfencing_without_a_key_forgets_the_record(agent):
     assert agent("n1", "on", key="12").rc == 0
     agent.unfence("n1")
-    assert agent.lab.exec("n1", "ls /run/fence_blkpr").stdout == ""
+    assert agent.lab.exec("n1", "ls /run/fence_blkpr | grep -v ^list-").stdout == ""
     assert agent.registered() == agent.everywhere("n1")
 
 
@@ -215,7 +215,7 @@ def test_record_that_contradicts_the_disk_is_not_believed(agent):
 
 def test_record_that_others_can_write_is_not_believed(agent):
     assert agent("n1", "on", key="12").rc == 0
-    agent.lab.exec("n1", "chmod 666 /run/fence_blkpr/*", check=True)
+    agent.lab.exec("n1", "chmod 666 /run/fence_blkpr/3*", check=True)
     result = agent("n1", "monitor")
     assert result.rc == 1 and "cannot trust the record" in result.stderr, result
 
@@ -310,10 +310,77 @@ def test_monitor_finds_an_unknown_key(agent):
 def test_monitor_finds_fewer_registrations_than_paths(agent):
     if agent.paths == 1:
         pytest.skip("one path only: nothing to lose")
+    agent.unfence("n2")     # holds the reservation
     agent.unfence("n1")
     agent.lab.exec("n1", f"sg_persist --out --register --param-rk={KEYS['n1']:#x} --param-sark=0 /dev/lun0-b", check=True)
     result = agent("n1", "monitor")
     assert result.rc == 1 and "registered on 1 of 2 paths" in result.stderr, result
+
+
+def test_monitor_finds_a_disk_that_is_not_there_any_more(agent):
+    """A glob that matches less than at the last `on`: monitor says so, off fences the rest and fails."""
+    if agent.paths > 1:
+        pytest.skip("plain disks only: a map stays when its paths go")
+    pattern = "/dev/test-disk*"
+    for node in ("n1", "n2"):
+        agent.lab.exec(node, "for i in 0 1 2; do ln -sf lun$i /dev/test-disk$i; done", check=True)
+        assert agent(node, "on", devices=pattern).rc == 0
+    agent.lab.exec("n1", "rm /dev/test-disk1", check=True)
+    for action, options in (("monitor", {}), ("off", {"plug": "n2"}), ("status", {"plug": "n2"})):
+        result = agent("n1", action, devices=pattern, **options)
+        assert result.rc == 1 and "/dev/test-disk1 (36" in result.stderr and "not there any more" in result.stderr, result
+    assert agent.registered() == [{"n1": 1}, {"n1": 1, "n2": 1}, {"n1": 1}]
+    assert agent("n1", "on", devices=pattern).rc == 0       # taken away on purpose
+    assert agent("n1", "monitor", devices=pattern).rc == 0
+
+
+def test_monitor_and_off_find_a_key_that_nodes_share(agent):
+    """One key= for the whole cluster: nobody could be fenced by it."""
+    for node in ("n1", "n2"):
+        assert agent(node, "on", key="abc").rc == 0
+    result = agent("n1", "monitor")
+    assert result.rc == 1 and "0xabc (this node) is registered by another initiator too" in result.stderr, result
+    result = agent("n1", "off", plug="n2")
+    assert result.rc == 1 and "registered by another initiator too" in result.stderr, result
+
+
+# ---------------------------------------------------------------- wrong victims
+
+def test_another_key_than_the_victims_proves_nothing(agent):
+    """key= was added to the configuration, and the victim still has the key that follows from its name."""
+    agent.unfence("n1", "n2")
+    for action in ("off", "status"):
+        result = agent("n1", action, plug="n2", key="abc123")
+        assert result.rc == 1 and f"{KEYS['n2']:#x} (n2) is registered" in result.stderr, result
+
+
+def test_key_and_name_must_go_together(agent):
+    agent.unfence("n1", "n2")
+    result = agent("n1", "off", plug="n1", key=f"{KEYS['n2']:x}")
+    assert result.rc == 1 and "is also that of n2" in result.stderr, result
+    assert agent.registered() == agent.everywhere("n1", "n2")
+
+
+def test_node_list_that_changed_proves_nothing(agent):
+    """key_value=id: the victim registered from another position than it has now."""
+    agent.unfence("n1", key_value="id")
+    agent.lab.exec("n2", f"fence_blkpr -o on -k 6c9d0007 -d {agent.devices()}", check=True)
+    result = agent("n1", "off", plug="n2", key_value="id")
+    assert result.rc == 1 and "0x6c9d0007 is registered and belongs to no cluster node; n2 may be using it" in result.stderr
+
+
+def test_unfencing_with_a_dead_path_keeps_the_good_one(agent):
+    """KERNEL.md trap 4: a REGISTER on the map that fails on one path takes the key from the others."""
+    if agent.paths == 1:
+        pytest.skip("one path only")
+    agent.unfence("n1", "n2")
+    agent.lab.exec("n2", "echo offline >/sys/block/$(basename $(readlink -f /dev/lun0))/device/state", check=True)
+    try:
+        result = agent("n2", "on")
+        assert result.rc == 0, result
+        assert agent.lab.exec("n2", f"dd if=/dev/zero of={agent.device(0)} bs=4k count=1 oflag=direct").rc == 0
+    finally:
+        agent.lab.exec("n2", "echo running >/sys/block/$(basename $(readlink -f /dev/lun0))/device/state", check=True)
 
 
 # ---------------------------------------------------------------- Pacemaker's own tools

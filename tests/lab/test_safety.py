@@ -190,7 +190,7 @@ def test_other_key_value_is_named(agent):
 def test_unknown_key_is_allowed_on_request(agent):
     agent.unfence("n1", "n2")
     assert agent("n1", "off", plug="n2").rc == 0
-    agent.lab.exec("n2", f"fence_blkpr -o on -k dead -d {agent.devices()}", check=True)
+    agent.lab.exec("n2", f"fence_blkpr -o on -k dead -d {agent.devices()}; rm -rf /run/fence_blkpr", check=True)
     assert agent("n1", "status", plug="n2").rc == 1
     assert agent("n1", "status", plug="n2", unknown_keys="allow").rc == 2
     assert agent("n1", "off", plug="n2", unknown_keys="allow").stdout == "Success: Already OFF\n"
