@@ -43,17 +43,17 @@ class Agent:
 
     def registered(self):
         """[{node: registrations with its own name64 key}] for every LUN, from the target's configfs."""
-        text = self.lab.exec("stor", "cd /sys/kernel/config/target/core/fileio_0 && "
-                                     "grep -H . lun*/pr/res_pr_registered_i_pts || :", check=True).stdout
+        text = self.lab.exec("stor", "cd /sys/kernel/config/target/core && "
+                                     "grep -H . *_0/lun*/pr/res_pr_registered_i_pts || :", check=True).stdout
         found = [{} for _ in range(self.lab.luns)]
-        for lun, node, key in re.findall(r"^lun(\d+)/.*?Node: \S+:(n\d+),\S+ Key: (0x[0-9a-fA-F]+)", text, re.M):
+        for lun, node, key in re.findall(r"^\w+/lun(\d+)/.*?Node: \S+:(n\d+),\S+ Key: (0x[0-9a-fA-F]+)", text, re.M):
             if int(key, 16) == KEYS.get(node):
                 found[int(lun)][node] = found[int(lun)].get(node, 0) + 1
         return found
 
     def registrations(self):
         """How many registrations there are, of whomever, on all LUNs together."""
-        return int(self.lab.exec("stor", "cat /sys/kernel/config/target/core/fileio_0/lun*/pr/"
+        return int(self.lab.exec("stor", "cat /sys/kernel/config/target/core/*_0/lun*/pr/"
                                          "res_pr_registered_i_pts | grep -c Key: || :").stdout)
 
     def everywhere(self, *nodes):
@@ -72,6 +72,12 @@ class Agent:
     def numbers(self, node, luns=None):
         """{device: (a number a writer)} as the disks have them."""
         return self._parse_numbers(self.lab.exec(node, "seqio read " + self._names(luns), check=True).stdout)
+
+    def landed(self, lun):
+        """The numbers on a LUN's medium, read in the target beside every command, whatever state it is in."""
+        text = self.lab.exec("stor", f"for i in 0 1 2 3; do od -An -tu8 -j $((i * 4096)) -N 8 {self.lab.medium(lun)}; "
+                                     "done", check=True).stdout
+        return tuple(map(int, text.split()))
 
     def wait_written(self, node, luns=None):
         """Until every writer's number on every disk has grown."""

@@ -41,7 +41,7 @@ def cmd_up(args):
     began = time.monotonic()
     lab = up(args.name, args.nodes, args.luns, args.paths, args.kernel, args.stor_kernel, args.cluster,
              args.cluster_name, args.stage, args.hang_luns, args.shuffle, args.queue_if_no_path,
-             args.lun_size, args.memory)
+             args.lun_size, args.memory, args.slow_luns)
     say(f"lab {lab.name} is up after {time.monotonic() - began:.1f} s: {' '.join(lab.machines)}")
 
 
@@ -119,6 +119,8 @@ def parser():
     p.add_argument("--stage", metavar="DIR", help="a `make install DESTDIR=DIR` tree to lay over the nodes' root")
     p.add_argument("--hang-luns", type=lun_list, metavar="K,K...",
                    help="the LUNs that `hang` works on, or 'none' (default: the first and the last of several)")
+    p.add_argument("--slow-luns", type=lun_list, default=[], metavar="K,K...",
+                   help="the LUNs that `write-delay` and `stall` work on (default: none)")
     p.add_argument("--shuffle", action="store_true", help="even nodes find the LUNs in reverse order (sda is the last)")
     p.add_argument("--queue-if-no-path", action="store_true", help="multipath maps queue when all paths are gone")
     p.add_argument("--lun-size", type=int, default=64, metavar="MB", help="(default 64)")
@@ -136,6 +138,10 @@ def parser():
     method("heal", "plug a node in again", node, ("net?", str, "as for cut (default: all)"))
     method("hang", "let all commands on a LUN hang, on all nodes", lun)
     method("resume", "let a LUN that hangs go on", ("lun?", int, "0, 1, ... (default: all)"))
+    method("write-delay", "let a write take that long in the target before it lands (a slow LUN)", lun,
+           ("ms", int, "milliseconds, 0 for none"), call="write_delay")
+    method("stall", "hold what comes to a slow LUN's medium back; PR commands are answered", lun)
+    method("unstall", "let a stalled LUN go on", lun)
     method("kill", "switch a machine off, hard", node)
     method("start", "switch a machine on again, with a fresh system", node, call="boot")
     method("freeze", "stop a machine's time", node)

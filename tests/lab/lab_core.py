@@ -137,6 +137,43 @@ class Lab:
         portals = [f"10.99.{san}.{lab_settings.STOR_ADDRESS + 1 + i}" for san in (SAN_A, SAN_B)[:self.config["paths"]]]
         return shlex.join([str(i), *portals])
 
+    def write_delay(self, lun, ms):
+        """Let a write to a slow LUN take ms milliseconds in the target before it lands; 0 is none.
+
+        What is delayed when this is called lands at once.
+        """
+        self._slow("delay", lun, int(ms))
+
+    def stall(self, lun):
+        """Hold what comes to a slow LUN's medium back, in the target; PR commands are answered all the same.
+
+        Delayed writes land before; those that are sent from now on are in flight, in the target, until unstall().
+        """
+        self._slow("stall", lun)
+
+    def unstall(self, lun):
+        """Let a stalled LUN go on: what was held back is executed (a write after its delay)."""
+        self._slow("unstall", lun)
+
+    def _slow(self, action, lun, *arguments):
+        if lun not in self.config["slow_luns"]:
+            raise LabError(f"LUN {lun} is not slow; those that are: {self.config['slow_luns'] or 'none'} "
+                           f"(choose with `lab.py up --slow-luns {lun}`)")
+        self._slow_script(action, *arguments, lun)
+
+    def _slow_script(self, *arguments):
+        self.exec("stor", "/bin/bash /run/lab-guest/slow " + " ".join(map(str, arguments)), check=True)
+
+    def _end_slowness(self):
+        if self.config["slow_luns"]:
+            self._slow_script("unstall", *self.config["slow_luns"])
+            self._slow_script("delay", 0, *self.config["slow_luns"])
+
+    @staticmethod
+    def medium(lun):
+        """The file in `stor` that is a LUN's medium: what has landed there has landed."""
+        return f"/run/disks/lun{lun}"
+
     def latency(self, ms):
         """Delay everything the target sends by ms milliseconds; 0 is none."""
         commands = [f"tc qdisc replace dev vec{san} root netem delay {ms}ms limit 100000" if ms else
@@ -164,13 +201,14 @@ class Lab:
     def _pr(self, lun, file):
         if not 0 <= lun < self.luns:
             raise LabError(f"no LUN {lun}; there are 0 to {self.luns - 1}")
-        return self.exec("stor", f"cat /sys/kernel/config/target/core/fileio_0/lun{lun}/pr/{file}", check=True).stdout
+        return self.exec("stor", f"cat /sys/kernel/config/target/core/*_0/lun{lun}/pr/{file}", check=True).stdout
 
     # -- back to a fresh state
 
     def reset_reservations(self):
         """No registration, no reservation, no hung LUN, no cut and no pending unit attention on any LUN."""
         self.resume()
+        self._end_slowness()
         alive = [n for n in self.nodes if self.state(n) == "running"]
         healed = [n for n in alive if self.cuts(n)]
         for node in healed:
@@ -195,12 +233,13 @@ class Lab:
                 self.boot(node)
         self.latency(0)
         self.resume()
+        self._end_slowness()
         self._clear(self.nodes, disturbed)
 
     def _clear(self, alive, settle_all):
         """Clear the LUNs that have registrations, and consume the unit attentions that this leaves."""
-        used = self.exec("stor", "cd /sys/kernel/config/target/core/fileio_0 && "
-                                 "grep -l Key: lun*/pr/res_pr_registered_i_pts || :", check=True).stdout
+        used = self.exec("stor", "cd /sys/kernel/config/target/core && "
+                                 "grep -l Key: *_0/lun*/pr/res_pr_registered_i_pts || :", check=True).stdout
         luns = [int(k) for k in re.findall(r"lun(\d+)/", used)]
         if luns and not alive:
             raise LabError("reservations cannot be reset: no node runs (lab.py start n1)")
@@ -358,7 +397,7 @@ class Lab:
 
 def up(name="lab", nodes=2, luns=1, paths=1, kernel="7", stor_kernel="7", cluster="corosync",
        cluster_name="mycluster", stage=None, hang_luns=None, shuffle=False, queue_if_no_path=False,
-       lun_size=64, memory=512):
+       lun_size=64, memory=512, slow_luns=()):
     """Start a lab and return it when every machine is ready. hang_luns=None: the first and the last of several."""
     check_request(name, nodes, luns, paths, cluster, stage)
     image = lab_image.prepare()
@@ -367,13 +406,17 @@ def up(name="lab", nodes=2, luns=1, paths=1, kernel="7", stor_kernel="7", cluste
     hang_luns = sorted(set(hang_luns))
     if len(hang_luns) > MAX_HANG_LUNS or any(not 0 <= k < luns for k in hang_luns):
         raise LabError(f"--hang-luns: at most {MAX_HANG_LUNS} of the LUNs 0 to {luns - 1}")
+    slow_luns = sorted(set(slow_luns))
+    if any(not 0 <= k < luns for k in slow_luns):
+        raise LabError(f"--slow-luns: of the LUNs 0 to {luns - 1}")
     clear_way(name)
     os.makedirs(os.path.join(RUN, name, "uml"))
     write(os.path.join(RUN, name, "lab.json"), json.dumps({
         "nodes": nodes, "luns": luns, "paths": paths, "kernel": image.kernel(kernel),
         "stor_kernel": image.kernel(stor_kernel), "cluster": cluster, "cluster_name": cluster_name,
         "stage": stage and os.path.abspath(stage), "hang_luns": hang_luns, "shuffle": shuffle,
-        "queue_if_no_path": queue_if_no_path, "lun_size": lun_size, "memory": memory, "image": image.path}, indent=1))
+        "slow_luns": slow_luns, "queue_if_no_path": queue_if_no_path, "lun_size": lun_size, "memory": memory,
+        "image": image.path}, indent=1))
     lab = Lab(name)
     try:
         make_network(lab)

@@ -7,6 +7,7 @@ LUNS = int(os.environ["LUNS"])
 PATHS = int(os.environ["PATHS"])
 NODES = os.environ["NODES"].split()
 HANG_LUNS = [int(k) for k in os.environ["HANG_LUNS"].split()]
+SLOW_LUNS = [int(k) for k in os.environ["SLOW_LUNS"].split()]
 PORT = 3260
 SANS = (2, 3)[:PATHS]                   # network numbers: SAN A, SAN B
 

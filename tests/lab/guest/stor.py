@@ -9,18 +9,28 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab_common import HANG_LUNS, NODES, PORT, initiator, targets, write    # noqa: E402
+from lab_common import HANG_LUNS, NODES, PORT, SLOW_LUNS, initiator, targets, write    # noqa: E402
 
 TARGET = "/sys/kernel/config/target"
-BACKSTORES = TARGET + "/core/fileio_0"
 SIZE = int(os.environ["LUN_SIZE"]) << 20
 
 
 def load_modules():
     # LIO writes persistent reservations (APTPL) there and fails REGISTER if it cannot
     os.makedirs("/var/target/pr")
-    subprocess.run(["modprobe", "-a", "target_core_mod", "target_core_file", "iscsi_target_mod"], check=True)
+    subprocess.run(["modprobe", "-a", "target_core_mod", "target_core_file", "iscsi_target_mod"]
+                   + (["target_core_iblock", "loop", "dm-delay"] if SLOW_LUNS else []), check=True)
     subprocess.run(["mount", "-t", "configfs", "configfs", "/sys/kernel/config"], check=True)
+
+
+def backstore(lun):
+    return f"{TARGET}/core/{'iblock' if lun in SLOW_LUNS else 'fileio'}_0/lun{lun}"
+
+
+def make_slow_device(lun, medium):
+    """A device that guest/slow works on, above the medium."""
+    loop = subprocess.run(["losetup", "--find", "--show", medium], check=True, capture_output=True, text=True)
+    subprocess.run(["/bin/bash", "/run/lab-guest/slow", "create", str(lun), loop.stdout.strip()], check=True)
 
 
 def make_backstore(lun):
@@ -28,9 +38,15 @@ def make_backstore(lun):
     medium = f"/run/disks/lun{lun}"
     with open(medium, "w") as f:
         f.truncate(SIZE)
-    device = f"{BACKSTORES}/lun{lun}"
-    os.mkdir(device)
-    write(device + "/control", f"fd_dev_name={medium},fd_dev_size={SIZE}")
+    device = backstore(lun)
+    os.makedirs(device)
+    if lun in SLOW_LUNS:
+        # iblock has no cache: what has not passed the device is not read either. And a command does not hold its
+        # session up, as it does in fileio.
+        make_slow_device(lun, medium)
+        write(device + "/control", f"udev_path=/dev/mapper/slow{lun}")
+    else:
+        write(device + "/control", f"fd_dev_name={medium},fd_dev_size={SIZE}")
     # only the leading hex digits of the serial number reach the WWN
     write(device + "/wwn/vpd_unit_serial", f"{0xabc000 + lun:08x}" + "0" * 24)
     write(device + "/enable", 1)
@@ -43,7 +59,7 @@ def make_target(target):
         write(f"{tpg}/attrib/{name}", value)
     for lun in target.luns:
         os.mkdir(f"{tpg}/lun/lun_{lun}")
-        os.symlink(f"{BACKSTORES}/lun{lun}", f"{tpg}/lun/lun_{lun}/lun{lun}")
+        os.symlink(backstore(lun), f"{tpg}/lun/lun_{lun}/lun{lun}")
     for node in NODES:
         acl = f"{tpg}/acls/{initiator(node)}"
         os.mkdir(acl)
@@ -60,7 +76,6 @@ def make_target(target):
 def main():
     load_modules()
     os.makedirs("/run/disks")
-    os.makedirs(BACKSTORES)
     for target in targets():
         for lun in target.luns:
             make_backstore(lun)
