@@ -36,9 +36,9 @@ def started(request, labs, stage):
     cluster.create_service()
     cluster.admin("pcs resource create everywhere ocf:pacemaker:Dummy clone")
     cluster.lab.hang(LUNS - 1)
-    cluster.create_fencing()
-    until(lambda: all(any(e["action"] == "on" for e in cluster.history(n, "n1")) for n in cluster.lab.nodes),
-          lambda: f"unfencing does not begin: {[cluster.history(n, 'n1') for n in cluster.lab.nodes]}")
+    cluster.create_fencing(power_timeout=8)
+    until(lambda: any(e["status"] == "failed" for n in cluster.lab.nodes for e in cluster.history(n, "n1")),
+          lambda: f"no unfencing fails: {[cluster.history(n, 'n1') for n in cluster.lab.nodes]}")
     cluster.ran_too_early = cluster.where("service", "n1") + cluster.where("everywhere", "n1")
     cluster.done_too_early = [e for n in cluster.lab.nodes for e in cluster.history(n, "n1")
                               if e["status"] == "success"]
@@ -102,7 +102,7 @@ def test_pcs_recognises_unfencing_and_needs_no_host_list(three):
 
 
 def test_no_resource_runs_before_its_node_is_unfenced(started):
-    """One disk hung while the cluster came up: unfencing was under way on all nodes, done on none, and nothing ran."""
+    """One disk hung while the cluster came up, until the first unfencing had failed: none was done, and nothing ran."""
     assert started.done_too_early == []
     assert started.ran_too_early == []
 
@@ -110,8 +110,6 @@ def test_no_resource_runs_before_its_node_is_unfenced(started):
 def test_every_node_is_unfenced_and_runs_resources(three):
     nodes = three.lab.nodes
     assert three.unfenced(*nodes)
-    for node in nodes:
-        assert [e for e in three.history(node, "n1") if e["status"] == "failed"] == []
     until(lambda: sorted(three.where("everywhere", "n1")) == nodes, "the clone does not run on every node")
     service = three.where("service", "n1")[0]
     key = three.key(service)
