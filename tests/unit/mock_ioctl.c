@@ -18,7 +18,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...);
 
 struct call {
 	unsigned long request;
-	int rc, err;
+	int fd, rc, err;
 	void (*answer)(const struct call *call, void *arg);
 	union {
 		struct {
@@ -33,17 +33,25 @@ struct call {
 		struct blkpr_pr_read_reservation reservation;
 		struct mock_sgio sgio;
 		struct mock_nvme nvme;
+		void (*meanwhile)(void);
 	};
 };
 
 static struct call script[MOST_CALLS];
 static unsigned expected, done;
+static int expected_fd;
 
 static struct call *add(unsigned long request, void (*answer)(const struct call *, void *), int rc, int err)
 {
 	assert_true(expected < MOST_CALLS);
-	script[expected] = (struct call){ .request = request, .rc = rc, .err = err, .answer = answer };
+	script[expected] = (struct call){
+		.request = request, .fd = expected_fd, .rc = rc, .err = err, .answer = answer };
 	return &script[expected++];
+}
+
+void mock_on_fd(int fd)
+{
+	expected_fd = fd;
 }
 
 /* --- the six commands ----------------------------------------------------------------------------- */
@@ -111,6 +119,20 @@ void mock_read_reservation(uint64_t key, unsigned type, uint32_t generation)
 void mock_read_reservation_fails(int rc, int err)
 {
 	add(BLKPR_IOC_PR_READ_RESERVATION, answer_reservation, rc, err);
+}
+
+/* --- LUN RESET ------------------------------------------------------------------------------------ */
+
+static void answer_reset(const struct call *call, void *arg)
+{
+	assert_int_equal(*(int *)arg, SG_SCSI_RESET_DEVICE | 0x100); /* SG_SCSI_RESET_NO_ESCALATE */
+	if (call->meanwhile)
+		call->meanwhile();
+}
+
+void mock_reset(int rc, int err, void (*meanwhile)(void))
+{
+	add(SG_SCSI_RESET, answer_reset, rc, err)->meanwhile = meanwhile;
 }
 
 /* --- SG_IO ---------------------------------------------------------------------------------------- */
@@ -208,7 +230,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	if (done == expected)
 		fail_msg("unexpected ioctl 0x%lx: the script has ended after %u calls", request, done);
 	done++;
-	assert_int_equal(fd, MOCK_FD);
+	assert_int_equal(fd, call->fd);
 	if (request != call->request)
 		fail_msg("ioctl number %u is 0x%lx, expected 0x%lx", done, request, call->request);
 	call->answer(call, arg);
@@ -220,6 +242,7 @@ int mock_begin(void **state)
 {
 	(void)state;
 	expected = done = 0;
+	expected_fd = MOCK_FD;
 	return 0;
 }
 

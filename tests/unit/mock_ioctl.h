@@ -11,8 +11,11 @@
 
 #include "lib/prin.h"
 
-#define MOCK_FD 7777 /* the only descriptor that the mock accepts */
+#define MOCK_FD 7777 /* the only descriptor that the mock accepts, */
 #define MOCK_NSID 3
+
+/* unless the calls added after this one are to come on FD. */
+void mock_on_fd(int fd);
 
 /* An IOC_PR_* command whose argument is *EXPECTED; RC and ERR are what ioctl() gives. */
 void mock_pr(unsigned long request, const void *expected, size_t size, int rc, int err);
@@ -23,6 +26,9 @@ void mock_read_keys_fails(unsigned room, int rc, int err);
 
 void mock_read_reservation(uint64_t key, unsigned type, uint32_t generation);
 void mock_read_reservation_fails(int rc, int err);
+
+/* SG_SCSI_RESET of the LUN, without escalation to more than that; NULL, or called when it comes. */
+void mock_reset(int rc, int err, void (*meanwhile)(void));
 
 /* SG_IO with PERSISTENT RESERVE IN: what must come in, and what goes out. */
 struct mock_sgio {

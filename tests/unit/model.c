@@ -10,10 +10,14 @@ void model_init(struct model *model, enum blkpr_kind kind)
 {
 	*model = (struct model){ .kind = kind, .holder = MODEL_NOBODY };
 	model->capabilities.types = 0x7e;
+	for (unsigned i = 0; i < MODEL_NEXUSES; i++)
+		model->host[i] = i;
 }
 
 struct model_disk model_connect(struct model *model, unsigned first, unsigned paths)
 {
+	for (unsigned i = 0; i < paths; i++)
+		model->host[first + i] = first;
 	return (struct model_disk){ .disk = { .ops = &model_ops }, .model = model, .first = first,
 		.paths = paths };
 }
@@ -90,7 +94,7 @@ unsigned model_count(const struct model *model, char op)
 
 bool model_only_read(const struct model *model)
 {
-	return strspn(model->trace, "RC") == strlen(model->trace);
+	return strspn(model->trace, "RIC") == strlen(model->trace);
 }
 
 /* --- the device's commands ------------------------------------------------------------------------ */
@@ -165,6 +169,31 @@ enum blkpr_result model_preempt_abort(
 	return BLKPR_OK;
 }
 
+enum blkpr_result model_drain(struct model *model)
+{
+	if (model->kind == BLKPR_NVME)
+		return BLKPR_UNSUPPORTED;
+	for (unsigned i = 0; i < MODEL_NEXUSES && model->drain_result == BLKPR_OK; i++)
+		model->nexus[i].in_flight = false;
+	return model->drain_result;
+}
+
+enum blkpr_result model_initiators(const struct model *model, uint64_t key, unsigned *initiators)
+{
+	bool seen[MODEL_NEXUSES] = { false };
+
+	*initiators = 0;
+	if (model->kind == BLKPR_NVME)
+		return BLKPR_UNSUPPORTED;
+	for (unsigned i = 0; i < MODEL_NEXUSES && model->initiators_result == BLKPR_OK; i++) {
+		if (!model->nexus[i].registered || model->nexus[i].key != key || seen[model->host[i]])
+			continue;
+		seen[model->host[i]] = true;
+		++*initiators;
+	}
+	return model->initiators_result;
+}
+
 /* --- a node's operations -------------------------------------------------------------------------- */
 
 static bool enter(struct model *model, char op, enum blkpr_result *result)
@@ -237,6 +266,23 @@ static enum blkpr_result op_preempt_abort(
 	return model_preempt_abort(node->model, node->first, own, victim, type);
 }
 
+static enum blkpr_result op_drain(struct blkpr_disk *disk)
+{
+	struct model *model = model_disk_of(disk)->model;
+	enum blkpr_result result = BLKPR_OK;
+
+	return enter(model, 'D', &result) ? result : model_drain(model);
+}
+
+static enum blkpr_result op_initiators(struct blkpr_disk *disk, uint64_t key, unsigned *initiators)
+{
+	struct model *model = model_disk_of(disk)->model;
+	enum blkpr_result result = BLKPR_OK;
+
+	*initiators = 0;
+	return enter(model, 'I', &result) ? result : model_initiators(model, key, initiators);
+}
+
 static enum blkpr_result op_capabilities(struct blkpr_disk *disk, struct blkpr_capabilities *capabilities)
 {
 	struct model *model = model_disk_of(disk)->model;
@@ -255,5 +301,7 @@ const struct blkpr_disk_ops model_ops = {
 	.register_key = op_register,
 	.reserve = op_reserve,
 	.preempt_abort = op_preempt_abort,
+	.drain = op_drain,
+	.initiators = op_initiators,
 	.capabilities = op_capabilities,
 };

@@ -2,7 +2,8 @@
 /*
  * A disk with persistent reservations, after SPC-4 and KERNEL.md: what the protocols are run against.
  * Nodes reach it through nexuses; a multipath node has two, and what it registers goes to both. Each
- * nexus may have writes in flight, taken while the device let it write; only PREEMPT AND ABORT ends them.
+ * nexus may have writes in flight, taken while the device let it write: PREEMPT AND ABORT ends those of the
+ * nexuses that it removes, a drain (LUN RESET) everybody's. NVMe has no drain, and does not tell hosts apart.
  */
 #ifndef MODEL_H
 #define MODEL_H
@@ -26,12 +27,18 @@ struct model {
 	enum blkpr_kind kind;
 	bool noop_quirk; /* nvmet <= 7.2: PREEMPT by the holder returns 0 and does nothing (trap 1) */
 	struct model_nexus nexus[MODEL_NEXUSES];
+	unsigned host[MODEL_NEXUSES]; /* whose nexus it is */
 	unsigned type; /* 0: no reservation */
 	int holder;    /* a nexus, MODEL_NOBODY for none and for all registrants */
 	uint32_t generation;
 	struct blkpr_capabilities capabilities;
 	enum blkpr_result capabilities_result;
-	/* what came in, one letter each: R read, G register, S reserve, P preempt and abort, C capabilities */
+	enum blkpr_result drain_result; /* not BLKPR_OK: refused, nothing ends */
+	enum blkpr_result initiators_result;
+	/*
+	 * What came in, one letter each: R read, G register, S reserve, P preempt and abort, D drain,
+	 * I initiators, C capabilities.
+	 */
 	char trace[MODEL_TRACE];
 	unsigned ops;
 	/* called before each operation; RESULT is what it answers then instead of doing anything */
@@ -46,6 +53,7 @@ struct model_disk {
 	unsigned first, paths; /* its nexuses */
 };
 
+/* Every nexus is a host of its own, until a node connects with more than one. */
 void model_init(struct model *model, enum blkpr_kind kind);
 struct model_disk model_connect(struct model *model, unsigned first, unsigned paths);
 
@@ -69,6 +77,8 @@ enum blkpr_result model_register(struct model *model, unsigned nexus, uint64_t o
 enum blkpr_result model_reserve(struct model *model, unsigned nexus, uint64_t own, unsigned type);
 enum blkpr_result model_preempt_abort(
 	struct model *model, unsigned nexus, uint64_t own, uint64_t victim, unsigned type);
+enum blkpr_result model_drain(struct model *model);
+enum blkpr_result model_initiators(const struct model *model, uint64_t key, unsigned *initiators);
 
 /* The operations of a node, by which a struct model_disk is one. */
 extern const struct blkpr_disk_ops model_ops;

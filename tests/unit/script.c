@@ -58,6 +58,16 @@ void script_preempt(uint64_t own, uint64_t victim, unsigned type, enum blkpr_res
 	add_command('P', own, victim, type, result);
 }
 
+void script_drain(enum blkpr_result result)
+{
+	add('D', result);
+}
+
+void script_initiators(uint64_t key, unsigned initiators, enum blkpr_result result)
+{
+	add_command('I', key, initiators, 0, result);
+}
+
 void script_capabilities(uint16_t types, enum blkpr_result result)
 {
 	add('C', result)->type = types;
@@ -121,6 +131,22 @@ static enum blkpr_result op_preempt_abort(
 	return command('P', own, victim, type);
 }
 
+static enum blkpr_result op_drain(struct blkpr_disk *disk)
+{
+	(void)disk;
+	return next('D')->result;
+}
+
+static enum blkpr_result op_initiators(struct blkpr_disk *disk, uint64_t key, unsigned *initiators)
+{
+	const struct step *step = next('I');
+
+	(void)disk;
+	assert_int_equal(key, step->first);
+	*initiators = (unsigned)step->second;
+	return step->result;
+}
+
 static enum blkpr_result op_capabilities(struct blkpr_disk *disk, struct blkpr_capabilities *capabilities)
 {
 	const struct step *step = next('C');
@@ -135,6 +161,8 @@ static const struct blkpr_disk_ops script_ops = {
 	.register_key = op_register,
 	.reserve = op_reserve,
 	.preempt_abort = op_preempt_abort,
+	.drain = op_drain,
+	.initiators = op_initiators,
 	.capabilities = op_capabilities,
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The protocols on many devices: who is the arbiter, and what is touched after it. Workers are real
 // processes, their disks are models in shared memory.
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -23,6 +24,8 @@
 enum blkpr_result __wrap_blkpr_disk_open(
 	struct blkpr_block_disk *block, const struct blkpr_device *device, int64_t deadline);
 void __wrap_blkpr_disk_close(struct blkpr_block_disk *block);
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
 
 /* How a device is. */
 struct shared_disk {
@@ -38,6 +41,16 @@ static struct blkpr_device devices[DEVICES];
 static struct blkpr_target targets[DEVICES];
 static struct blkpr_verdict verdicts[DEVICES];
 static unsigned arbiter;
+static unsigned forks, forks_fail_from, forks_fail_to; /* numbers of forks, from 1; the last one excluded */
+
+pid_t __wrap_fork(void)
+{
+	forks++;
+	if (forks < forks_fail_from || forks >= forks_fail_to)
+		return __real_fork();
+	errno = EAGAIN;
+	return -1;
+}
 
 /* --- in the workers ------------------------------------------------------------------------------- */
 
@@ -68,6 +81,18 @@ static enum blkpr_result forward_preempt_abort(
 	return model_ops.preempt_abort(&here.disk, own, victim, type);
 }
 
+static enum blkpr_result forward_drain(struct blkpr_disk *disk)
+{
+	(void)disk;
+	return model_ops.drain(&here.disk);
+}
+
+static enum blkpr_result forward_initiators(struct blkpr_disk *disk, uint64_t key, unsigned *initiators)
+{
+	(void)disk;
+	return model_ops.initiators(&here.disk, key, initiators);
+}
+
 static enum blkpr_result forward_capabilities(
 	struct blkpr_disk *disk, struct blkpr_capabilities *capabilities)
 {
@@ -80,6 +105,8 @@ static const struct blkpr_disk_ops forward_ops = {
 	.register_key = forward_register,
 	.reserve = forward_reserve,
 	.preempt_abort = forward_preempt_abort,
+	.drain = forward_drain,
+	.initiators = forward_initiators,
 	.capabilities = forward_capabilities,
 };
 
@@ -128,6 +155,7 @@ static int begin(void **state)
 	for (unsigned i = 0; i < DEVICES; i++)
 		prepare(i);
 	memset(verdicts, 0xee, sizeof(verdicts));
+	forks = forks_fail_from = forks_fail_to = 0;
 	return 0;
 }
 
@@ -155,11 +183,16 @@ static void off_within(int64_t ms)
 	assert_true(blkpr_clock_ms() <= fence.deadline + LATE_MS);
 }
 
+static void check_evicted(unsigned i)
+{
+	assert_false(model_has(&disks[i].model, VICTIM));
+	assert_true(model_has(&disks[i].model, OWN));
+}
+
 static void check_fenced(unsigned i)
 {
 	assert_result(verdicts[i].result, BLKPR_OK);
-	assert_false(model_has(&disks[i].model, VICTIM));
-	assert_true(model_has(&disks[i].model, OWN));
+	check_evicted(i);
 }
 
 static void check_untouched(unsigned i)
@@ -296,7 +329,7 @@ static void a_device_that_hangs_does_not_save_the_victim_elsewhere(void **state)
 	assert_int_equal(arbiter, 0);
 	assert_result(verdicts[2].result, BLKPR_UNFINISHED);
 	assert_int_equal(verdicts[2].step, BLKPR_STEP_OPEN);
-	check_fenced(0);
+	check_evicted(0); /* no time was left to prove it once more */
 	check_fenced(1);
 	check_fenced(3);
 }
@@ -308,7 +341,8 @@ static void an_arbiter_that_hangs_does_not_save_the_victim_elsewhere(void **stat
 	off_within(2 * SHORT_MS);
 	assert_int_equal(arbiter, 1);
 	assert_result(verdicts[0].result, BLKPR_UNFINISHED);
-	for (unsigned i = 1; i < DEVICES; i++)
+	check_evicted(1); /* no time was left to prove it once more */
+	for (unsigned i = 2; i < DEVICES; i++)
 		check_fenced(i);
 }
 
@@ -334,6 +368,267 @@ static void nobody_decides_where_no_device_can_be_asked(void **state)
 	assert_int_equal(arbiter, DEVICES);
 	for (unsigned i = 0; i < DEVICES; i++)
 		assert_true(verdicts[i].result != BLKPR_OK);
+}
+
+/* --- a first device where nobody is registered ----------------------------------------------------- */
+
+static void leave_nobody(unsigned i)
+{
+	model_unregister(&disks[i].model, 0);
+	model_unregister(&disks[i].model, 1);
+}
+
+static void a_device_where_nobody_is_registered_does_not_decide(void **state)
+{
+	int64_t started = blkpr_clock_ms();
+
+	(void)state; /* a disk that has just been added */
+	leave_nobody(0);
+	off_within(ENOUGH_MS);
+	assert_true(blkpr_clock_ms() - started < ENOUGH_MS / 2); /* it has answered: nothing to wait for */
+	assert_int_equal(arbiter, 1);
+	assert_result(verdicts[0].result, BLKPR_EVICTED); /* and the action fails */
+	assert_true(model_only_read(&disks[0].model));
+	for (unsigned i = 1; i < DEVICES; i++)
+		check_fenced(i);
+}
+
+static void a_reservation_without_registrations_does_not_decide_either(void **state)
+{
+	(void)state;
+	leave_nobody(0);
+	disks[0].model.type = TYPE;
+	off_within(ENOUGH_MS);
+	assert_int_equal(arbiter, 1);
+	assert_result(verdicts[0].result, BLKPR_EVICTED);
+}
+
+static void a_device_where_only_others_are_registered_decides_against_this_node(void **state)
+{
+	static const uint64_t others[] = { VICTIM, STRANGER, 0xc };
+
+	(void)state; /* S2, S3: whoever lost the race finds the winner there */
+	for (unsigned k = 0; k < ARRAY_SIZE(others); k++) {
+		prepare(0);
+		leave_nobody(0);
+		model_set_key(&disks[0].model, 5, others[k]);
+		off_within(ENOUGH_MS);
+		assert_int_equal(arbiter, DEVICES);
+		assert_result(verdicts[0].result, BLKPR_EVICTED);
+		for (unsigned i = 1; i < DEVICES; i++)
+			check_untouched(i);
+	}
+}
+
+static void the_next_one_with_somebody_registered_decides(void **state)
+{
+	(void)state;
+	leave_nobody(0);
+	leave_nobody(1);
+	model_unregister(&disks[2].model, 0);
+	off_within(ENOUGH_MS);
+	assert_int_equal(arbiter, DEVICES);
+	assert_result(verdicts[1].result, BLKPR_EVICTED);
+	assert_result(verdicts[2].result, BLKPR_EVICTED);
+	assert_true(model_has(&disks[2].model, VICTIM));
+	check_untouched(3);
+}
+
+static void nobody_decides_where_nobody_is_registered(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < DEVICES; i++)
+		leave_nobody(i);
+	off_within(ENOUGH_MS);
+	assert_int_equal(arbiter, DEVICES);
+	for (unsigned i = 0; i < DEVICES; i++) {
+		assert_result(verdicts[i].result, BLKPR_EVICTED);
+		assert_true(model_only_read(&disks[i].model));
+	}
+}
+
+/* --- the arbiter is read again --------------------------------------------------------------------- */
+
+static void the_arbiter_is_read_again_after_the_others(void **state)
+{
+	(void)state;
+	off_within(ENOUGH_MS);
+	assert_string_equal(disks[0].model.trace, "RPRR");
+	for (unsigned i = 1; i < DEVICES; i++)
+		assert_string_equal(disks[i].model.trace, "RPR");
+}
+
+static void a_single_device_has_no_proof_that_grows_old(void **state)
+{
+	struct blkpr_fence fence = fence_within(ENOUGH_MS);
+
+	(void)state;
+	assert_int_equal(blkpr_fence_off(&fence, targets, 1, verdicts, &arbiter), 0);
+	check_fenced(0);
+	assert_string_equal(disks[0].model.trace, "RPR");
+}
+
+static void an_absent_victims_commands_are_ended_on_every_device(void **state)
+{
+	(void)state; /* S1 */
+	for (unsigned i = 0; i < DEVICES; i++) {
+		model_unregister(&disks[i].model, 1);
+		model_set_reservation(&disks[i].model, TYPE, 0);
+		disks[i].model.nexus[1].in_flight = true;
+	}
+	off_within(ENOUGH_MS);
+	for (unsigned i = 0; i < DEVICES; i++) {
+		check_fenced(i);
+		assert_false(disks[i].model.nexus[1].in_flight);
+		assert_true(verdicts[i].drained);
+		assert_int_equal(model_count(&disks[i].model, 'D'), 1); /* the second proof only reads */
+	}
+}
+
+/* In the worker of the last device: what happens on the arbiter meanwhile. */
+static bool victim_registers(struct model *model, char op, enum blkpr_result *result)
+{
+	(void)model;
+	(void)result;
+	if (op == 'P')
+		model_set_key(&disks[0].model, 1, VICTIM);
+	return false;
+}
+
+static bool own_key_is_removed(struct model *model, char op, enum blkpr_result *result)
+{
+	(void)model;
+	(void)result;
+	if (op == 'P') {
+		model_set_key(&disks[0].model, 2, VICTIM + 1);
+		model_unregister(&disks[0].model, 0);
+	}
+	return false;
+}
+
+static bool reservation_is_released(struct model *model, char op, enum blkpr_result *result)
+{
+	(void)model;
+	(void)result;
+	if (op == 'P')
+		model_set_reservation(&disks[0].model, 0, MODEL_NOBODY);
+	return false;
+}
+
+static bool reservation_is_replaced(struct model *model, char op, enum blkpr_result *result)
+{
+	(void)model;
+	(void)result;
+	if (op == 'P')
+		model_set_reservation(&disks[0].model, PR_EXCLUSIVE_ACCESS, 0);
+	return false;
+}
+
+static bool stranger_registers(struct model *model, char op, enum blkpr_result *result)
+{
+	(void)model;
+	(void)result;
+	if (op == 'P')
+		model_set_key(&disks[0].model, 2, STRANGER);
+	return false;
+}
+
+static bool arbiter_goes_away(struct model *model, char op, enum blkpr_result *result)
+{
+	(void)model;
+	(void)result;
+	if (op == 'P')
+		disks[0].open = BLKPR_PATH_FAILED;
+	return false;
+}
+
+static void an_arbiter_that_has_changed_meanwhile_is_no_success(void **state)
+{
+	static const struct {
+		bool (*meanwhile)(struct model *model, char op, enum blkpr_result *result);
+		enum blkpr_result want;
+	} rows[] = {
+		{ victim_registers, BLKPR_VICTIM_ON },
+		{ own_key_is_removed, BLKPR_EVICTED },
+		{ reservation_is_released, BLKPR_UNRESERVED },
+		{ reservation_is_replaced, BLKPR_FOREIGN_TYPE },
+		{ stranger_registers, BLKPR_UNKNOWN_KEYS },
+		{ arbiter_goes_away, BLKPR_PATH_FAILED },
+	};
+
+	(void)state; /* S4 */
+	for (unsigned r = 0; r < ARRAY_SIZE(rows); r++) {
+		for (unsigned i = 0; i < DEVICES; i++)
+			prepare(i);
+		disks[DEVICES - 1].model.before = rows[r].meanwhile;
+		off_within(ENOUGH_MS);
+		assert_int_equal(arbiter, 0);
+		assert_result(verdicts[0].result, rows[r].want);
+		for (unsigned i = 1; i < DEVICES; i++)
+			check_fenced(i);
+	}
+}
+
+static void an_arbiter_that_failed_is_not_absolved_by_a_second_look(void **state)
+{
+	(void)state;
+	model_set_key(&disks[0].model, 3, STRANGER);
+	disks[DEVICES - 1].model.before = reservation_is_released;
+	off_within(ENOUGH_MS);
+	assert_result(verdicts[0].result, BLKPR_UNKNOWN_KEYS);
+	assert_string_equal(disks[0].model.trace, "RPR");
+}
+
+/* --- no process for a worker ----------------------------------------------------------------------- */
+
+static void a_fork_that_fails_at_the_arbiter_is_tried_again(void **state)
+{
+	(void)state;
+	forks_fail_from = 1;
+	forks_fail_to = 4;
+	off_within(ENOUGH_MS);
+	assert_int_equal(arbiter, 0);
+	for (unsigned i = 0; i < DEVICES; i++)
+		check_fenced(i);
+}
+
+static void forks_that_always_fail_are_an_error_before_the_deadline(void **state)
+{
+	struct blkpr_fence fence = fence_within(SHORT_MS);
+
+	(void)state;
+	forks_fail_from = 1;
+	forks_fail_to = UINT32_MAX;
+	assert_int_equal(blkpr_fence_off(&fence, targets, DEVICES, verdicts, &arbiter), -EAGAIN);
+	assert_true(blkpr_clock_ms() <= fence.deadline + LATE_MS);
+	assert_int_equal(arbiter, DEVICES);
+	assert_true(forks > 1);
+	for (unsigned i = 0; i < DEVICES; i++) {
+		assert_true(verdicts[i].result != BLKPR_OK);
+		assert_string_equal(disks[i].model.trace, "");
+	}
+}
+
+static void a_fork_that_fails_after_the_arbiters_is_an_error(void **state)
+{
+	struct blkpr_fence fence = fence_within(SHORT_MS);
+
+	(void)state;
+	forks_fail_from = 2;
+	forks_fail_to = UINT32_MAX;
+	assert_int_equal(blkpr_fence_off(&fence, targets, DEVICES, verdicts, &arbiter), -EAGAIN);
+	for (unsigned i = 1; i < DEVICES; i++)
+		assert_true(verdicts[i].result != BLKPR_OK);
+}
+
+static void a_second_proof_without_a_process_is_an_error(void **state)
+{
+	struct blkpr_fence fence = fence_within(SHORT_MS);
+
+	(void)state;
+	forks_fail_from = 1 + DEVICES;
+	forks_fail_to = UINT32_MAX;
+	assert_int_equal(blkpr_fence_off(&fence, targets, DEVICES, verdicts, &arbiter), -EAGAIN);
 }
 
 /* --- the other protocols -------------------------------------------------------------------------- */
@@ -385,6 +680,17 @@ static void status_and_monitor_read_every_device_and_change_none(void **state)
 		assert_true(model_only_read(&disks[i].model));
 }
 
+static void no_device_is_no_success(void **state)
+{
+	struct blkpr_fence fence = fence_within(ENOUGH_MS);
+
+	(void)state; /* nothing asked, nothing proven */
+	assert_int_equal(blkpr_fence_on(&fence, targets, 0, verdicts), -EINVAL);
+	assert_int_equal(blkpr_fence_status(&fence, targets, 0, verdicts), -EINVAL);
+	assert_int_equal(blkpr_fence_monitor(&fence, targets, 0, verdicts), -EINVAL);
+	assert_int_equal(forks, 0);
+}
+
 #define fence_test(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -404,6 +710,21 @@ int main(void)
 		fence_test(an_arbiter_that_hangs_does_not_save_the_victim_elsewhere),
 		fence_test(a_node_that_lost_at_the_second_arbiter_touches_no_more),
 		fence_test(nobody_decides_where_no_device_can_be_asked),
+		fence_test(a_device_where_nobody_is_registered_does_not_decide),
+		fence_test(a_reservation_without_registrations_does_not_decide_either),
+		fence_test(a_device_where_only_others_are_registered_decides_against_this_node),
+		fence_test(the_next_one_with_somebody_registered_decides),
+		fence_test(nobody_decides_where_nobody_is_registered),
+		fence_test(the_arbiter_is_read_again_after_the_others),
+		fence_test(a_single_device_has_no_proof_that_grows_old),
+		fence_test(an_absent_victims_commands_are_ended_on_every_device),
+		fence_test(an_arbiter_that_has_changed_meanwhile_is_no_success),
+		fence_test(an_arbiter_that_failed_is_not_absolved_by_a_second_look),
+		fence_test(a_fork_that_fails_at_the_arbiter_is_tried_again),
+		fence_test(forks_that_always_fail_are_an_error_before_the_deadline),
+		fence_test(a_fork_that_fails_after_the_arbiters_is_an_error),
+		fence_test(a_second_proof_without_a_process_is_an_error),
+		fence_test(no_device_is_no_success),
 		fence_test(on_registers_on_every_device),
 		fence_test(each_device_is_registered_with_its_own_key),
 		fence_test(status_and_monitor_read_every_device_and_change_none),

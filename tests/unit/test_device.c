@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What a device is, read from a fake sysfs tree: kind, identity, map, and every refusal.
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "lib/device.h"
 #include "tests/unit/fake_sysfs.h"
@@ -129,6 +131,76 @@ static void a_map_counts_its_paths(void **state)
 	assert_string_equal(device.path, "/dev/dm-0");
 	assert_true(device.number == NUMBER);
 	blkpr_device_clear(&device);
+}
+
+static bool has_path(const char *name)
+{
+	for (unsigned i = 0; i < device.npaths; i++)
+		if (!strcmp(device.path_names[i], name))
+			return true;
+	return false;
+}
+
+static void a_map_knows_its_paths_by_name(void **state)
+{
+	(void)state;
+	make_map();
+	assert_int_equal(inspect("dm-0"), 0);
+	assert_int_equal(device.npaths, 2);
+	assert_true(has_path("sda") && has_path("sdb"));
+	blkpr_device_clear(&device);
+	assert_null(device.path_names);
+	assert_int_equal(inspect("sdb"), 0); /* which stands for the map */
+	assert_int_equal(device.npaths, 2);
+	assert_true(has_path("sda") && has_path("sdb"));
+	blkpr_device_clear(&device);
+	sysfs_scsi_disk("sdz", "naa." "60014051234567890abcdef012345678");
+	assert_int_equal(inspect("sdz"), 0);
+	assert_int_equal(device.npaths, 0);
+	assert_null(device.path_names);
+	blkpr_device_clear(&device);
+}
+
+/* "/sys/block/NAME" and "/dev/NAME" both are PATH in the tree. */
+static void lead_to(struct blkpr_device *map, const char *path)
+{
+	static char names[1][32];
+
+	assert_true(snprintf(names[0], sizeof(names[0]), "../../tmp/b%u/%s", (unsigned)getpid(), path) < 32);
+	*map = (struct blkpr_device){ .name = "map", .wwid = "3" "60014051234567890abcdef012345678",
+		.multipath = true, .path_names = names, .npaths = 1 };
+}
+
+static void check_path(const char *path, int want)
+{
+	struct blkpr_device map;
+	int fd;
+
+	lead_to(&map, path);
+	fd = blkpr_device_open_path(&map, 0);
+	assert_int_equal(fd < 0 ? fd : 0, want);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void a_path_is_opened_if_it_is_running_and_still_the_same_disk(void **state)
+{
+	char link[64];
+
+	(void)state;
+	snprintf(link, sizeof(link), "/tmp/b%u", (unsigned)getpid());
+	assert_int_equal(symlink(sysfs_path(""), link), 0);
+	make_map();
+	check_path("sda", -ENOLINK); /* a SCSI disk without a state is gone */
+	sysfs_write("sda/device/state", "offline\n");
+	check_path("sda", -ENOLINK);
+	sysfs_write("sda/device/state", "running\n");
+	check_path("sda", 0);
+	sysfs_scsi_disk("sdc", "naa." "60014050000000000000000000000000");
+	sysfs_write("sdc/device/state", "running\n");
+	check_path("sdc", -ENODEV);
+	check_path("sdx", -ENOLINK);
+	assert_int_equal(unlink(link), 0);
 }
 
 static void a_lun_has_one_identity_as_plain_disk_and_as_map(void **state)
@@ -304,6 +376,8 @@ int main(void)
 		device_test(an_nvme_namespace_is_what_it_says),
 		device_test(an_nvme_multipath_namespace_is_an_nvme_namespace),
 		device_test(a_map_counts_its_paths),
+		device_test(a_map_knows_its_paths_by_name),
+		device_test(a_path_is_opened_if_it_is_running_and_still_the_same_disk),
 		device_test(a_lun_has_one_identity_as_plain_disk_and_as_map),
 		device_test(a_path_of_a_map_stands_for_the_map),
 		device_test(a_map_without_paths_keeps_its_identity),

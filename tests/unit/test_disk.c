@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The block device as a disk: what is repeated, how often, and what never is. Time is a counter here.
 #include <errno.h>
+#include <string.h>
 
 #include "lib/clock.h"
 #include "lib/disk.h"
@@ -16,6 +17,9 @@
 int64_t __wrap_blkpr_clock_ms(void);
 void __wrap_blkpr_clock_pause(int64_t ms, int64_t deadline);
 int __wrap_blkpr_device_open(const struct blkpr_device *device);
+int __wrap_blkpr_device_open_path(const struct blkpr_device *map, unsigned i);
+int __real_close(int fd);
+int __wrap_close(int fd);
 
 static int64_t now;
 static unsigned pauses;
@@ -39,13 +43,74 @@ int __wrap_blkpr_device_open(const struct blkpr_device *device)
 	return opened;
 }
 
+/* --- paths of a map: number N has the descriptor PATH_FD(N) ---------------------------------------- */
+
+#define PATHS 3
+#define PATH_FD(path) (MOCK_FD + 1 + (int)(path))
+
+static struct path {
+	int open_errno; /* 0: it can be opened */
+	int open;       /* how often it is, now */
+	unsigned opened;
+} paths[PATHS];
+
+int __wrap_blkpr_device_open_path(const struct blkpr_device *map, unsigned i)
+{
+	assert_true(map->multipath && i < map->npaths);
+	if (paths[i].open_errno)
+		return -paths[i].open_errno;
+	paths[i].opened++;
+	paths[i].open++;
+	return PATH_FD(i);
+}
+
+int __wrap_close(int fd)
+{
+	if (fd < PATH_FD(0) || fd >= PATH_FD(PATHS))
+		return __real_close(fd);
+	paths[fd - PATH_FD(0)].open--;
+	return 0;
+}
+
+/* How many descriptors of paths are open. */
+static int paths_open(void)
+{
+	int open = 0;
+
+	for (unsigned i = 0; i < PATHS; i++) {
+		assert_true(paths[i].open >= 0);
+		open += paths[i].open;
+	}
+	return open;
+}
+
+static struct blkpr_block_disk map_block;
+static struct blkpr_device map;
+
+static void make_map(unsigned npaths)
+{
+	now = pauses = 0;
+	opened = -EIO; /* the map itself is never opened */
+	memset(paths, 0, sizeof(paths));
+	map = (struct blkpr_device){
+		.kind = BLKPR_SCSI, .multipath = true, .npaths = npaths, .paths = npaths };
+}
+
+static struct blkpr_disk *open_map(unsigned npaths)
+{
+	make_map(npaths);
+	assert_result(blkpr_disk_open(&map_block, &map, DEADLINE), BLKPR_OK);
+	return &map_block.disk;
+}
+
 static struct blkpr_disk *open_disk(enum blkpr_kind kind)
 {
 	static struct blkpr_block_disk block;
-	struct blkpr_device device = { .kind = kind };
+	static struct blkpr_device device;
 
 	now = pauses = 0;
 	opened = MOCK_FD;
+	device = (struct blkpr_device){ .kind = kind };
 	assert_result(blkpr_disk_open(&block, &device, DEADLINE), BLKPR_OK);
 	return &block.disk;
 }
@@ -162,9 +227,25 @@ static void busy_ends_at_the_deadline(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 10; i++)
-		expect_preempt(8);
-	assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_BUSY);
+		expect_reserve(8, 0);
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_BUSY);
 	assert_int_equal(now, DEADLINE);
+}
+
+static void preempt_leaves_it_to_its_caller_to_repeat_what_was_busy(void **state)
+{
+	static const int busy[] = { 8, 0x28, 0x40, BLKPR_STS_RETRY_PATH_FAILURE };
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state; /* which looks first whether it may still preempt */
+	for (unsigned i = 0; i < ARRAY_SIZE(busy); i++) {
+		expect_preempt(busy[i]);
+		assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_BUSY);
+	}
+	expect_preempt(2);
+	expect_preempt(8);
+	assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_BUSY);
+	assert_int_equal(pauses, 0);
 }
 
 static void busy_after_the_deadline_is_not_repeated(void **state)
@@ -227,6 +308,301 @@ static void errors_are_not_repeated(void **state)
 	}
 }
 
+/* --- the paths of a map --------------------------------------------------------------------------- */
+
+/* After this one call, commands are expected on MOCK_FD again. */
+static void expect_register_on(unsigned path, int rc)
+{
+	mock_on_fd(PATH_FD(path));
+	expect_register(0, rc);
+	mock_on_fd(MOCK_FD);
+}
+
+static void expect_reserve_on(unsigned path, int rc)
+{
+	mock_on_fd(PATH_FD(path));
+	expect_reserve(rc, 0);
+	mock_on_fd(MOCK_FD);
+}
+
+static void expect_preempt_on(unsigned path, int rc)
+{
+	mock_on_fd(PATH_FD(path));
+	expect_preempt(rc);
+	mock_on_fd(MOCK_FD);
+}
+
+static void register_goes_to_each_path_of_a_map(void **state)
+{
+	struct blkpr_disk *disk = open_map(3);
+
+	(void)state; /* trap 4: on the map one bad path would unregister the good ones */
+	for (unsigned i = 0; i < 3; i++)
+		expect_register_on(i, 0);
+	assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_OK);
+	assert_int_equal(paths_open(), 1);
+	blkpr_disk_close(&map_block);
+	assert_int_equal(paths_open(), 0);
+}
+
+static void the_old_key_goes_to_each_path_of_a_map(void **state)
+{
+	struct blkpr_disk *disk = open_map(2);
+
+	(void)state;
+	mock_on_fd(PATH_FD(0));
+	expect_register(OWN, 0);
+	mock_on_fd(PATH_FD(1));
+	expect_register(OWN, 0);
+	assert_result(disk->ops->register_key(disk, OWN, OWN), BLKPR_OK);
+}
+
+static void registration_on_one_path_is_enough_whichever_it_is(void **state)
+{
+	(void)state;
+	for (unsigned good = 0; good < PATHS; good++) {
+		struct blkpr_disk *disk = open_map(PATHS);
+
+		for (unsigned i = 0; i < PATHS; i++)
+			expect_register_on(i, i == good ? 0 : 0x10000);
+		assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_OK);
+		assert_int_equal(paths_open(), 1);
+	}
+}
+
+static void registration_on_no_path_is_none(void **state)
+{
+	struct blkpr_disk *disk = open_map(2);
+
+	(void)state;
+	expect_register_on(0, 0x10000);
+	expect_register_on(1, 0x10000);
+	assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_PATH_FAILED);
+	paths[0].open_errno = ENOLINK; /* not running */
+	expect_register_on(1, 0x18);
+	assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_CONFLICT);
+	paths[1].open_errno = ENODEV;
+	assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_GONE);
+	paths[1].open_errno = 0;
+	expect_register_on(1, 0);
+	assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_OK);
+}
+
+static void each_path_has_its_own_unit_attentions(void **state)
+{
+	struct blkpr_disk *disk = open_map(2);
+
+	(void)state;
+	for (unsigned path = 0; path < 2; path++) {
+		for (unsigned i = 0; i < 4; i++)
+			expect_register_on(path, 2);
+		expect_register_on(path, 0);
+	}
+	assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_OK);
+	assert_int_equal(pauses, 0);
+}
+
+static void a_busy_path_is_registered_after_a_pause(void **state)
+{
+	struct blkpr_disk *disk = open_map(2);
+
+	(void)state;
+	expect_register_on(0, 8);
+	expect_register_on(0, 0);
+	expect_register_on(1, 0);
+	assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_OK);
+	assert_int_equal(pauses, 1);
+}
+
+static void a_map_is_opened_by_its_first_path_that_can_be(void **state)
+{
+	(void)state;
+	for (unsigned first = 0; first < PATHS; first++) {
+		make_map(PATHS);
+		for (unsigned i = 0; i < first; i++)
+			paths[i].open_errno = ENOLINK;
+		assert_result(blkpr_disk_open(&map_block, &map, DEADLINE), BLKPR_OK);
+		expect_reserve_on(first, 0);
+		assert_result(map_block.disk.ops->reserve(&map_block.disk, OWN, TYPE), BLKPR_OK);
+		assert_int_equal(paths_open(), 1);
+		blkpr_disk_close(&map_block);
+		assert_int_equal(paths_open(), 0);
+	}
+}
+
+static void a_map_without_a_path_to_open_cannot_be_asked(void **state)
+{
+	(void)state;
+	make_map(PATHS);
+	for (unsigned i = 0; i < PATHS; i++)
+		paths[i].open_errno = ENOLINK;
+	assert_result(blkpr_disk_open(&map_block, &map, DEADLINE), BLKPR_PATH_FAILED);
+	make_map(0);
+	assert_result(blkpr_disk_open(&map_block, &map, DEADLINE), BLKPR_PATH_FAILED);
+	assert_int_equal(paths_open(), 0);
+}
+
+static void a_command_that_a_path_fails_goes_to_the_next(void **state)
+{
+	struct blkpr_disk *disk = open_map(3);
+
+	(void)state;
+	expect_reserve_on(0, 0x10000);
+	expect_reserve_on(1, 0x10000);
+	expect_reserve_on(2, 0);
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
+	expect_preempt_on(2, 0x10000); /* it stays with the one that worked */
+	expect_preempt_on(0, 0);
+	assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_OK);
+	assert_int_equal(paths_open(), 1);
+}
+
+static void a_read_that_a_path_fails_starts_again_on_the_next(void **state)
+{
+	static const uint64_t keys[] = { OWN };
+	struct blkpr_disk *disk = open_map(2);
+	struct blkpr_report report;
+
+	(void)state;
+	mock_on_fd(PATH_FD(0));
+	mock_read_keys(ROOM, keys, 1, 5);
+	mock_read_reservation_fails(0x10000, 0);
+	mock_on_fd(PATH_FD(1));
+	mock_read_keys(ROOM, keys, 1, 6);
+	mock_read_reservation(OWN, TYPE, 6);
+	assert_result(disk->ops->read(disk, &report), BLKPR_OK);
+	assert_int_equal(report.generation, 6);
+	blkpr_report_clear(&report);
+}
+
+static void a_command_that_every_path_fails_has_failed(void **state)
+{
+	struct blkpr_disk *disk = open_map(3);
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		expect_reserve_on(i, 0x10000);
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_PATH_FAILED);
+	disk = open_map(1);
+	expect_reserve_on(0, 0x10000);
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_PATH_FAILED);
+}
+
+static void a_conflict_comes_back_and_the_next_command_takes_another_path(void **state)
+{
+	struct blkpr_disk *disk = open_map(2);
+
+	(void)state; /* this nexus may be one that came back unregistered; the caller looks first */
+	expect_preempt_on(0, 0x18);
+	assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_CONFLICT);
+	expect_preempt_on(1, 0x18);
+	assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_CONFLICT);
+	expect_reserve_on(0, 0x18);
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_CONFLICT);
+	expect_reserve_on(1, 0);
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
+	assert_int_equal(paths_open(), 1);
+}
+
+static void what_the_disk_refuses_is_not_tried_on_another_path(void **state)
+{
+	struct blkpr_disk *disk = open_map(2);
+
+	(void)state;
+	mock_on_fd(PATH_FD(0));
+	expect_reserve(-1, EINVAL);
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_INVALID);
+	expect_reserve(-1, EPERM);
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_DENIED);
+	expect_preempt(8);
+	assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_BUSY);
+	mock_reset(0, 0, NULL);
+	assert_result(disk->ops->drain(disk), BLKPR_OK);
+}
+
+/* --- drain ---------------------------------------------------------------------------------------- */
+
+static void drain_resets_the_lun_and_no_more(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state;
+	mock_reset(0, 0, NULL);
+	assert_result(disk->ops->drain(disk), BLKPR_OK);
+}
+
+static void wait_long(void)
+{
+	now += 400;
+}
+
+static void a_drain_that_takes_its_time_and_fails_is_undrained(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state; /* there is a LUN RESET, and commands did not end */
+	mock_reset(-1, EIO, wait_long);
+	assert_result(disk->ops->drain(disk), BLKPR_UNDRAINED);
+	mock_reset(0, 0, wait_long);
+	assert_result(disk->ops->drain(disk), BLKPR_OK);
+}
+
+static void a_drain_that_is_refused_at_once_is_unsupported(void **state)
+{
+	static const int refusals[] = { EINVAL, ENOTTY, EOPNOTSUPP, EIO };
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(refusals); i++) {
+		mock_reset(-1, refusals[i], NULL);
+		assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
+	}
+}
+
+static void nvme_is_not_reset(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_NVME);
+
+	(void)state;
+	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
+}
+
+/* --- initiators ----------------------------------------------------------------------------------- */
+
+static void expect_full_status(const uint8_t *reply, unsigned length, int rc, int err)
+{
+	mock_sgio(&(struct mock_sgio){ .action = BLKPR_PRIN_READ_FULL_STATUS, .allocation = 65535, .reply = reply,
+		.length = length, .resid = 65535 - (int)length, .rc = rc, .err = err });
+}
+
+static void initiators_are_asked_of_scsi_only(void **state)
+{
+	static const uint8_t nobody[8];
+	struct blkpr_disk *disk = open_disk(BLKPR_NVME);
+	unsigned initiators = 9;
+
+	(void)state;
+	assert_result(disk->ops->initiators(disk, OWN, &initiators), BLKPR_UNSUPPORTED);
+	assert_int_equal(initiators, 0);
+	disk = open_disk(BLKPR_SCSI);
+	expect_full_status(NULL, 0, -1, EAGAIN); /* busy is tried again */
+	expect_full_status(nobody, sizeof(nobody), 0, 0);
+	assert_result(disk->ops->initiators(disk, OWN, &initiators), BLKPR_OK);
+	assert_int_equal(initiators, 0);
+	assert_int_equal(pauses, 1);
+}
+
+static void a_device_without_full_status_cannot_tell_initiators(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+	unsigned initiators = 9;
+
+	(void)state;
+	expect_full_status(NULL, 0, -1, ENOTTY);
+	assert_result(disk->ops->initiators(disk, OWN, &initiators), BLKPR_UNSUPPORTED);
+	assert_int_equal(initiators, 0);
+}
+
 /* --- the rest ------------------------------------------------------------------------------------- */
 
 static void register_ignores_the_key_that_is_there(void **state)
@@ -287,10 +663,30 @@ int main(void)
 		mock_test(a_read_ends_after_five_unit_attentions),
 		mock_test(busy_is_repeated_after_a_pause),
 		mock_test(busy_ends_at_the_deadline),
+		mock_test(preempt_leaves_it_to_its_caller_to_repeat_what_was_busy),
 		mock_test(busy_after_the_deadline_is_not_repeated),
 		mock_test(a_conflict_is_never_repeated),
 		mock_test(a_conflict_after_a_unit_attention_is_not_repeated),
 		mock_test(errors_are_not_repeated),
+		mock_test(register_goes_to_each_path_of_a_map),
+		mock_test(the_old_key_goes_to_each_path_of_a_map),
+		mock_test(registration_on_one_path_is_enough_whichever_it_is),
+		mock_test(registration_on_no_path_is_none),
+		mock_test(each_path_has_its_own_unit_attentions),
+		mock_test(a_busy_path_is_registered_after_a_pause),
+		mock_test(a_map_is_opened_by_its_first_path_that_can_be),
+		mock_test(a_map_without_a_path_to_open_cannot_be_asked),
+		mock_test(a_command_that_a_path_fails_goes_to_the_next),
+		mock_test(a_read_that_a_path_fails_starts_again_on_the_next),
+		mock_test(a_command_that_every_path_fails_has_failed),
+		mock_test(a_conflict_comes_back_and_the_next_command_takes_another_path),
+		mock_test(what_the_disk_refuses_is_not_tried_on_another_path),
+		mock_test(drain_resets_the_lun_and_no_more),
+		mock_test(a_drain_that_takes_its_time_and_fails_is_undrained),
+		mock_test(a_drain_that_is_refused_at_once_is_unsupported),
+		mock_test(nvme_is_not_reset),
+		mock_test(initiators_are_asked_of_scsi_only),
+		mock_test(a_device_without_full_status_cannot_tell_initiators),
 		mock_test(register_ignores_the_key_that_is_there),
 		mock_test(eviction_aborts_the_victims_commands),
 		mock_test(capabilities_are_asked_of_scsi_only),

@@ -2,6 +2,7 @@
 // The protocols on one disk: on the model, and on scripts for what no well-behaved device does.
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/fence.h"
 #include "tests/unit/model.h"
 #include "tests/unit/script.h"
@@ -364,15 +365,93 @@ static void off_removes_the_victims_key_only(void **state)
 	assert_false(model_has(&model, VICTIM));
 }
 
-static void off_of_an_absent_victim_only_reads(void **state)
+static void absent_victim(int holder)
 {
-	(void)state;
-	both_registered(0);
+	both_registered(holder);
 	model_unregister(&model, 1);
+}
+
+static void off_of_an_absent_victim_reads_and_drains(void **state)
+{
+	(void)state; /* S1: its last commands may be under way, and nothing is left to preempt */
+	absent_victim(0);
+	model.nexus[1].in_flight = true;
 	run_off();
 	assert_result(verdict.result, BLKPR_OK);
-	assert_trace("R");
+	assert_trace("RDR");
+	assert_false(model.nexus[1].in_flight);
 	assert_false(verdict.victim_seen);
+	assert_true(verdict.won);
+	assert_true(verdict.drained);
+	assert_false(verdict.aborted);
+	assert_false(verdict.undrainable);
+}
+
+static void off_that_has_aborted_does_not_drain(void **state)
+{
+	(void)state; /* a LUN RESET disturbs everybody */
+	both_registered(0);
+	run_off();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_int_equal(model_count(&model, 'D'), 0);
+	assert_true(verdict.aborted);
+	assert_false(verdict.drained);
+}
+
+static void off_goes_on_where_there_is_no_drain(void **state)
+{
+	(void)state;
+	absent_victim(0);
+	model.kind = BLKPR_NVME;
+	run_off();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RDR");
+	assert_true(verdict.undrainable);
+	assert_false(verdict.drained);
+}
+
+static void a_drain_that_fails_is_no_success(void **state)
+{
+	static const enum blkpr_result answers[] = { BLKPR_UNDRAINED, BLKPR_IO_ERROR, BLKPR_INVALID,
+		BLKPR_DENIED, BLKPR_GONE, BLKPR_PATH_FAILED, BLKPR_BUSY, BLKPR_CRASHED };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(answers); i++) {
+		absent_victim(0);
+		model.drain_result = answers[i];
+		run_off();
+		assert_result(verdict.result, answers[i]);
+		assert_trace("RD");
+		assert_int_equal(verdict.step, BLKPR_STEP_DRAIN);
+		assert_false(verdict.drained);
+		assert_false(verdict.undrainable);
+	}
+}
+
+static void what_is_seen_after_a_drain_decides(void **state)
+{
+	(void)state; /* S4 */
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 1 });
+	script_drain(BLKPR_OK);
+	script_read(&(struct script_view){ { THIRD }, TYPE, THIRD, 2 });
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, BLKPR_EVICTED);
+	assert_false(verdict.won);
+}
+
+static void a_victim_that_registers_during_the_drain_is_evicted(void **state)
+{
+	(void)state;
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 1 });
+	script_drain(BLKPR_OK);
+	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 2 });
+	script_preempt(OWN, VICTIM, TYPE, BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 3 });
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_true(verdict.victim_seen);
 }
 
 static void off_reserves_before_it_preempts(void **state)
@@ -386,14 +465,14 @@ static void off_reserves_before_it_preempts(void **state)
 	assert_int_equal(model.type, TYPE);
 }
 
-static void off_restores_a_missing_reservation_of_an_absent_victim(void **state)
+static void off_restores_a_missing_reservation_of_an_absent_victim_before_it_drains(void **state)
 {
 	(void)state; /* S4 */
 	both_registered(MODEL_NOBODY);
 	model_unregister(&model, 1);
 	run_off();
 	assert_result(verdict.result, BLKPR_OK);
-	assert_trace("RSR");
+	assert_trace("RSRDR");
 	assert_int_equal(model.type, TYPE);
 }
 
@@ -559,6 +638,92 @@ static void a_conflict_with_the_victim_gone_is_success(void **state)
 	model.before = third_evicts_first;
 	run_off();
 	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RPRDR"); /* whether it aborted too is not known */
+	assert_false(verdict.aborted);
+	assert_true(verdict.drained);
+}
+
+static void a_conflict_after_an_abort_is_drained(void **state)
+{
+	(void)state; /* the victim came back, and somebody else evicted it: our abort was before that */
+	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 1 });
+	script_preempt(OWN, VICTIM, TYPE, BLKPR_OK);
+	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 3 });
+	script_preempt(OWN, VICTIM, TYPE, BLKPR_CONFLICT);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 4 });
+	script_drain(BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 4 });
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, BLKPR_OK);
+}
+
+static bool busy_with_preempt(struct model *disk, char op, enum blkpr_result *result)
+{
+	unsigned *times = disk->context;
+
+	if (op != 'P' || !*times)
+		return false;
+	--*times;
+	*result = BLKPR_BUSY;
+	return true;
+}
+
+static void run_off_within(int64_t ms)
+{
+	struct model_disk node = model_connect(&model, 0, 1);
+
+	node.disk.deadline = blkpr_clock_ms() + ms;
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &node.disk, &verdict);
+}
+
+static void off_looks_before_every_preempt_of_a_busy_device(void **state)
+{
+	unsigned times = 2 * MOST_ROUNDS; /* rounds in which the device did nothing do not count */
+
+	(void)state;
+	both_registered(0);
+	model.before = busy_with_preempt;
+	model.context = &times;
+	run_off_within(60000);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RPRPRPRPRPRPRPRPRPRPRPRPRPR");
+	assert_int_equal(verdict.evicted, 1);
+}
+
+static void off_of_a_busy_device_ends_at_the_deadline(void **state)
+{
+	unsigned times = UINT32_MAX;
+	int64_t started = blkpr_clock_ms();
+
+	(void)state;
+	both_registered(0);
+	model.before = busy_with_preempt;
+	model.context = &times;
+	run_off_within(100);
+	assert_result(verdict.result, BLKPR_BUSY);
+	assert_true(model_count(&model, 'P') >= 2);
+	assert_true(blkpr_clock_ms() - started >= 100);
+	assert_false(verdict.won);
+}
+
+static bool busy_then_evicted(struct model *disk, char op, enum blkpr_result *result)
+{
+	if (op != 'P')
+		return false;
+	model_preempt_abort(disk, 1, VICTIM, OWN, TYPE);
+	*result = BLKPR_BUSY;
+	return true;
+}
+
+static void a_node_evicted_while_the_device_is_busy_does_not_preempt_again(void **state)
+{
+	(void)state; /* S2, S3 */
+	both_registered(0);
+	model.before = busy_then_evicted;
+	run_off_within(60000);
+	assert_result(verdict.result, BLKPR_EVICTED);
 	assert_trace("RPR");
 }
 
@@ -638,7 +803,37 @@ static void unknown_keys_can_be_allowed(void **state)
 	absent_with_a_stranger();
 	run_off_of_unknown(BLKPR_UNKNOWN_ALLOW);
 	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RDR");
 	assert_true(model_has(&model, STRANGER));
+	model_set_key(&model, 1, VICTIM);
+	run_off_of_unknown(BLKPR_UNKNOWN_ALLOW);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_true(model_has(&model, STRANGER));
+}
+
+static void a_seen_victim_may_be_using_an_unknown_key_too(void **state)
+{
+	(void)state; /* the key seen may be a dead session's, or from before the node list changed */
+	both_registered(0);
+	model_set_key(&model, 3, STRANGER);
+	run_off();
+	assert_result(verdict.result, BLKPR_UNKNOWN_KEYS);
+	assert_trace("RPR");
+	assert_true(verdict.victim_seen);
+	assert_true(verdict.offender == STRANGER);
+	assert_false(model_has(&model, VICTIM)); /* S5: what can be done is done */
+	assert_true(model_has(&model, STRANGER));
+	assert_true(verdict.won);
+}
+
+static void a_spoilt_proof_is_not_drained_for(void **state)
+{
+	(void)state; /* it fails anyway: nobody's commands are ended for that */
+	absent_with_a_stranger();
+	run_off();
+	assert_result(verdict.result, BLKPR_UNKNOWN_KEYS);
+	assert_int_equal(model_count(&model, 'D'), 0);
+	assert_true(verdict.won); /* the others are still to be fenced */
 }
 
 static void unknown_keys_can_be_evicted(void **state)
@@ -648,7 +843,7 @@ static void unknown_keys_can_be_evicted(void **state)
 	model_set_key(&model, 4, STRANGER + 1);
 	run_off_of_unknown(BLKPR_UNKNOWN_EVICT);
 	assert_result(verdict.result, BLKPR_OK);
-	assert_trace("RPRPR");
+	assert_trace("RPRPRDR"); /* the commands aborted are not the victim's */
 	assert_false(model_has(&model, STRANGER));
 	assert_false(model_has(&model, STRANGER + 1));
 }
@@ -687,6 +882,10 @@ static void a_host_with_key_0_is_never_evicted_and_never_success(void **state)
 		run_off_of_unknown(how);
 		assert_result(verdict.result, BLKPR_UNKNOWN_KEYS);
 		assert_trace("R");
+		model_set_key(&model, 1, VICTIM);
+		run_off_of_unknown(how); /* whether or not the victim was seen */
+		assert_result(verdict.result, BLKPR_UNKNOWN_KEYS);
+		assert_true(model_has(&model, 0));
 	}
 }
 
@@ -752,29 +951,42 @@ static void check_success(const struct start *start)
 	assert_false(model_has(&model, VICTIM));
 	assert_true(blkpr_fence_type_serves(TYPE, model.type));
 	assert_false(model_may_write(&model, 1));
+	/* where nothing is left to preempt and the device has no drain, off says so */
+	assert_true(!model.nexus[1].in_flight || (verdict.undrainable && start->kind == BLKPR_NVME));
 	if (start->victim)
 		assert_false(model.nexus[1].in_flight);
 }
 
+/* LEFT: the victim has writes in flight that somebody who has removed its key has not waited for. */
+static bool start_state_with_writes(unsigned n, bool left, struct start *start)
+{
+	if (!start_state(n, start))
+		return false;
+	model.before = victim_writes;
+	model.nexus[1].in_flight = left;
+	return true;
+}
+
 static void off_succeeds_only_with_the_victim_off(void **state)
 {
-	unsigned successes = 0;
+	unsigned successes = 0, absent = 0;
 
 	(void)state;
-	for (unsigned n = 0; n < MOST_STATES; n++) {
+	for (unsigned n = 0; n < 2 * MOST_STATES; n++) {
 		struct start start;
 
-		if (!start_state(n, &start))
+		if (!start_state_with_writes(n / 2, n % 2, &start))
 			continue;
-		model.before = victim_writes;
 		run_off();
 		assert_int_equal(model_count(&model, 'G'), 0); /* S2 */
 		if (verdict.result != BLKPR_OK)
 			continue;
 		check_success(&start);
 		successes++;
+		absent += !start.victim && !start.type;
 	}
 	assert_true(successes > 100);
+	assert_true(absent > 8);
 }
 
 static void off_succeeds_wherever_the_node_is_registered_and_the_type_is_right(void **state)
@@ -785,8 +997,7 @@ static void off_succeeds_wherever_the_node_is_registered_and_the_type_is_right(v
 
 		if (!start_state(n, &start) || !start.own || start.quirk)
 			continue;
-		if ((start.stranger && !start.victim) ||
-			(start.type && !blkpr_fence_type_serves(TYPE, start.type)))
+		if (start.stranger || (start.type && !blkpr_fence_type_serves(TYPE, start.type)))
 			continue;
 		run_off();
 		assert_result(verdict.result, BLKPR_OK);
@@ -834,20 +1045,56 @@ static void off_killed_at_any_operation_and_repeated_converges(void **state)
 {
 	(void)state; /* S7 */
 	for (unsigned n = 0; n < MOST_STATES; n++)
-		for (unsigned until = 0; until < 6; until++) {
+		for (unsigned until = 0; until < 8; until++) {
 			struct start start;
 
-			if (!start_state(n, &start) || !start.own || !start.victim || start.quirk ||
+			if (!start_state_with_writes(n, true, &start) || !start.own || start.quirk ||
 				start.stranger || (start.type && !blkpr_fence_type_serves(TYPE, start.type)))
 				continue;
 			model.before = killed;
 			model.context = &until;
 			run_off();
-			model.before = NULL;
+			model.before = victim_writes;
 			run_off();
 			assert_result(verdict.result, BLKPR_OK);
 			check_success(&start);
 		}
+}
+
+/* The victim's key is removed, its commands are not ended yet. */
+static bool killed_in_preempt(struct model *disk, char op, enum blkpr_result *result)
+{
+	victim_writes(disk, op, result);
+	if (op != 'P')
+		return false;
+	model_preempt_abort(disk, 0, OWN, VICTIM, TYPE);
+	disk->nexus[1].in_flight = true;
+	*result = BLKPR_CRASHED;
+	return true;
+}
+
+static void off_killed_while_the_device_ends_commands_and_repeated_ends_them(void **state)
+{
+	unsigned successes = 0;
+
+	(void)state; /* S1, S7 */
+	for (unsigned n = 0; n < MOST_STATES; n++) {
+		struct start start;
+
+		if (!start_state(n, &start) || !start.own || !start.victim || start.stranger)
+			continue;
+		model.before = killed_in_preempt;
+		run_off();
+		assert_true(verdict.result != BLKPR_OK);
+		start.victim = model_has(&model, VICTIM);
+		model.before = victim_writes;
+		run_off();
+		if (verdict.result != BLKPR_OK)
+			continue;
+		check_success(&start);
+		successes++;
+	}
+	assert_true(successes > 8);
 }
 
 /* --- status --------------------------------------------------------------------------------------- */
@@ -948,6 +1195,156 @@ static void status_never_changes_anything(void **state)
 	}
 }
 
+static void check_refused_unread(void)
+{
+	assert_result(verdict.result, BLKPR_INVALID);
+	assert_trace("");
+}
+
+static void key_0_is_no_node_and_is_refused_unseen(void **state)
+{
+	struct model_disk node = model_connect(&model, 0, 1);
+	struct blkpr_fence how = fence;
+
+	(void)state;
+	both_registered(0);
+	model_set_key(&model, 3, 0); /* a host that has it */
+	blkpr_fence_on_disk(&nobody, 0, &node.disk, &verdict);
+	check_refused_unread();
+	blkpr_fence_status_disk(&fence, 0, &node.disk, &verdict);
+	check_refused_unread();
+	blkpr_fence_monitor_disk(&nobody, 0, 1, &node.disk, &verdict);
+	check_refused_unread();
+	how.victim = 0;
+	blkpr_fence_status_disk(&how, OWN, &node.disk, &verdict);
+	check_refused_unread();
+	blkpr_fence_status_disk(&how, 0, &node.disk, &verdict);
+	check_refused_unread();
+}
+
+/* --- a key that another initiator has too ---------------------------------------------------------- */
+
+/* OWN is registered twice, the victim absent. */
+static void own_twice(bool on_one_host)
+{
+	both_registered(0);
+	model_unregister(&model, 1);
+	model_set_key(&model, 4, OWN);
+	if (on_one_host)
+		model.host[4] = 0;
+}
+
+static void off_proves_nothing_if_the_absent_victim_may_have_the_own_key(void **state)
+{
+	(void)state; /* S4 */
+	own_twice(false);
+	run_off();
+	assert_result(verdict.result, BLKPR_SHARED_KEY);
+	assert_trace("RDRI");
+	assert_int_equal(verdict.step, BLKPR_STEP_INITIATORS);
+	assert_true(verdict.won); /* the others are still to be fenced */
+}
+
+static void off_of_a_seen_victim_does_not_ask_for_initiators(void **state)
+{
+	(void)state;
+	own_twice(false);
+	model_set_key(&model, 1, VICTIM);
+	run_off();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RPR");
+}
+
+static void status_proves_nothing_if_the_victim_may_have_the_own_key(void **state)
+{
+	(void)state;
+	own_twice(false);
+	run_status_with(&fence);
+	assert_result(verdict.result, BLKPR_SHARED_KEY);
+	assert_trace("RI");
+	model_set_key(&model, 1, VICTIM);
+	run_status_with(&fence);
+	assert_result(verdict.result, BLKPR_VICTIM_ON);
+}
+
+static void monitor_finds_a_shared_key(void **state)
+{
+	(void)state;
+	own_twice(false);
+	run_monitor();
+	assert_result(verdict.result, BLKPR_SHARED_KEY);
+	run_monitor_of(&nobody, 2);
+	assert_result(verdict.result, BLKPR_SHARED_KEY);
+	assert_trace("RIRI");
+}
+
+static void paths_of_one_host_share_no_key(void **state)
+{
+	(void)state;
+	own_twice(true);
+	run_off();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RDRI");
+	run_status_with(&fence);
+	assert_result(verdict.result, BLKPR_OK);
+	run_monitor_of(&nobody, 2);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RDRIRIRIC");
+}
+
+static void one_registration_needs_no_initiators(void **state)
+{
+	(void)state;
+	absent_victim(0);
+	model_set_key(&model, 2, THIRD);
+	model_set_key(&model, 3, THIRD);
+	run_status_with(&fence);
+	assert_result(verdict.result, BLKPR_OK);
+	run_monitor();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RRC");
+}
+
+/* What the device answers to READ FULL STATUS, and what follows from it. */
+static void check_initiators(enum blkpr_result answer, unsigned initiators, enum blkpr_result want)
+{
+	static const struct script_view view = { { OWN, OWN }, TYPE, OWN, 1 };
+
+	script_read(&view);
+	script_drain(BLKPR_OK);
+	script_read(&view);
+	script_initiators(OWN, initiators, answer);
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, want);
+	script_read(&view);
+	script_initiators(OWN, initiators, answer);
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_status_disk(&fence, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, want);
+}
+
+static void initiators_that_cannot_be_told_are_no_objection(void **state)
+{
+	(void)state; /* Fibre Channel, NVMe, a device without READ FULL STATUS */
+	check_initiators(BLKPR_UNSUPPORTED, 0, BLKPR_OK);
+	check_initiators(BLKPR_UNSUPPORTED, 2, BLKPR_OK);
+	check_initiators(BLKPR_INVALID, 0, BLKPR_OK);
+	check_initiators(BLKPR_OK, 1, BLKPR_OK);
+	check_initiators(BLKPR_OK, 2, BLKPR_SHARED_KEY);
+	check_initiators(BLKPR_OK, 3, BLKPR_SHARED_KEY);
+}
+
+static void initiators_that_cannot_be_read_are_no_success(void **state)
+{
+	static const enum blkpr_result answers[] = { BLKPR_MALFORMED, BLKPR_IO_ERROR, BLKPR_PATH_FAILED,
+		BLKPR_BUSY, BLKPR_CONFLICT, BLKPR_NO_MEMORY, BLKPR_DENIED, BLKPR_GONE };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(answers); i++)
+		check_initiators(answers[i], 0, answers[i]);
+}
+
 /* --- monitor -------------------------------------------------------------------------------------- */
 
 static void monitor_is_content_with_a_sound_disk(void **state)
@@ -993,6 +1390,7 @@ static void monitor_finds_paths_that_are_not_registered(void **state)
 	run_monitor_of(&nobody, 2);
 	assert_result(verdict.result, BLKPR_FEWER_PATHS);
 	model_set_key(&model, 4, OWN);
+	model.host[4] = 0;
 	run_monitor_of(&nobody, 2);
 	assert_result(verdict.result, BLKPR_OK);
 	assert_int_equal(verdict.own_registrations, 2);
@@ -1076,6 +1474,7 @@ static void a_verdict_counts_registrations_and_distinct_keys(void **state)
 	(void)state;
 	both_registered(1);
 	model_set_key(&model, 3, OWN);
+	model.host[3] = 0;
 	run_monitor();
 	assert_int_equal(verdict.registrations, 3);
 	assert_int_equal(verdict.own_registrations, 2);
@@ -1133,9 +1532,14 @@ int main(void)
 		cmocka_unit_test(off_keeps_the_type_that_is_held),
 		cmocka_unit_test(off_evicts_every_path_of_the_victim),
 		cmocka_unit_test(off_removes_the_victims_key_only),
-		cmocka_unit_test(off_of_an_absent_victim_only_reads),
+		cmocka_unit_test(off_of_an_absent_victim_reads_and_drains),
+		cmocka_unit_test(off_that_has_aborted_does_not_drain),
+		cmocka_unit_test(off_goes_on_where_there_is_no_drain),
+		cmocka_unit_test(a_drain_that_fails_is_no_success),
+		script_test(what_is_seen_after_a_drain_decides),
+		script_test(a_victim_that_registers_during_the_drain_is_evicted),
 		cmocka_unit_test(off_reserves_before_it_preempts),
-		cmocka_unit_test(off_restores_a_missing_reservation_of_an_absent_victim),
+		cmocka_unit_test(off_restores_a_missing_reservation_of_an_absent_victim_before_it_drains),
 		cmocka_unit_test(off_is_repeatable),
 		cmocka_unit_test(evicted_node_cannot_evict),
 		cmocka_unit_test(evicted_node_does_not_reserve),
@@ -1147,12 +1551,18 @@ int main(void)
 		script_test(a_reserve_that_fails_is_no_success),
 		cmocka_unit_test(a_conflict_with_the_own_key_gone_is_a_lost_race),
 		cmocka_unit_test(a_conflict_with_the_victim_gone_is_success),
+		script_test(a_conflict_after_an_abort_is_drained),
+		cmocka_unit_test(off_looks_before_every_preempt_of_a_busy_device),
+		cmocka_unit_test(off_of_a_busy_device_ends_at_the_deadline),
+		cmocka_unit_test(a_node_evicted_while_the_device_is_busy_does_not_preempt_again),
 		cmocka_unit_test(preempt_that_returns_0_and_does_nothing_is_no_success),
 		script_test(preempt_that_always_conflicts_ends_in_conflict),
 		script_test(a_reservation_that_goes_away_with_the_victim_is_made_again),
 		script_test(generations_are_kept_from_before_and_after),
 		cmocka_unit_test(an_absent_victim_may_be_using_an_unknown_key),
 		cmocka_unit_test(unknown_keys_can_be_allowed),
+		cmocka_unit_test(a_seen_victim_may_be_using_an_unknown_key_too),
+		cmocka_unit_test(a_spoilt_proof_is_not_drained_for),
 		cmocka_unit_test(unknown_keys_can_be_evicted),
 		cmocka_unit_test(evicting_unknown_keys_spares_the_clusters_nodes),
 		cmocka_unit_test(the_victim_is_evicted_before_unknown_keys),
@@ -1163,6 +1573,7 @@ int main(void)
 		cmocka_unit_test(off_never_changes_anything_for_an_evicted_node),
 		cmocka_unit_test(off_never_removes_anybody_but_the_victim),
 		cmocka_unit_test(off_killed_at_any_operation_and_repeated_converges),
+		cmocka_unit_test(off_killed_while_the_device_ends_commands_and_repeated_ends_them),
 		cmocka_unit_test(status_of_a_registered_node_is_on),
 		cmocka_unit_test(status_of_an_evicted_node_is_off),
 		cmocka_unit_test(status_proves_nothing_for_an_evicted_asker),
@@ -1171,6 +1582,15 @@ int main(void)
 		cmocka_unit_test(status_proves_nothing_beside_an_unknown_key),
 		cmocka_unit_test(a_node_may_ask_about_itself),
 		cmocka_unit_test(status_never_changes_anything),
+		cmocka_unit_test(key_0_is_no_node_and_is_refused_unseen),
+		cmocka_unit_test(off_proves_nothing_if_the_absent_victim_may_have_the_own_key),
+		cmocka_unit_test(off_of_a_seen_victim_does_not_ask_for_initiators),
+		cmocka_unit_test(status_proves_nothing_if_the_victim_may_have_the_own_key),
+		cmocka_unit_test(monitor_finds_a_shared_key),
+		cmocka_unit_test(paths_of_one_host_share_no_key),
+		cmocka_unit_test(one_registration_needs_no_initiators),
+		script_test(initiators_that_cannot_be_told_are_no_objection),
+		script_test(initiators_that_cannot_be_read_are_no_success),
 		cmocka_unit_test(monitor_is_content_with_a_sound_disk),
 		cmocka_unit_test(monitor_finds_its_own_key_missing),
 		cmocka_unit_test(monitor_finds_a_missing_reservation),

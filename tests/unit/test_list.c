@@ -183,12 +183,32 @@ static void a_missing_file_is_an_error(void **state)
 	assert_non_null(strstr(error.text, "none"));
 }
 
-static void an_empty_file_is_an_empty_list(void **state)
+static void check_names_no_device(const char *content)
+{
+	error.text[0] = '\0';
+	sysfs_write("list", content);
+	assert_int_equal(add("@%list"), -ENODEV);
+	assert_non_null(strstr(error.text, "/list: names no device"));
+}
+
+static void a_file_that_names_no_device_is_an_error(void **state)
+{
+	(void)state; /* cut off, or not written yet: not "no devices" */
+	check_names_no_device("");
+	check_names_no_device("# nothing yet\n");
+	check_names_no_device(" ,\n\n");
+	assert_int_equal(list.count, 0);
+	assert_int_equal(add("/dev/d-1"), 0);
+	check_names_no_device("# those before it do not count\n");
+	assert_int_equal(add("@%list,/dev/d-2"), -ENODEV);
+}
+
+static void a_file_that_cannot_be_read_is_an_error(void **state)
 {
 	(void)state;
-	sysfs_write("list", "# nothing yet\n");
-	assert_int_equal(add("@%list"), 0);
-	assert_int_equal(list.count, 0);
+	sysfs_write("directory/file", "");
+	assert_int_equal(add("@%directory"), -EIO);
+	assert_non_null(strstr(error.text, "/directory: cannot read the list of devices: Is a directory"));
 }
 
 static void a_file_cannot_name_another(void **state)
@@ -252,7 +272,8 @@ int main(void)
 		list_test(a_file_lists_names_with_comments),
 		list_test(a_file_may_contain_globs),
 		list_test(a_missing_file_is_an_error),
-		list_test(an_empty_file_is_an_empty_list),
+		list_test(a_file_that_names_no_device_is_an_error),
+		list_test(a_file_that_cannot_be_read_is_an_error),
 		list_test(a_file_cannot_name_another),
 		list_test(a_file_with_a_wrong_name_is_an_error),
 		list_test(devices_are_ordered_by_identity_whatever_they_are_called),

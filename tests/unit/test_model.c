@@ -150,6 +150,43 @@ static void preempt_and_abort_ends_what_is_in_flight(void **state)
 	assert_true(model.nexus[0].in_flight);
 }
 
+static void a_drain_ends_what_everybody_has_in_flight(void **state)
+{
+	(void)state;
+	both(BLKPR_SCSI, MODEL_NOBODY);
+	model_write(&model);
+	model.drain_result = BLKPR_UNDRAINED;
+	assert_result(model_drain(&model), BLKPR_UNDRAINED);
+	for (unsigned i = 0; i < MODEL_NEXUSES; i++)
+		assert_true(model.nexus[i].in_flight);
+	model.drain_result = BLKPR_OK;
+	assert_result(model_drain(&model), BLKPR_OK);
+	for (unsigned i = 0; i < MODEL_NEXUSES; i++)
+		assert_false(model.nexus[i].in_flight);
+	assert_true(model_has(&model, A) && model_has(&model, B));
+	model.kind = BLKPR_NVME;
+	assert_result(model_drain(&model), BLKPR_UNSUPPORTED);
+}
+
+static void initiators_are_hosts_not_nexuses(void **state)
+{
+	unsigned initiators = 9;
+
+	(void)state;
+	both(BLKPR_SCSI, 0);
+	assert_result(model_initiators(&model, 0xc, &initiators), BLKPR_OK);
+	assert_int_equal(initiators, 0);
+	model_set_key(&model, 2, A);
+	model_set_key(&model, 3, A);
+	assert_result(model_initiators(&model, A, &initiators), BLKPR_OK);
+	assert_int_equal(initiators, 3);
+	model_connect(&model, 2, 2);
+	assert_result(model_initiators(&model, A, &initiators), BLKPR_OK);
+	assert_int_equal(initiators, 2);
+	model.kind = BLKPR_NVME;
+	assert_result(model_initiators(&model, A, &initiators), BLKPR_UNSUPPORTED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +203,8 @@ int main(void)
 		cmocka_unit_test(register_replaces_as_each_kind_does),
 		cmocka_unit_test(only_those_who_may_write_do),
 		cmocka_unit_test(preempt_and_abort_ends_what_is_in_flight),
+		cmocka_unit_test(a_drain_ends_what_everybody_has_in_flight),
+		cmocka_unit_test(initiators_are_hosts_not_nexuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,6 +53,17 @@ static void read_text(struct options *options, const char *text)
 	fclose(stream);
 }
 
+static int read_bytes(struct options *options, const char *bytes, size_t length)
+{
+	FILE *stream = fmemopen((char *)bytes, length, "r");
+	int rc;
+
+	assert_non_null(stream);
+	rc = options_parse_stream(options, stream, note_unknown);
+	fclose(stream);
+	return rc;
+}
+
 static int read_words(struct options *options, char *words[], struct blkpr_error *error)
 {
 	int count = 0;
@@ -101,6 +112,34 @@ static void dash_and_underscore_are_alike(void **state)
 	read_text(*state, "key-value=red\nsg-odd_path=x\n");
 	assert_string_equal(options_get(*state, "key_value"), "red");
 	assert_string_equal(options_get(*state, "sg_path"), "x");
+}
+
+/* A value that was cut short there could name another node. */
+static void a_nul_byte_is_refused_wherever_it_stands(void **state)
+{
+	static const char text[] = "delay=3\n#a comment\nplug=node one\nverbose=1\n";
+
+	for (size_t i = 0; i < sizeof(text) - 1; i++) {
+		char bytes[sizeof(text)];
+
+		options_clear(*state);
+		options_init(*state, specs);
+		memcpy(bytes, text, sizeof(text));
+		bytes[i] = '\0';
+		assert_int_equal(read_bytes(*state, bytes, sizeof(text) - 1), -EINVAL);
+	}
+	options_clear(*state);
+	options_init(*state, specs);
+	assert_int_equal(read_bytes(*state, text, sizeof(text) - 1), 0);
+}
+
+static void nothing_is_taken_from_a_line_with_a_nul_byte_or_after_it(void **state)
+{
+	static const char bytes[] = "delay=3\nplug=a\0b\ndelay=4\n";
+
+	assert_int_equal(read_bytes(*state, bytes, sizeof(bytes) - 1), -EINVAL);
+	assert_null(options_get(*state, "plug"));
+	assert_int_equal(options_number(*state, "delay", 0), 3);
 }
 
 static void the_last_one_wins(void **state)
@@ -240,6 +279,8 @@ int main(void)
 		OPTION_TEST(quotes_that_do_not_match_stay),
 		OPTION_TEST(a_value_may_hold_equals_signs),
 		OPTION_TEST(dash_and_underscore_are_alike),
+		OPTION_TEST(a_nul_byte_is_refused_wherever_it_stands),
+		OPTION_TEST(nothing_is_taken_from_a_line_with_a_nul_byte_or_after_it),
 		OPTION_TEST(the_last_one_wins),
 		OPTION_TEST(a_given_name_is_told_from_its_old_name),
 		OPTION_TEST(unknown_names_are_told_and_ignored),

@@ -118,18 +118,21 @@ static void a_length_beyond_what_was_received_asks_for_more(void **state)
 	}
 }
 
-static void key_0_is_kept(void **state)
+/* What a transfer that was cut short leaves behind, at the end or before it. */
+static void key_0_is_malformed(void **state)
 {
-	static const uint64_t keys[] = { 0, 5 };
-	uint8_t reply[REPLY_KEYS_SIZE(2)];
-	struct blkpr_report report = { 0 };
-	size_t needed;
+	static const uint64_t keys[][3] = { { 0, 5, 6 }, { 5, 0, 6 }, { 5, 6, 0 }, { 0, 0, 0 } };
+	uint8_t reply[REPLY_KEYS_SIZE(3)];
 
 	(void)state;
-	reply_keys(reply, 7, keys, 2);
-	assert_result(parse_keys(reply, sizeof(reply), &report, &needed), BLKPR_OK);
-	assert_int_equal(blkpr_report_count(&report, 0), 1);
-	blkpr_report_clear(&report);
+	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
+		struct blkpr_report report = { 0 };
+		size_t needed;
+
+		reply_keys(reply, 7, keys[i], 3);
+		assert_result(parse_keys(reply, sizeof(reply), &report, &needed), BLKPR_MALFORMED);
+		blkpr_report_clear(&report);
+	}
 }
 
 /* --- READ RESERVATION, parsed --------------------------------------------------------------------- */
@@ -221,6 +224,232 @@ static void a_reservation_with_a_short_length_is_malformed(void **state)
 		put_be32(reply + 4, bytes);
 		assert_result(parse_reservation(reply, sizeof(reply), &report), BLKPR_MALFORMED);
 	}
+}
+
+/* --- READ FULL STATUS, parsed ---------------------------------------------------------------------- */
+
+#define OURS 0x6c9d0001
+#define THEIRS 0x6c9d0002
+#define ISCSI 5
+#define FIBRE_CHANNEL 0
+#define SESSION_A ",i,0x00023d000001"
+#define SESSION_B ",i,0x00023d000002"
+
+/* A reply that is being put together. */
+struct full_status {
+	uint8_t bytes[1024];
+	size_t size;
+};
+
+static void full_status_begin(struct full_status *reply)
+{
+	*reply = (struct full_status){ .size = 8 };
+	put_be32(reply->bytes, 7);
+}
+
+/* One descriptor (SPC-4 table 225) with an iSCSI TransportID (table 461), padded to a multiple of 4. */
+static void full_status_add(struct full_status *reply, uint64_t key, unsigned protocol, const char *name)
+{
+	uint8_t *descriptor = reply->bytes + reply->size;
+	size_t name_size = (strlen(name) + 1 + 3) & ~(size_t)3, id_size = 4 + name_size;
+
+	if (id_size < 24)
+		id_size = 24;
+	assert_true(reply->size + 24 + id_size <= sizeof(reply->bytes));
+	put_be64(descriptor, key);
+	put_be32(descriptor + 20, (uint32_t)id_size);
+	descriptor[24] = protocol | (strstr(name, ",i,0x") ? 0x40 : 0);
+	put_be16(descriptor + 26, (uint16_t)name_size);
+	memcpy(descriptor + 28, name, strlen(name));
+	reply->size += 24 + id_size;
+	put_be32(reply->bytes + 4, (uint32_t)(reply->size - 8));
+}
+
+static enum blkpr_result parse_initiators(const struct full_status *reply, size_t length, unsigned *initiators)
+{
+	uint8_t *copy = exactly(reply->bytes, length);
+	enum blkpr_result result = blkpr_prin_parse_initiators(copy, length, OURS, initiators);
+
+	free(copy);
+	return result;
+}
+
+static void check_initiators(const struct full_status *reply, unsigned want)
+{
+	unsigned initiators = 99;
+
+	assert_result(parse_initiators(reply, reply->size, &initiators), BLKPR_OK);
+	assert_int_equal(initiators, want);
+}
+
+static void nobody_registered_is_no_initiator(void **state)
+{
+	struct full_status reply;
+
+	(void)state;
+	full_status_begin(&reply);
+	check_initiators(&reply, 0);
+}
+
+static void sessions_of_one_initiator_count_once(void **state)
+{
+	struct full_status reply;
+
+	(void)state;
+	full_status_begin(&reply);
+	full_status_add(&reply, OURS, ISCSI, "iqn.2026-01.org.example:node1" SESSION_A);
+	check_initiators(&reply, 1);
+	full_status_add(&reply, OURS, ISCSI, "iqn.2026-01.org.example:node1" SESSION_B);
+	check_initiators(&reply, 1);
+	full_status_add(&reply, OURS, ISCSI, "iqn.2026-01.org.example:node1"); /* without a session */
+	check_initiators(&reply, 1);
+}
+
+static void two_initiators_are_two(void **state)
+{
+	struct full_status reply;
+
+	(void)state;
+	full_status_begin(&reply);
+	full_status_add(&reply, OURS, ISCSI, "iqn.2026-01.org.example:node1" SESSION_A);
+	full_status_add(&reply, OURS, ISCSI, "iqn.2026-01.org.example:node2" SESSION_A);
+	check_initiators(&reply, 2);
+}
+
+static void a_name_that_begins_as_another_is_another(void **state)
+{
+	struct full_status reply;
+
+	(void)state;
+	full_status_begin(&reply);
+	full_status_add(&reply, OURS, ISCSI, "iqn.2026-01.org.example:node1" SESSION_A);
+	full_status_add(&reply, OURS, ISCSI, "iqn.2026-01.org.example:node10" SESSION_A);
+	check_initiators(&reply, 2);
+	full_status_begin(&reply);
+	full_status_add(&reply, OURS, ISCSI, "iqn.2026-01.org.example:node10" SESSION_A);
+	full_status_add(&reply, OURS, ISCSI, "iqn.2026-01.org.example:node1" SESSION_A);
+	check_initiators(&reply, 2);
+}
+
+static void initiators_with_other_keys_do_not_count(void **state)
+{
+	struct full_status reply;
+
+	(void)state;
+	full_status_begin(&reply);
+	full_status_add(&reply, THEIRS, ISCSI, "iqn.2026-01.org.example:node2" SESSION_A);
+	full_status_add(&reply, OURS, ISCSI, "iqn.2026-01.org.example:node1" SESSION_A);
+	full_status_add(&reply, THEIRS, FIBRE_CHANNEL, "12345678");
+	check_initiators(&reply, 1);
+}
+
+static void initiators_of_other_transports_cannot_be_told(void **state)
+{
+	struct full_status reply;
+	unsigned initiators;
+
+	(void)state;
+	for (unsigned protocol = 0; protocol < 16; protocol++) {
+		full_status_begin(&reply);
+		full_status_add(&reply, OURS, protocol, "iqn.2026-01.org.example:node1" SESSION_A);
+		assert_result(parse_initiators(&reply, reply.size, &initiators),
+			protocol == ISCSI ? BLKPR_OK : BLKPR_UNSUPPORTED);
+	}
+	full_status_add(&reply, OURS, ISCSI, "iqn.2026-01.org.example:node1" SESSION_A);
+	assert_result(parse_initiators(&reply, reply.size, &initiators), BLKPR_UNSUPPORTED);
+}
+
+static void full_status_of_two(struct full_status *reply)
+{
+	full_status_begin(reply);
+	full_status_add(reply, OURS, ISCSI, "iqn.2026-01.org.example:node1" SESSION_A);
+	full_status_add(reply, OURS, ISCSI, "iqn.2026-01.org.example:node2" SESSION_A);
+}
+
+static void full_status_cut_off_at_any_byte_is_malformed(void **state)
+{
+	struct full_status reply;
+	unsigned initiators;
+
+	(void)state;
+	full_status_of_two(&reply);
+	for (size_t length = 0; length < reply.size; length++)
+		assert_result(parse_initiators(&reply, length, &initiators), BLKPR_MALFORMED);
+	assert_result(parse_initiators(&reply, reply.size, &initiators), BLKPR_OK);
+}
+
+/* The length is right only where a descriptor ends. */
+static void full_status_with_any_other_length_is_malformed(void **state)
+{
+	struct full_status reply;
+	size_t one, two;
+	unsigned initiators;
+
+	(void)state;
+	full_status_of_two(&reply);
+	two = reply.size - 8;
+	one = two / 2;
+	for (uint32_t bytes = 0; bytes < 2 * two; bytes++) {
+		put_be32(reply.bytes + 4, bytes);
+		assert_result(parse_initiators(&reply, reply.size, &initiators),
+			!bytes || bytes == one || bytes == two ? BLKPR_OK : BLKPR_MALFORMED);
+	}
+	put_be32(reply.bytes + 4, UINT32_MAX);
+	assert_result(parse_initiators(&reply, reply.size, &initiators), BLKPR_MALFORMED);
+}
+
+static void a_descriptor_that_ends_beyond_the_reply_is_malformed(void **state)
+{
+	struct full_status reply;
+	size_t second;
+	unsigned initiators;
+
+	(void)state;
+	full_status_of_two(&reply);
+	second = 8 + (reply.size - 8) / 2;
+	for (uint32_t more = 1; more < 64; more++) {
+		put_be32(reply.bytes + second + 20, (uint32_t)(reply.size - second - 24) + more);
+		assert_result(parse_initiators(&reply, reply.size, &initiators), BLKPR_MALFORMED);
+	}
+	put_be32(reply.bytes + second + 20, UINT32_MAX);
+	assert_result(parse_initiators(&reply, reply.size, &initiators), BLKPR_MALFORMED);
+	put_be32(reply.bytes + 8 + 20, UINT32_MAX - 23); /* 24 more would be 0 in 32 bits */
+	assert_result(parse_initiators(&reply, reply.size, &initiators), BLKPR_MALFORMED);
+}
+
+/* No length of a descriptor ever makes two initiators one. */
+static void a_descriptor_of_any_length_is_read_within_it(void **state)
+{
+	struct full_status reply;
+	unsigned initiators;
+	uint32_t right;
+
+	(void)state;
+	full_status_of_two(&reply);
+	right = (uint32_t)((reply.size - 8) / 2 - 24);
+	for (uint32_t bytes = 0; bytes < 2 * (right + 24); bytes++) {
+		enum blkpr_result result;
+
+		put_be32(reply.bytes + 8 + 20, bytes);
+		result = parse_initiators(&reply, reply.size, &initiators);
+		if (bytes == right)
+			assert_result(result, BLKPR_OK);
+		else
+			assert_true(result != BLKPR_OK || initiators <= 2);
+	}
+}
+
+static void a_name_without_an_end_ends_with_its_descriptor(void **state)
+{
+	struct full_status reply;
+
+	(void)state;
+	full_status_begin(&reply);
+	full_status_add(&reply, OURS, ISCSI, "iqn.2026-01.org.example:1234567"); /* 31 and a NUL */
+	reply.bytes[reply.size - 1] = '8';
+	check_initiators(&reply, 1);
+	full_status_add(&reply, OURS, ISCSI, "iqn.2026-01.org.example:12345678" SESSION_B);
+	check_initiators(&reply, 1);
 }
 
 /* --- REPORT CAPABILITIES, parsed ------------------------------------------------------------------ */
@@ -616,6 +845,54 @@ static void a_reservation_with_a_residue_is_malformed(void **state)
 	}
 }
 
+static void expect_full_status(const struct mock_sgio *how)
+{
+	struct mock_sgio call = *how;
+
+	call.action = BLKPR_PRIN_READ_FULL_STATUS;
+	call.allocation = 65535;
+	mock_sgio(&call);
+}
+
+static void reading_initiators_sends_one_command(void **state)
+{
+	struct full_status reply;
+	unsigned initiators = 99;
+
+	(void)state;
+	full_status_of_two(&reply);
+	expect_full_status(&(struct mock_sgio){
+		.reply = reply.bytes, .length = (unsigned)reply.size, .resid = 65535 - (int)reply.size });
+	assert_result(blkpr_prin_read_initiators(&port, OURS, &initiators), BLKPR_OK);
+	assert_int_equal(initiators, 2);
+}
+
+static void initiators_that_were_not_received_are_malformed(void **state)
+{
+	struct full_status reply;
+	unsigned initiators;
+
+	(void)state;
+	full_status_of_two(&reply);
+	for (unsigned length = 0; length < reply.size; length++) {
+		expect_full_status(&(struct mock_sgio){
+			.reply = reply.bytes, .length = length, .resid = 65535 - (int)length });
+		assert_result(blkpr_prin_read_initiators(&port, OURS, &initiators), BLKPR_MALFORMED);
+	}
+}
+
+static void a_device_without_full_status_has_no_initiators_to_tell(void **state)
+{
+	uint8_t sense[18];
+	unsigned initiators = 99;
+
+	(void)state;
+	sense_fixed(sense, 5, 0x24, 0);
+	expect_full_status(&(struct mock_sgio){ .status = 2, .sense = sense, .sense_length = 18 });
+	assert_result(blkpr_prin_read_initiators(&port, OURS, &initiators), BLKPR_INVALID);
+	assert_int_equal(initiators, 0);
+}
+
 static void reading_capabilities_sends_one_command(void **state)
 {
 	const uint8_t reply[8] = { 0, 8, 1, 0x80, 0xea, 0x01 };
@@ -637,13 +914,24 @@ int main(void)
 		cmocka_unit_test(keys_cut_off_at_any_byte_are_never_fewer_keys),
 		cmocka_unit_test(a_length_that_is_no_multiple_of_8_is_malformed),
 		cmocka_unit_test(a_length_beyond_what_was_received_asks_for_more),
-		cmocka_unit_test(key_0_is_kept),
+		cmocka_unit_test(key_0_is_malformed),
 		cmocka_unit_test(every_type_is_parsed_into_the_kernels_number),
 		cmocka_unit_test(no_reservation_is_type_0),
 		cmocka_unit_test(all_registrants_with_key_0_is_a_reservation),
 		cmocka_unit_test(numbers_that_are_no_type_are_malformed),
 		cmocka_unit_test(a_reservation_cut_off_at_any_byte_is_malformed),
 		cmocka_unit_test(a_reservation_with_a_short_length_is_malformed),
+		cmocka_unit_test(nobody_registered_is_no_initiator),
+		cmocka_unit_test(sessions_of_one_initiator_count_once),
+		cmocka_unit_test(two_initiators_are_two),
+		cmocka_unit_test(a_name_that_begins_as_another_is_another),
+		cmocka_unit_test(initiators_with_other_keys_do_not_count),
+		cmocka_unit_test(initiators_of_other_transports_cannot_be_told),
+		cmocka_unit_test(full_status_cut_off_at_any_byte_is_malformed),
+		cmocka_unit_test(full_status_with_any_other_length_is_malformed),
+		cmocka_unit_test(a_descriptor_that_ends_beyond_the_reply_is_malformed),
+		cmocka_unit_test(a_descriptor_of_any_length_is_read_within_it),
+		cmocka_unit_test(a_name_without_an_end_ends_with_its_descriptor),
 		cmocka_unit_test(each_bit_of_the_type_mask_is_its_type),
 		cmocka_unit_test(a_mask_that_is_not_valid_says_nothing),
 		cmocka_unit_test(capabilities_cut_off_at_any_byte_are_malformed),
@@ -667,6 +955,9 @@ int main(void)
 		mock_test(a_refused_system_call_is_told_from_a_refused_command),
 		mock_test(reading_the_reservation_sends_one_command),
 		mock_test(a_reservation_with_a_residue_is_malformed),
+		mock_test(reading_initiators_sends_one_command),
+		mock_test(initiators_that_were_not_received_are_malformed),
+		mock_test(a_device_without_full_status_has_no_initiators_to_tell),
 		mock_test(reading_capabilities_sends_one_command),
 	};
 

@@ -294,6 +294,30 @@ static void every_type_is_read(void **state)
 	}
 }
 
+static void check_key_0_by_ioctl(const struct blkpr_port *port, enum blkpr_result want)
+{
+	static const uint64_t keys[] = { 0xa, 0 };
+	enum blkpr_transport transport = BLKPR_READ_UNTRIED;
+	struct blkpr_report report;
+
+	mock_read_keys(ROOM, keys, 2, 5);
+	if (want == BLKPR_OK)
+		mock_read_reservation(0xa, TYPE, 5);
+	assert_result(read_as(port, &transport, &report), want);
+	if (want == BLKPR_OK)
+		assert_int_equal(blkpr_report_count(&report, 0), 1);
+	else
+		check_empty(&report);
+	blkpr_report_clear(&report);
+}
+
+static void key_0_is_malformed_on_scsi_and_a_host_on_nvme(void **state)
+{
+	(void)state; /* trap 2 */
+	check_key_0_by_ioctl(&scsi, BLKPR_MALFORMED);
+	check_key_0_by_ioctl(&nvme, BLKPR_OK);
+}
+
 static void all_registrants_with_key_0_is_a_reservation(void **state)
 {
 	enum blkpr_transport transport = BLKPR_READ_UNTRIED;
@@ -434,6 +458,7 @@ int main(void)
 		mock_test(more_keys_than_the_kernel_allows_are_malformed),
 		mock_test(a_list_that_grows_every_time_is_unsettled),
 		mock_test(every_type_is_read),
+		mock_test(key_0_is_malformed_on_scsi_and_a_host_on_nvme),
 		mock_test(all_registrants_with_key_0_is_a_reservation),
 		mock_test(a_number_that_is_no_type_is_malformed),
 		mock_test(keys_and_reservation_are_read_again_if_the_generation_changes),
