@@ -155,8 +155,8 @@ static void say_doubt(const struct scene *scene)
 {
 	if (scene->verdict->undrainable && scene->target->device->kind == BLKPR_SCSI)
 		qb_log(LOG_WARNING,
-			"%s: the victim was not registered, and the driver has no LUN RESET to end commands that it may "
-			"have had in flight",
+			"%s: the driver refuses a LUN RESET: whether the victim's commands in flight have ended rests on "
+			"the target's PREEMPT AND ABORT alone",
 			scene->target->device->name);
 }
 

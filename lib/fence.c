@@ -194,13 +194,14 @@ static enum blkpr_result check_shared(uint64_t own, struct blkpr_disk *disk, str
 }
 
 /*
- * S1: a key that is gone does not say that the commands sent with it are over. Whoever removed it may have
- * done so without ABORT, or was killed while the device was still ending them, or the device took them while
- * nothing was reserved. There is no registration left to preempt, so a LUN RESET ends what is in flight.
+ * S1: a key that is gone does not say that the commands sent with it are over. LIO's PREEMPT AND ABORT ends
+ * them only if the victim held the reservation; whoever removed the key before may have done so without
+ * ABORT, or was killed while the device was still at it; and the device may have taken them while nothing was
+ * reserved. So a LUN RESET ends what is in flight before success, always (tests/lab/test_in_flight.py).
  */
 static bool needs_drain(const struct blkpr_verdict *verdict)
 {
-	return !verdict->aborted && !verdict->drained && !verdict->undrainable;
+	return !verdict->drained && !verdict->undrainable;
 }
 
 static enum blkpr_result drain(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
@@ -251,7 +252,7 @@ static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, stru
 			result = reserve(fence, own, disk, verdict);
 		} else if (view.victim) {
 			result = evict(own, fence->victim, &view, disk, verdict);
-			verdict->aborted = result == BLKPR_OK;
+			verdict->drained = false; /* whatever it sent in between is in flight, too */
 		} else if (view.offender && fence->unknown == BLKPR_UNKNOWN_EVICT) {
 			result = evict(own, view.offender, &view, disk, verdict);
 		} else if (needs_drain(verdict) && !spoils_proof(fence, &view)) {

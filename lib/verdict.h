@@ -31,7 +31,6 @@ struct blkpr_verdict {
 	enum blkpr_step step;     /* the last one begun */
 	bool won;                 /* read: own key registered, victim's not, reservation not foreign */
 	bool victim_seen;         /* the victim's key was registered when we came */
-	bool aborted;             /* our own PREEMPT AND ABORT of the victim has completed */
 	bool drained;             /* a LUN RESET has ended what was in flight */
 	bool undrainable;         /* it was refused at once: the driver or the device has none */
 	bool restored;            /* the reservation was missing and has been made */

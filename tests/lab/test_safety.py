@@ -156,10 +156,10 @@ def rename_cluster(agent, node, name):
 
 def release(agent, lun):
     """Somebody gives the reservation up; the registrations stay."""
+    paths = [f"/dev/lun{lun}", f"/dev/lun{lun}-b"][:agent.paths]       # the holder is one nexus
     for node in agent.lab.nodes:
-        for _ in range(2):      # a unit attention may eat the first
-            agent.lab.exec(node, f"sg_persist --out --release --param-rk={KEYS[node]:#x} --prout-type=5 "
-                                 f"{agent.device(lun)}")
+        for path in paths * 2:      # a unit attention may eat the first
+            agent.lab.exec(node, f"sg_persist --out --release --param-rk={KEYS[node]:#x} --prout-type=5 {path}")
     assert agent.lab.holder(lun)["holder"] is None
 
 
