@@ -171,31 +171,53 @@ static enum blkpr_result block_preempt_abort(
 
 /*
  * A driver without a LUN RESET and one whose reset failed both answer EIO (drivers/scsi/scsi_error.c). One
- * that has none says so at once; one that waits for commands which do not end takes its time.
+ * that has none says so at once; one that waits for commands which do not end takes its time. EAGAIN is for
+ * O_NONBLOCK while the host is busy with another reset.
  */
-static enum blkpr_result block_drain(struct blkpr_disk *disk)
+static enum blkpr_result reset_lun(int fd)
 {
 	int operation = SG_SCSI_RESET_DEVICE | SG_SCSI_RESET_NO_ESCALATE;
 	int64_t started = blkpr_clock_ms();
+	int err;
 
-	if (block_of(disk)->port.kind == BLKPR_NVME)
-		return BLKPR_UNSUPPORTED;
-	if (!ioctl(block_of(disk)->port.fd, SG_SCSI_RESET, &operation))
+	if (!ioctl(fd, SG_SCSI_RESET, &operation))
 		return BLKPR_OK;
-	return blkpr_clock_ms() - started < REFUSED_AT_ONCE_MS ? BLKPR_UNSUPPORTED : BLKPR_UNDRAINED;
+	err = errno;
+	if (err == EIO)
+		return blkpr_clock_ms() - started < REFUSED_AT_ONCE_MS ? BLKPR_UNSUPPORTED : BLKPR_UNDRAINED;
+	if (err == EINVAL)
+		return BLKPR_UNSUPPORTED;
+	return blkpr_result_from_errno(err);
+}
+
+static enum blkpr_result block_drain(struct blkpr_disk *disk)
+{
+	struct blkpr_block_disk *block = block_of(disk);
+	struct patience patience = { 0 };
+	enum blkpr_result result;
+	unsigned tried = 0;
+
+	if (block->port.kind == BLKPR_NVME)
+		return BLKPR_UNSUPPORTED;
+	do
+		result = reset_lun(block->port.fd);
+	while (again(&patience, &result, disk) || other_path(block, result, &tried));
+	return result;
 }
 
 static enum blkpr_result block_initiators(struct blkpr_disk *disk, uint64_t key, unsigned *initiators)
 {
+	struct blkpr_block_disk *block = block_of(disk);
 	struct patience patience = { 0 };
 	enum blkpr_result result;
+	unsigned tried = 0;
 
 	*initiators = 0;
-	if (block_of(disk)->port.kind == BLKPR_NVME)
+	if (block->port.kind == BLKPR_NVME)
 		return BLKPR_UNSUPPORTED;
 	do
-		result = blkpr_prin_read_initiators(&block_of(disk)->port, key, initiators);
-	while (again(&patience, &result, disk));
+		result = blkpr_prin_read_initiators(&block->port, key, initiators);
+	while (again(&patience, &result, disk) || other_path(block, result, &tried));
 	return result;
 }
 

@@ -201,7 +201,9 @@ static enum blkpr_result check_shared(uint64_t own, struct blkpr_disk *disk, str
  */
 static bool needs_drain(const struct blkpr_verdict *verdict)
 {
-	return !verdict->drained && !verdict->undrainable;
+	bool since = verdict->drained && verdict->drained_at == verdict->generation_after;
+
+	return !since && !verdict->undrainable;
 }
 
 static enum blkpr_result drain(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
@@ -211,6 +213,7 @@ static enum blkpr_result drain(struct blkpr_disk *disk, struct blkpr_verdict *ve
 	verdict->step = BLKPR_STEP_DRAIN;
 	result = disk->ops->drain(disk);
 	verdict->drained = result == BLKPR_OK;
+	verdict->drained_at = verdict->generation_after; /* nobody came or went between that look and the next */
 	verdict->undrainable = result == BLKPR_UNSUPPORTED;
 	return verdict->undrainable ? BLKPR_OK : result;
 }
@@ -219,7 +222,6 @@ static enum blkpr_result drain(struct blkpr_disk *disk, struct blkpr_verdict *ve
 static enum blkpr_result conclude(const struct blkpr_fence *fence, uint64_t own, const struct view *view,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
-	verdict->won = true;
 	if (spoils_proof(fence, view))
 		return BLKPR_UNKNOWN_KEYS;
 	return verdict->victim_seen ? BLKPR_OK : check_shared(own, disk, verdict);
@@ -248,11 +250,12 @@ static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, stru
 			return BLKPR_EVICTED;
 		if (view.foreign)
 			return BLKPR_FOREIGN_TYPE;
+		verdict->won = view.reserved && !view.victim;
 		if (!view.reserved) {
 			result = reserve(fence, own, disk, verdict);
+			verdict->drained = false; /* what anybody sent while it was open is in flight, too */
 		} else if (view.victim) {
 			result = evict(own, fence->victim, &view, disk, verdict);
-			verdict->drained = false; /* whatever it sent in between is in flight, too */
 		} else if (view.offender && fence->unknown == BLKPR_UNKNOWN_EVICT) {
 			result = evict(own, view.offender, &view, disk, verdict);
 		} else if (needs_drain(verdict) && !spoils_proof(fence, &view)) {
@@ -514,6 +517,14 @@ static int fence_others(struct work *work, unsigned count, unsigned arbiter, str
 	return rc;
 }
 
+static bool all_ok(const struct blkpr_verdict verdicts[], unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (verdicts[i].result != BLKPR_OK)
+			return false;
+	return true;
+}
+
 /* The arbiter's proof is older than the others', which may have taken long: it is read once more (S4). */
 static int prove_arbiter(struct work *work, struct blkpr_verdict *verdict, unsigned index)
 {
@@ -521,8 +532,6 @@ static int prove_arbiter(struct work *work, struct blkpr_verdict *verdict, unsig
 	struct blkpr_verdict again;
 	int rc;
 
-	if (verdict->result != BLKPR_OK)
-		return 0;
 	rc = run_all(&proof, 1, work->fence->deadline, &again);
 	if (!rc && again.result != BLKPR_OK)
 		verdict->result = again.result;
@@ -536,11 +545,15 @@ int blkpr_fence_off(const struct blkpr_fence *fence, const struct blkpr_target t
 	int rc;
 
 	*arbiter = count;
+	if (!count)
+		return -EINVAL; /* nothing asked, nothing proven */
 	for (unsigned i = 0; i < count; i++)
 		verdicts[i] = (struct blkpr_verdict){ .result = BLKPR_UNTOUCHED };
 	rc = find_arbiter(&work, count, verdicts, arbiter);
 	if (rc || *arbiter == count || count == 1)
 		return rc;
 	rc = fence_others(&work, count, *arbiter, verdicts);
-	return rc ? rc : prove_arbiter(&work, &verdicts[*arbiter], *arbiter);
+	if (rc || !all_ok(verdicts, count))
+		return rc;
+	return prove_arbiter(&work, &verdicts[*arbiter], *arbiter);
 }

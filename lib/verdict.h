@@ -32,6 +32,7 @@ struct blkpr_verdict {
 	bool won;                 /* read: own key registered, victim's not, reservation not foreign */
 	bool victim_seen;         /* the victim's key was registered when we came */
 	bool drained;             /* a LUN RESET has ended what was in flight */
+	uint32_t drained_at;      /* at this PR generation */
 	bool undrainable;         /* it was refused at once: the driver or the device has none */
 	bool restored;            /* the reservation was missing and has been made */
 	bool capable;             /* the device confirmed that it can do the type */

@@ -61,7 +61,10 @@ def remove_labs_of_dead_runs():
     for name in lab_module.all_labs():
         found = re.fullmatch(r"pytest-(\d+)-.*", name)
         if found and not os.path.exists(f"/proc/{found.group(1)}"):
-            lab_module.down(name)
+            try:
+                lab_module.down(name)
+            except lab_module.LabError:
+                pass        # another run is at it, too
 
 
 @pytest.fixture(scope="session")
