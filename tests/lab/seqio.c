@@ -75,12 +75,25 @@ static struct state *map_states(const char *device, int flags)
 	return states;
 }
 
+/* Numbers only ever grow on a disk, also when a machine that has forgotten its state goes on writing. */
+static void start_above(const char *device, unsigned writer, uint64_t *block, struct state *state)
+{
+	int fd = open(device, O_RDONLY | O_DIRECT);
+
+	if (fd < 0)
+		return;
+	if (pread(fd, block, BLOCK, (off_t)writer * BLOCK) == BLOCK && block[0] > state->number)
+		state->number = block[0];
+	close(fd);
+}
+
 /* The device is opened anew after a refusal, as an application that is started again would. */
 static void __attribute__((noreturn)) write_forever(const char *device, unsigned writer, struct state *state)
 {
 	uint64_t *block = new_blocks(1);
 	int fd = -1;
 
+	start_above(device, writer, block, state);
 	for (;;) {
 		if (fd < 0)
 			fd = open(device, O_WRONLY | O_DIRECT);
