@@ -132,6 +132,7 @@ enum blkpr_result model_reserve(struct model *model, unsigned nexus, uint64_t ow
 	return BLKPR_OK;
 }
 
+/* An all-registrants reservation has no holder. */
 static bool key_holds(const struct model *model, uint64_t key)
 {
 	return model->holder != MODEL_NOBODY && model->nexus[model->holder].key == key;
@@ -139,12 +140,14 @@ static bool key_holds(const struct model *model, uint64_t key)
 
 static void remove_key(struct model *model, unsigned preempter, uint64_t key)
 {
+	bool abort = model->kind == BLKPR_NVME || model->aborts_all || key_holds(model, key);
+
 	for (unsigned i = 0; i < MODEL_NEXUSES; i++) {
 		struct model_nexus *nexus = &model->nexus[i];
 
 		if (!nexus->registered || nexus->key != key || i == preempter)
 			continue;
-		*nexus = (struct model_nexus){ 0 }; /* and abort: nothing is in flight any more */
+		*nexus = (struct model_nexus){ .in_flight = nexus->in_flight && !abort };
 	}
 	model->generation++;
 }

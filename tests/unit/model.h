@@ -2,8 +2,9 @@
 /*
  * A disk with persistent reservations, after SPC-4 and KERNEL.md: what the protocols are run against.
  * Nodes reach it through nexuses; a multipath node has two, and what it registers goes to both. Each
- * nexus may have writes in flight, taken while the device let it write: PREEMPT AND ABORT ends those of the
- * nexuses that it removes, a drain (LUN RESET) everybody's. NVMe has no drain, and does not tell hosts apart.
+ * nexus may have writes in flight, taken while the device let it write. PREEMPT AND ABORT ends, as with LIO,
+ * only those of a nexus that it removes and that held the reservation; with NVMe, those of every one that it
+ * removes. A drain (LUN RESET) ends everybody's. NVMe has no drain, and does not tell hosts apart.
  */
 #ifndef MODEL_H
 #define MODEL_H
@@ -26,6 +27,7 @@ struct model_nexus {
 struct model {
 	enum blkpr_kind kind;
 	bool noop_quirk; /* nvmet <= 7.2: PREEMPT by the holder returns 0 and does nothing (trap 1) */
+	bool aborts_all; /* SCSI too: PREEMPT AND ABORT ends the writes of every nexus that it removes (SPC-4) */
 	struct model_nexus nexus[MODEL_NEXUSES];
 	unsigned host[MODEL_NEXUSES]; /* whose nexus it is */
 	unsigned type; /* 0: no reservation */

@@ -329,7 +329,7 @@ static void a_device_that_hangs_does_not_save_the_victim_elsewhere(void **state)
 	assert_int_equal(arbiter, 0);
 	assert_result(verdicts[2].result, BLKPR_UNFINISHED);
 	assert_int_equal(verdicts[2].step, BLKPR_STEP_OPEN);
-	check_evicted(0); /* no time was left to prove it once more */
+	check_fenced(0);
 	check_fenced(1);
 	check_fenced(3);
 }
@@ -341,8 +341,7 @@ static void an_arbiter_that_hangs_does_not_save_the_victim_elsewhere(void **stat
 	off_within(2 * SHORT_MS);
 	assert_int_equal(arbiter, 1);
 	assert_result(verdicts[0].result, BLKPR_UNFINISHED);
-	check_evicted(1); /* no time was left to prove it once more */
-	for (unsigned i = 2; i < DEVICES; i++)
+	for (unsigned i = 1; i < DEVICES; i++)
 		check_fenced(i);
 }
 
@@ -453,9 +452,9 @@ static void the_arbiter_is_read_again_after_the_others(void **state)
 {
 	(void)state;
 	off_within(ENOUGH_MS);
-	assert_string_equal(disks[0].model.trace, "RPRR");
+	assert_string_equal(disks[0].model.trace, "RPRDRR");
 	for (unsigned i = 1; i < DEVICES; i++)
-		assert_string_equal(disks[i].model.trace, "RPR");
+		assert_string_equal(disks[i].model.trace, "RPRDR");
 }
 
 static void a_single_device_has_no_proof_that_grows_old(void **state)
@@ -465,7 +464,99 @@ static void a_single_device_has_no_proof_that_grows_old(void **state)
 	(void)state;
 	assert_int_equal(blkpr_fence_off(&fence, targets, 1, verdicts, &arbiter), 0);
 	check_fenced(0);
-	assert_string_equal(disks[0].model.trace, "RPR");
+	assert_string_equal(disks[0].model.trace, "RPRDR");
+}
+
+static void the_arbiter_is_not_read_again_where_another_device_failed(void **state)
+{
+	(void)state; /* the action fails all the same, and time may be short */
+	model_unregister(&disks[DEVICES - 1].model, 0);
+	off_within(ENOUGH_MS);
+	assert_result(verdicts[DEVICES - 1].result, BLKPR_EVICTED);
+	check_fenced(0);
+	assert_string_equal(disks[0].model.trace, "RPRDR");
+	assert_int_equal(forks, DEVICES);
+}
+
+/* --- a drain that fails ---------------------------------------------------------------------------- */
+
+static void check_arbiter_undrained(enum blkpr_result want)
+{
+	assert_int_equal(arbiter, 0);
+	assert_result(verdicts[0].result, want);
+	assert_int_equal(verdicts[0].step, BLKPR_STEP_DRAIN);
+	assert_true(verdicts[0].won);
+	check_evicted(0);
+	for (unsigned i = 1; i < DEVICES; i++)
+		check_fenced(i);
+}
+
+static void an_arbiter_that_cannot_be_drained_does_not_save_the_victim_elsewhere(void **state)
+{
+	(void)state; /* S5: it is decided, its proof alone fails */
+	disks[0].model.drain_result = BLKPR_UNDRAINED;
+	off_within(ENOUGH_MS);
+	check_arbiter_undrained(BLKPR_UNDRAINED);
+	assert_string_equal(disks[0].model.trace, "RPRD");
+}
+
+static void an_arbiter_of_an_absent_victim_that_cannot_be_drained_decides_too(void **state)
+{
+	(void)state;
+	model_unregister(&disks[0].model, 1);
+	model_set_reservation(&disks[0].model, TYPE, 0);
+	disks[0].model.drain_result = BLKPR_UNDRAINED;
+	off_within(ENOUGH_MS);
+	check_arbiter_undrained(BLKPR_UNDRAINED);
+	assert_string_equal(disks[0].model.trace, "RD");
+}
+
+static void an_arbiter_whose_path_fails_at_the_drain_is_tried_again_and_decides(void **state)
+{
+	static const enum blkpr_result answers[] = { BLKPR_IO_ERROR, BLKPR_PATH_FAILED, BLKPR_GONE };
+
+	(void)state;
+	for (unsigned a = 0; a < ARRAY_SIZE(answers); a++) {
+		for (unsigned i = 0; i < DEVICES; i++)
+			prepare(i);
+		disks[0].model.drain_result = answers[a];
+		off_within(2 * SHORT_MS);
+		check_arbiter_undrained(answers[a]);
+		assert_true(disks[0].opened > 1);
+	}
+}
+
+static bool drain_hangs(struct model *model, char op, enum blkpr_result *result)
+{
+	(void)model;
+	(void)result;
+	while (op == 'D')
+		pause();
+	return false;
+}
+
+static void an_arbiter_whose_drain_hangs_does_not_save_the_victim_elsewhere(void **state)
+{
+	(void)state; /* S5 */
+	disks[0].model.before = drain_hangs;
+	off_within(2 * SHORT_MS);
+	check_arbiter_undrained(BLKPR_UNFINISHED);
+}
+
+static void a_drain_that_fails_elsewhere_fails_there(void **state)
+{
+	(void)state;
+	disks[2].model.drain_result = BLKPR_UNDRAINED;
+	disks[3].model.before = drain_hangs;
+	off_within(SHORT_MS);
+	assert_int_equal(arbiter, 0);
+	check_fenced(0);
+	check_fenced(1);
+	assert_result(verdicts[2].result, BLKPR_UNDRAINED);
+	assert_result(verdicts[3].result, BLKPR_UNFINISHED);
+	assert_int_equal(verdicts[3].step, BLKPR_STEP_DRAIN);
+	check_evicted(2);
+	check_evicted(3);
 }
 
 static void an_absent_victims_commands_are_ended_on_every_device(void **state)
@@ -686,6 +777,9 @@ static void no_device_is_no_success(void **state)
 
 	(void)state; /* nothing asked, nothing proven */
 	assert_int_equal(blkpr_fence_on(&fence, targets, 0, verdicts), -EINVAL);
+	arbiter = DEVICES;
+	assert_int_equal(blkpr_fence_off(&fence, targets, 0, verdicts, &arbiter), -EINVAL);
+	assert_int_equal(arbiter, 0); /* as many as there are: none */
 	assert_int_equal(blkpr_fence_status(&fence, targets, 0, verdicts), -EINVAL);
 	assert_int_equal(blkpr_fence_monitor(&fence, targets, 0, verdicts), -EINVAL);
 	assert_int_equal(forks, 0);
@@ -717,6 +811,12 @@ int main(void)
 		fence_test(nobody_decides_where_nobody_is_registered),
 		fence_test(the_arbiter_is_read_again_after_the_others),
 		fence_test(a_single_device_has_no_proof_that_grows_old),
+		fence_test(the_arbiter_is_not_read_again_where_another_device_failed),
+		fence_test(an_arbiter_that_cannot_be_drained_does_not_save_the_victim_elsewhere),
+		fence_test(an_arbiter_of_an_absent_victim_that_cannot_be_drained_decides_too),
+		fence_test(an_arbiter_whose_path_fails_at_the_drain_is_tried_again_and_decides),
+		fence_test(an_arbiter_whose_drain_hangs_does_not_save_the_victim_elsewhere),
+		fence_test(a_drain_that_fails_elsewhere_fails_there),
 		fence_test(an_absent_victims_commands_are_ended_on_every_device),
 		fence_test(an_arbiter_that_has_changed_meanwhile_is_no_success),
 		fence_test(an_arbiter_that_failed_is_not_absolved_by_a_second_look),

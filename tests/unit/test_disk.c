@@ -536,6 +536,16 @@ static void wait_long(void)
 	now += 400;
 }
 
+static void wait_50_ms(void)
+{
+	now += 50;
+}
+
+static void wait_49_ms(void)
+{
+	now += 49;
+}
+
 static void a_drain_that_takes_its_time_and_fails_is_undrained(void **state)
 {
 	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
@@ -545,6 +555,10 @@ static void a_drain_that_takes_its_time_and_fails_is_undrained(void **state)
 	assert_result(disk->ops->drain(disk), BLKPR_UNDRAINED);
 	mock_reset(0, 0, wait_long);
 	assert_result(disk->ops->drain(disk), BLKPR_OK);
+	mock_reset(-1, EIO, wait_50_ms);
+	assert_result(disk->ops->drain(disk), BLKPR_UNDRAINED);
+	mock_reset(-1, EIO, wait_49_ms);
+	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
 }
 
 static void a_drain_that_is_refused_at_once_is_unsupported(void **state)
@@ -557,6 +571,111 @@ static void a_drain_that_is_refused_at_once_is_unsupported(void **state)
 		mock_reset(-1, refusals[i], NULL);
 		assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
 	}
+	mock_reset(-1, EINVAL, wait_long); /* after the error recovery that it waited for */
+	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
+}
+
+static void a_drain_that_cannot_be_sent_now_is_not_unsupported(void **state)
+{
+	static const struct {
+		int err;
+		enum blkpr_result result;
+	} rows[] = {
+		{ ENODEV, BLKPR_GONE },
+		{ ENXIO, BLKPR_GONE },
+		{ EACCES, BLKPR_DENIED },
+		{ EPERM, BLKPR_DENIED },
+		{ ENOMEM, BLKPR_NO_MEMORY },
+		{ ENOLINK, BLKPR_PATH_FAILED },
+		{ ENOTCONN, BLKPR_PATH_FAILED },
+		{ ETIMEDOUT, BLKPR_PATH_FAILED },
+		{ EFAULT, BLKPR_IO_ERROR },
+	};
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state; /* S1 */
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		mock_reset(-1, rows[i].err, NULL);
+		assert_result(disk->ops->drain(disk), rows[i].result);
+		mock_reset(-1, rows[i].err, wait_50_ms);
+		assert_result(disk->ops->drain(disk), rows[i].result);
+	}
+	assert_int_equal(pauses, 0);
+}
+
+static void a_drain_waits_for_a_host_that_is_busy(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state; /* in recovery, or resetting another LUN (scsi_ioctl.c, O_NONBLOCK) */
+	mock_reset(-1, EAGAIN, NULL);
+	mock_reset(-1, EBUSY, NULL);
+	mock_reset(-1, EINTR, NULL);
+	mock_reset(0, 0, NULL);
+	assert_result(disk->ops->drain(disk), BLKPR_OK);
+	assert_int_equal(pauses, 3);
+	for (unsigned i = 0; i < 5; i++)
+		mock_reset(-1, EAGAIN, NULL);
+	mock_reset(-1, EIO, NULL); /* quick: the wait before it does not count */
+	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
+	mock_reset(-1, EAGAIN, wait_long);
+	mock_reset(-1, EIO, wait_50_ms);
+	assert_result(disk->ops->drain(disk), BLKPR_UNDRAINED);
+}
+
+static void a_host_that_stays_busy_is_drained_until_the_deadline(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state; /* as busy_ends_at_the_deadline */
+	for (unsigned i = 0; i < 10; i++)
+		mock_reset(-1, EAGAIN, NULL);
+	assert_result(disk->ops->drain(disk), BLKPR_BUSY);
+	assert_int_equal(now, DEADLINE);
+}
+
+static void expect_reset_on(unsigned path, int err)
+{
+	mock_on_fd(PATH_FD(path));
+	mock_reset(err ? -1 : 0, err, NULL);
+	mock_on_fd(MOCK_FD);
+}
+
+static void a_drain_that_a_path_fails_goes_to_the_next(void **state)
+{
+	struct blkpr_disk *disk = open_map(3);
+
+	(void)state;
+	expect_reset_on(0, ENODEV);
+	expect_reset_on(1, ENOLINK);
+	expect_reset_on(2, EAGAIN); /* busy is another try on the same one */
+	expect_reset_on(2, 0);
+	assert_result(disk->ops->drain(disk), BLKPR_OK);
+	expect_reset_on(2, 0); /* it stays with the one that worked */
+	assert_result(disk->ops->drain(disk), BLKPR_OK);
+	assert_int_equal(paths_open(), 1);
+	for (unsigned i = 0; i < 3; i++)
+		expect_reset_on((2 + i) % 3, ENXIO);
+	assert_result(disk->ops->drain(disk), BLKPR_GONE);
+	disk = open_map(2);
+	paths[1].open_errno = ENOLINK;
+	expect_reset_on(0, ENODEV);
+	expect_reset_on(0, ENODEV); /* opened again: the only one that can be */
+	assert_result(disk->ops->drain(disk), BLKPR_GONE);
+}
+
+static void a_lun_that_cannot_be_drained_is_not_reset_by_every_path(void **state)
+{
+	struct blkpr_disk *disk = open_map(2);
+
+	(void)state; /* the commands that do not end are the LUN's */
+	mock_on_fd(PATH_FD(0));
+	mock_reset(-1, EIO, wait_50_ms);
+	assert_result(disk->ops->drain(disk), BLKPR_UNDRAINED);
+	mock_reset(-1, EPERM, NULL);
+	assert_result(disk->ops->drain(disk), BLKPR_DENIED);
+	mock_reset(-1, EINVAL, NULL);
+	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
 }
 
 static void nvme_is_not_reset(void **state)
@@ -601,6 +720,32 @@ static void a_device_without_full_status_cannot_tell_initiators(void **state)
 	expect_full_status(NULL, 0, -1, ENOTTY);
 	assert_result(disk->ops->initiators(disk, OWN, &initiators), BLKPR_UNSUPPORTED);
 	assert_int_equal(initiators, 0);
+}
+
+static void initiators_that_a_path_does_not_tell_are_asked_of_the_next(void **state)
+{
+	static const uint8_t nobody[8];
+	struct blkpr_disk *disk = open_map(3);
+	unsigned initiators = 9;
+
+	(void)state;
+	mock_on_fd(PATH_FD(0));
+	expect_full_status(NULL, 0, -1, ENODEV);
+	mock_on_fd(PATH_FD(1));
+	expect_full_status(NULL, 0, -1, EIO);
+	mock_on_fd(PATH_FD(2));
+	expect_full_status(nobody, sizeof(nobody), 0, 0);
+	assert_result(disk->ops->initiators(disk, OWN, &initiators), BLKPR_OK);
+	assert_int_equal(initiators, 0);
+	assert_int_equal(paths_open(), 1);
+	for (unsigned i = 0; i < 3; i++) {
+		mock_on_fd(PATH_FD((2 + i) % 3));
+		expect_full_status(NULL, 0, -1, ENODEV);
+	}
+	assert_result(disk->ops->initiators(disk, OWN, &initiators), BLKPR_GONE);
+	mock_on_fd(PATH_FD(1)); /* where it is now; what the disk does not have is asked once */
+	expect_full_status(NULL, 0, -1, ENOTTY);
+	assert_result(disk->ops->initiators(disk, OWN, &initiators), BLKPR_UNSUPPORTED);
 }
 
 /* --- the rest ------------------------------------------------------------------------------------- */
@@ -684,9 +829,15 @@ int main(void)
 		mock_test(drain_resets_the_lun_and_no_more),
 		mock_test(a_drain_that_takes_its_time_and_fails_is_undrained),
 		mock_test(a_drain_that_is_refused_at_once_is_unsupported),
+		mock_test(a_drain_that_cannot_be_sent_now_is_not_unsupported),
+		mock_test(a_drain_waits_for_a_host_that_is_busy),
+		mock_test(a_host_that_stays_busy_is_drained_until_the_deadline),
+		mock_test(a_drain_that_a_path_fails_goes_to_the_next),
+		mock_test(a_lun_that_cannot_be_drained_is_not_reset_by_every_path),
 		mock_test(nvme_is_not_reset),
 		mock_test(initiators_are_asked_of_scsi_only),
 		mock_test(a_device_without_full_status_cannot_tell_initiators),
+		mock_test(initiators_that_a_path_does_not_tell_are_asked_of_the_next),
 		mock_test(register_ignores_the_key_that_is_there),
 		mock_test(eviction_aborts_the_victims_commands),
 		mock_test(capabilities_are_asked_of_scsi_only),

@@ -139,15 +139,36 @@ static void only_those_who_may_write_do(void **state)
 	assert_true(model_may_write(&model, 2));
 }
 
-static void preempt_and_abort_ends_what_is_in_flight(void **state)
+/* Whether the victim's write is in flight after its eviction from a disk held by HOLDER (MODEL_NOBODY: all). */
+static bool outlives_preempt(enum blkpr_kind kind, int holder, bool aborts_all)
 {
-	(void)state;
-	both(BLKPR_SCSI, 0);
+	both(kind, holder);
+	if (holder == MODEL_NOBODY)
+		model_set_reservation(&model, ALL, MODEL_NOBODY);
+	model.aborts_all = aborts_all;
 	model_write(&model);
 	assert_true(model.nexus[1].in_flight);
 	assert_result(model_preempt_abort(&model, 0, A, B, TYPE), BLKPR_OK);
-	assert_false(model.nexus[1].in_flight);
+	assert_false(model_has(&model, B));
 	assert_true(model.nexus[0].in_flight);
+	return model.nexus[1].in_flight;
+}
+
+static void preempt_and_abort_ends_what_a_holder_has_in_flight(void **state)
+{
+	(void)state; /* LIO */
+	assert_false(outlives_preempt(BLKPR_SCSI, 1, false));
+	assert_true(outlives_preempt(BLKPR_SCSI, 0, false));
+	assert_true(outlives_preempt(BLKPR_SCSI, MODEL_NOBODY, false));
+}
+
+static void preempt_and_abort_ends_what_any_victim_has_in_flight_elsewhere(void **state)
+{
+	(void)state; /* SPC-4, NVMe */
+	for (int holder = MODEL_NOBODY; holder <= 1; holder++) {
+		assert_false(outlives_preempt(BLKPR_SCSI, holder, true));
+		assert_false(outlives_preempt(BLKPR_NVME, holder, false));
+	}
 }
 
 static void a_drain_ends_what_everybody_has_in_flight(void **state)
@@ -202,7 +223,8 @@ int main(void)
 		cmocka_unit_test(all_registrants_hold_until_the_last_is_gone),
 		cmocka_unit_test(register_replaces_as_each_kind_does),
 		cmocka_unit_test(only_those_who_may_write_do),
-		cmocka_unit_test(preempt_and_abort_ends_what_is_in_flight),
+		cmocka_unit_test(preempt_and_abort_ends_what_a_holder_has_in_flight),
+		cmocka_unit_test(preempt_and_abort_ends_what_any_victim_has_in_flight_elsewhere),
 		cmocka_unit_test(a_drain_ends_what_everybody_has_in_flight),
 		cmocka_unit_test(initiators_are_hosts_not_nexuses),
 	};

@@ -47,9 +47,9 @@ static bool stop_before(struct model *model, char op, enum blkpr_result *result)
 {
 	struct node *node = &nodes[running];
 
-	(void)model;
 	(void)op;
 	(void)result;
+	model_write(model); /* everybody who may */
 	swapcontext(&node->context, &scheduler);
 	return false;
 }
@@ -168,6 +168,8 @@ static void check_device(const struct race *race, unsigned d, unsigned winner)
 	assert_true(blkpr_fence_type_serves(TYPE, models[d].type));
 	for (unsigned path = 0; path < race->paths; path++)
 		assert_false(model_may_write(&models[d], 2 * !winner + path));
+	for (unsigned path = 0; path < race->paths; path++)
+		assert_false(models[d].nexus[2 * !winner + path].in_flight); /* S1 */
 }
 
 static void check_one_winner(const struct race *race)
