@@ -104,10 +104,9 @@ static int replace_file(const char *name, const char *text, struct blkpr_error *
 
 int record_store(const char *wwid, uint64_t key, struct blkpr_error *error)
 {
-	char text[BLKPR_KEY_TEXT + 1];
+	char digits[BLKPR_KEY_TEXT], text[BLKPR_KEY_TEXT + 1];
 
-	blkpr_key_format(key, text);
-	strcat(text, "\n");
+	snprintf(text, sizeof(text), "%s\n", blkpr_key_format(key, digits));
 	return replace_file(wwid, text, error);
 }
 

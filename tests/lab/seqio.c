@@ -150,7 +150,7 @@ static struct disk open_disk(const char *device)
 
 static void read_disk(struct disk *disk)
 {
-	if (pread(disk->fd, disk->blocks, (size_t)WRITERS * BLOCK, 0) != WRITERS * BLOCK)
+	if (pread(disk->fd, disk->blocks, (size_t)WRITERS * BLOCK, 0) != (ssize_t)WRITERS * BLOCK)
 		die(disk->name);
 }
 
@@ -218,6 +218,7 @@ static int read_after(char *devices[], int count, char *command[])
 	printf("seqio: gap %" PRId64 " us, %" PRId64 " us\n", (first - ended) / 1000, (last - ended) / 1000);
 	for (int i = 0; i < count; i++)
 		print_disk(&disks[i]);
+	free(disks);
 	return status;
 }
 
