@@ -78,3 +78,7 @@ def labs():
     found = Labs()
     yield found
     found.down()
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "every_shape: runs on both kernels, each with plain disks and multipath maps")

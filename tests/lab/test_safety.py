@@ -18,7 +18,18 @@ RACES = int(os.environ.get("BLKPR_RACES", "100"))          # on each kernel with
 KILLS = int(os.environ.get("BLKPR_KILLS", "10"))
 
 
-@pytest.fixture(scope="module", params=["7-plain", "7-multipath", "6.1-plain", "6.1-multipath"])
+# every test runs on both kernels, and on plain disks as well as on multipath maps; those marked every_shape on all four
+PAIRED = ["7-multipath", "6.1-plain"]
+EVERY = ["7-plain", *PAIRED, "6.1-multipath"]
+
+
+def pytest_generate_tests(metafunc):
+    if "shape" in metafunc.fixturenames:
+        every = metafunc.definition.get_closest_marker("every_shape")
+        metafunc.parametrize("shape", EVERY if every else PAIRED, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
 def shape(request):
     kernel, _, disks = request.param.partition("-")
     return {"kernel": kernel, "nodes": 2, "luns": LUNS, "paths": 2 if disks == "multipath" else 1, "shuffle": True}
@@ -35,6 +46,7 @@ def agent(labs, shape):
 
 # ---------------------------------------------------------------- S1: fenced means fenced
 
+@pytest.mark.every_shape
 def test_no_write_lands_after_success(agent):
     """A writer that never stops: after `off` has returned, no number on any disk grows any more."""
     agent.unfence("n1", "n2")
@@ -130,6 +142,7 @@ def race(agent, orders):
     return [node for node, result in results.items() if result.rc == 0], agent.registered(), results
 
 
+@pytest.mark.every_shape
 def test_races_have_one_winner_everywhere(agent):
     """Started together, with the devices named in every order: one wins, on all LUNs; the other's keys are gone."""
     count = RACES if agent.paths == 1 else max(1, RACES // 4)
@@ -197,6 +210,7 @@ def test_unknown_key_is_allowed_on_request(agent):
     assert agent("n1", "off", plug="n2", unknown_keys="allow").stdout == "Success: Already OFF\n"
 
 
+@pytest.mark.every_shape
 def test_missing_reservation_is_restored_before_success(agent):
     agent.unfence("n1", "n2")
     release(agent, 3)
@@ -225,6 +239,7 @@ def test_device_where_this_node_is_not_registered_fails_after_the_others(agent):
 
 # ---------------------------------------------------------------- S5: bounded
 
+@pytest.mark.every_shape
 @pytest.mark.parametrize("hung", [LUNS - 1, 0], ids=["a-disk", "the-arbiter"])
 def test_hung_disk_is_bounded_and_the_others_are_fenced(agent, hung):
     agent.unfence("n1", "n2")
@@ -292,6 +307,7 @@ def test_off_leaves_others_registered(agent):
 
 # ---------------------------------------------------------------- S7: repeatable
 
+@pytest.mark.every_shape
 def test_off_killed_at_any_point_and_repeated_converges(agent):
     for i in range(KILLS):
         agent.unfence("n1", "n2")
