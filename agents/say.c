@@ -65,7 +65,9 @@ static void print_own(FILE *out, const struct scene *scene)
 {
 	fputs("this node's key ", out);
 	print_key(out, scene->agent, scene->target, scene->target->own);
-	fputs(" is not registered: this node was evicted, or never unfenced", out);
+	fputs(scene->verdict->registrations ? " is not registered: this node was evicted, or never unfenced"
+					    : " is not registered, nor is any other: a new disk, or one that was cleared",
+		out);
 }
 
 static void print_victim(FILE *out, const struct scene *scene)
@@ -139,7 +141,9 @@ static const struct {
 	[BLKPR_UNFINISHED] = { print_step, "check the path and the target (its I/O hangs), then repeat" },
 	[BLKPR_CRASHED] = { print_step, "look at the system log; this is a bug" },
 	[BLKPR_VICTIM_ON] = { print_victim, "the device accepted the command and did nothing (NVMe targets before Linux 7.3 do)" },
-	[BLKPR_EVICTED] = { print_own, "unfence it here with fence_blkpr -o on, or let the cluster do it" },
+	[BLKPR_EVICTED] = { print_own,
+		"unfence it (stonith_admin --unfence NODE, or fence_blkpr -o on here); Pacemaker does it when the node "
+		"joins if the fence device has provides=unfencing" },
 	[BLKPR_UNKNOWN_KEYS] = { print_unknown,
 		"find its owner (were cluster_name or key_value changed?), then set unknown_keys=evict or allow" },
 	[BLKPR_UNRESERVED] = { NULL, "registrations alone keep nobody out: unfence a node again (fence_blkpr -o on)" },

@@ -137,6 +137,19 @@ class Lab:
         portals = [f"10.99.{san}.{lab_settings.STOR_ADDRESS + 1 + i}" for san in (SAN_A, SAN_B)[:self.config["paths"]]]
         return shlex.join([str(i), *portals])
 
+    def detach(self, node, lun):
+        """Take a LUN from a node, as if it had never been mapped to it; nothing there may use it."""
+        self._node_script(node, "detach", lun)
+
+    def attach(self, node, lun):
+        """Let a node find a LUN (again): a disk is added."""
+        self._node_script(node, "attach", lun)
+
+    def _node_script(self, node, action, lun):
+        self._must_be_lun(lun)
+        self.exec(node, f"set -a; . /run/lab/config; /usr/bin/python3 -I -S /run/lab-guest/node.py {action} {lun}",
+                  check=True)
+
     def write_delay(self, lun, ms):
         """Let a write to a slow LUN take ms milliseconds in the target before it lands; 0 is none.
 
@@ -199,9 +212,12 @@ class Lab:
                 "key": key, "prgen": int(generation.rsplit(None, 1)[-1], 0) if "0x" in generation else None}
 
     def _pr(self, lun, file):
+        self._must_be_lun(lun)
+        return self.exec("stor", f"cat /sys/kernel/config/target/core/*_0/lun{lun}/pr/{file}", check=True).stdout
+
+    def _must_be_lun(self, lun):
         if not 0 <= lun < self.luns:
             raise LabError(f"no LUN {lun}; there are 0 to {self.luns - 1}")
-        return self.exec("stor", f"cat /sys/kernel/config/target/core/*_0/lun{lun}/pr/{file}", check=True).stdout
 
     # -- back to a fresh state
 
@@ -234,6 +250,11 @@ class Lab:
         self.latency(0)
         self.resume()
         self._end_slowness()
+        for node in self.nodes:
+            missing = self.exec(node, f"for k in $(seq 0 {self.luns - 1}); do [ -e /dev/lun$k ] || echo $k; done").stdout
+            for lun in map(int, missing.split()):
+                self.attach(node, lun)
+                disturbed = True
         self._clear(self.nodes, disturbed)
 
     def _clear(self, alive, settle_all):

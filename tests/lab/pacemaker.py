@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import time
 import xml.etree.ElementTree as ET
@@ -42,25 +43,26 @@ def stage_with_service(source, target):
 
 
 class Cluster:
-    """Corosync and Pacemaker on a lab's nodes. `by` is the node whose view is asked for."""
+    """Corosync and Pacemaker on a lab's nodes. `by` is the node whose view is asked for; `luns`, how many of the LUNs,
+    from the first, the service writes on."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, luns=None):
         self.lab = lab
+        self.luns = luns or lab.luns
         self.agent = Agent(lab)
 
     # -- set up
 
-    def create_fencing(self, **options):
+    def create_fencing(self, name="fence-disks", devices=None, **options):
         """What README.md says, and a monitor often enough to be watched; the log tells what the agent did."""
-        options = {"verbose": 1, "logfile": AGENT_LOG, **options}
-        words = " ".join(f"{name}={value}" for name, value in options.items())
-        self.admin(f"pcs stonith create fence-disks fence_blkpr devices={self.agent.devices()} {words} "
-                   "op monitor interval=2s")
+        options = {"devices": devices or self.agent.devices(), "verbose": 1, "logfile": AGENT_LOG, **options}
+        words = " ".join(shlex.quote(f"{name}={value}") for name, value in options.items())
+        self.admin(f"pcs stonith create {name} fence_blkpr {words} op monitor interval=2s")
 
     def create_service(self):
         """A writer of numbers that stays where it is while it can."""
         self.admin("pcs resource defaults update resource-stickiness=100")
-        self.admin(f"pcs resource create service ocf:lab:seqwriter devices={self.agent.devices()} "
+        self.admin(f"pcs resource create service ocf:lab:seqwriter devices={self.agent.devices(range(self.luns))} "
                    "op monitor interval=2s")
 
     def admin(self, command, node="n1", timeout=120):
@@ -97,6 +99,12 @@ class Cluster:
         return [] if status is None else [n.get("name") for r in status.iterfind("resources//resource")
                                           if r.get("id").split(":")[0] == resource and r.get("role") == "Started"
                                           and r.get("failed") == "false" for n in r.iterfind("node")]
+
+    def failures(self, by):
+        """[{node, op_key, exitreason, ...}] of the fence device's failures that crm_mon shows."""
+        status = self.status(by)
+        return [] if status is None else [f.attrib for f in status.iterfind("failures/failure")
+                                          if f.get("op_key", "").startswith("fence-disks")]
 
     def operations(self, by):
         """[(node, resource, task, rc, interval)] of the operations that the cluster remembers."""
@@ -137,7 +145,7 @@ class Cluster:
 
     def numbers(self):
         """[{"service": {node: number}, "stray": {node: number}, "seqio": [number...]}] of every LUN, from its medium."""
-        media = [f"/run/disks/lun{k}" for k in range(self.lab.luns)]
+        media = [self.lab.medium(k) for k in range(self.luns)]
         found = json.loads(self.lab.exec("stor", "/run/lab-guest/seqwriter read " + " ".join(media), check=True).stdout)
         return [found[medium] for medium in media]
 
@@ -224,6 +232,27 @@ class Cluster:
                                        "tail -n 25").stdout
         except LabError as e:
             return str(e)
+
+    def log_lines(self, node):
+        """How long a node's Pacemaker log is."""
+        return int(self.admin(f"wc -l <{PACEMAKER_LOG}", node))
+
+    def log_since(self, node, lines):
+        return self.admin(f"tail -n +{lines + 1} {PACEMAKER_LOG}", node).splitlines()
+
+    # -- what an administrator does to the disks
+
+    def unfence(self, node):
+        """By the cluster, which knows the parameters."""
+        self.admin(f"stonith_admin --unfence {node}", node)
+
+    def release(self, lun, kind=5):
+        """The holder releases its reservation, whatever path it was made by."""
+        holder = self.lab.holder(lun)["holder"].partition(",")[0].rpartition(":")[2]
+        for path in ("", "-b")[:self.agent.paths]:
+            self.lab.exec(holder, f"sg_persist --out --release --prout-type={kind} --param-rk={self.key(holder)} "
+                                  f"/dev/lun{lun}{path}")
+        assert not self.lab.holder(lun)["holder"]
 
     # -- what the agent did
 

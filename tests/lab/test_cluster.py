@@ -179,6 +179,81 @@ def test_rebooted_victim_is_unfenced_again_and_may_run_resources(three):
     assert all(three.key(victim) in disk["keys"] for disk in three.found_at_start(victim))
 
 
+# ---------------------------------------------------------------- 6: what a recurring monitor notices
+
+def evict_here(cluster, node, third, disk):
+    """This node's own key is gone from one disk."""
+    assert cluster.agent(third, "off", devices=disk, plug=node).rc == 0
+    return [f"this node's key {cluster.key(node)} ({node}) is not registered: this node was evicted",
+            "stonith_admin --unfence"], lambda: cluster.unfence(node)
+
+
+def release(cluster, node, third, disk):
+    """The reservation is gone; everybody is registered."""
+    cluster.release(1)
+    return ["nobody holds a reservation", "unfence a node again (fence_blkpr -o on)"], lambda: cluster.unfence(node)
+
+
+def reserve_otherwise(cluster, node, third, disk):
+    """Somebody has made a reservation of another type."""
+    cluster.release(1)
+    reserve = f"sg_persist --out --reserve --prout-type=6 --param-rk={cluster.key(third)} /dev/lun1"
+    cluster.admin(f"{reserve} || {reserve}", third)         # the first one may get the unit attention of the release
+    return [f"a reservation of type EXCLUSIVE_ACCESS_REG_ONLY is held by {cluster.key(third)} ({third}), "
+            "not WRITE_EXCLUSIVE_REG_ONLY", "release it"], lambda: (cluster.release(1, 6), cluster.unfence(node))
+
+
+def lose_disk(cluster, node, third, disk):
+    """The disk is not on this node any more."""
+    until(lambda: cluster.lab.detach(node, 1) is None, "the disk is in use")
+    return ["no such device", "reconnect the disk"], lambda: cluster.lab.attach(node, 1)
+
+
+def register_unknown_key(cluster, node, third, disk):
+    """A node was unfenced by hand, with other parameters than the cluster's."""
+    assert cluster.agent(third, "on", devices=disk, key_value="hash").rc == 0
+    return ["is registered and belongs to no cluster node", f"what {third} has with key_value=hash",
+            "find its owner"], lambda: cluster.unfence(third)
+
+
+def share_key(cluster, node, third, disk):
+    """Another node has this node's key."""
+    for path in ("/dev/lun1", "/dev/lun1-b"):
+        cluster.admin(f"sg_persist --out --register-ignore --param-sark={cluster.key(node)} {path}", third)
+    return [f"this node's key {cluster.key(node)} ({node}) is registered by another initiator too",
+            "give every node a key of its own"], lambda: cluster.unfence(third)
+
+
+def unregister_path(cluster, node, third, disk):
+    """A path came after the node was unfenced."""
+    cluster.admin(f"sg_persist --out --register --param-rk={cluster.key(node)} --param-sark=0 /dev/lun1-b", node)
+    return ["this node's key is registered on 1 of 2 paths", "unfence this node again"], lambda: cluster.unfence(node)
+
+
+@pytest.mark.parametrize("fault", [evict_here, release, reserve_otherwise, lose_disk, register_unknown_key, share_key,
+                                   unregister_path])
+def test_recurring_monitor_says_what_is_wrong_and_its_remedy_works(three, fault):
+    node = three.where("fence-disks", "n1")[0]
+    if three.where("service", "n1") == [node]:
+        three.admin(f"pcs resource move service {three.other(node)}")
+        three.until_well()
+    third = three.other(node, three.where("service", "n1")[0])
+    log = three.log_lines(node)
+    words, mend = fault(three, node, third, three.agent.device(1))
+    try:
+        until(lambda: [f for f in three.failures(node) if f["node"] == node],
+              lambda: f"crm_mon on {node} shows no failed monitor: {three.tail(node)}")
+        said = until(lambda: [line for line in three.log_since(node, log) if "fence_blkpr" in line and words[0] in line],
+                     lambda: f"{node} does not say '{words[0]}': {three.tail(node)}")
+        assert all(word in said[0] for word in [three.agent.device(1), *words]), said[0]
+    finally:
+        mend()
+    three.agent_works(node)
+    three.admin("pcs stonith cleanup fence-disks")
+    assert three.until_well()
+    assert not three.failures("n1")
+
+
 # ---------------------------------------------------------------- 3: two nodes, split down the middle
 
 def split(cluster, cut):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A node's role: log in to every LUN and name the disks, the same names on every node.
 
+`node.py detach K` takes LUN K from the node, `node.py attach K` finds it again.
+
 There is no udevd (it would cost seconds), so this makes the links that udev would make:
     /dev/lunK, /dev/disk/by-id/wwn-0x...                LUN K by SAN A
     /dev/lunK-b                                         LUN K by SAN B (two paths only)
@@ -136,12 +138,14 @@ def address_of(session, known={}):              # noqa: B006 (a cache on purpose
     return known[session]
 
 
-def wait_for_disks():
-    """All paths, once every disk has its size (sd probes them one after another, in the background)."""
+def wait_for_disks(luns):
+    """All paths of these LUNs, once every disk has its size (sd probes them one after another, in the background)."""
     while True:
         disks = glob.glob("/sys/block/sd*")
-        if len(disks) >= LUNS * PATHS and all(read(d + "/size") != "0" for d in disks):
-            return sorted(map(Path, disks))
+        if len(disks) >= len(luns) * PATHS and all(read(d + "/size") != "0" for d in disks):
+            paths = [path for path in sorted(map(Path, disks)) if path.lun in luns]
+            if len(paths) == len(luns) * PATHS:
+                return paths
         time.sleep(0.02 + LUNS / 1000)          # looking costs the probes time
 
 
@@ -153,7 +157,7 @@ def link(target, name):
 
 
 def name_disks(paths):
-    for lun in range(LUNS):
+    for lun in sorted({p.lun for p in paths}):
         first, *others = (p for p in paths if p.lun == lun)
         link(first.name, f"/dev/lun{lun}")
         link("../../" + first.name, f"/dev/disk/by-id/wwn-0x{first.wwid}")
@@ -165,7 +169,7 @@ def make_maps(paths):
     """One dm-multipath map a LUN, both paths in one group."""
     features = "1 queue_if_no_path" if QUEUE else "0"
     tables = []
-    for lun in range(LUNS):
+    for lun in sorted({p.lun for p in paths}):
         mine = [p for p in paths if p.lun == lun]
         devices = " ".join(f"{p.devno} 1" for p in mine)
         tables.append(f"mp{lun},mpath-3{mine[0].wwid},,rw,0 {mine[0].sectors} multipath "
@@ -179,15 +183,50 @@ def make_maps(paths):
         link("../../" + number, "/dev/disk/by-id/dm-uuid-" + read(dm + "/dm/uuid"))
 
 
-def main():
-    start_initiator()
-    login()
-    if REVERSE:
-        scan_backwards()
-    paths = wait_for_disks()
+def name_everything(paths):
     name_disks(paths)
     if PATHS > 1:
         make_maps(paths)
 
 
-main()
+def main():
+    start_initiator()
+    login()
+    if REVERSE:
+        scan_backwards()
+    name_everything(wait_for_disks(range(LUNS)))
+
+
+# -- while the node runs
+
+def there(lun):
+    return os.path.exists(f"/dev/lun{lun}")
+
+
+def detach(lun):
+    """Take a LUN from this node, as if it had not been mapped to it; nothing may use it."""
+    if not there(lun):
+        return
+    paths = wait_for_disks([lun])
+    if PATHS > 1:
+        subprocess.run(["dmsetup", "remove", f"mp{lun}"], check=True, env=dict(os.environ, DM_DISABLE_UDEV="1"))
+    for path in paths:
+        write(f"/sys/block/{path.name}/device/delete", 1)
+    for name in glob.glob("/dev/lun*") + glob.glob("/dev/mapper/mp*") + glob.glob("/dev/disk/by-id/*"):
+        if not os.path.exists(name):
+            os.unlink(name)
+
+
+def attach(lun):
+    """Find a LUN again, by a scan of every SCSI host."""
+    if there(lun):
+        return
+    for host in glob.glob("/sys/class/iscsi_host/host*"):
+        write(f"/sys/class/scsi_host/{os.path.basename(host)}/scan", f"- - {lun}")
+    name_everything(wait_for_disks([lun]))
+
+
+if len(sys.argv) == 1:
+    main()
+else:
+    {"attach": attach, "detach": detach}[sys.argv[1]](int(sys.argv[2]))

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A cluster whose fencing is changed while it runs: a disk is added; fence_scsi is replaced, and comes back."""
+
+import json
+import os
+
+import pytest
+
+from pacemaker import Cluster, stage_with_service, until
+
+LUNS = 4
+NEW = LUNS - 1              # the disk that is added; the service does not use it
+SERVICES = ("service", "everywhere")
+LIST = "/etc/cluster-disks"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    if not os.environ.get("BLKPR_STAGE"):
+        pytest.skip("BLKPR_STAGE (a make install DESTDIR= tree) is not set")
+    return stage_with_service(os.environ["BLKPR_STAGE"], tmp_path_factory.mktemp("stage") / "root")
+
+
+@pytest.fixture(scope="module")
+def cluster_of_run(labs, stage):
+    cluster = Cluster(labs(kernel="7", nodes=3, luns=LUNS, hang_luns=[0], cluster="pacemaker", stage=stage), luns=NEW)
+    cluster.create_service()
+    cluster.admin("pcs resource create everywhere ocf:pacemaker:Dummy clone")
+    return cluster
+
+
+@pytest.fixture
+def cluster(cluster_of_run):
+    """Without a fence device yet; every node is on."""
+    for device in ("fence-disks", "old", "new"):
+        cluster_of_run.lab.exec("n1", f"pcs stonith delete {device} --force")
+    for node in cluster_of_run.lab.nodes:
+        if cluster_of_run.lab.state(node) == "off":
+            cluster_of_run.lab.boot(node)
+    cluster_of_run.lab.restore()
+    return cluster_of_run
+
+
+def services_done(cluster):
+    """All that the cluster did to its services: [(node, resource, task, call)]."""
+    return sorted((node.get("name"), history.get("id"), op.get("task"), op.get("call"))
+                  for node in cluster.status("n1").iterfind("node_history/node")
+                  for history in node.iterfind("resource_history")
+                  if history.get("id").split(":")[0] in SERVICES
+                  for op in history.iterfind("operation_history"))
+
+
+def writer_pids(cluster, node):
+    return cluster.admin("pgrep -f '[s]eqwriter' | sort", node).split()
+
+
+# ---------------------------------------------------------------- 7: a disk is added
+
+def with_new_disk_away(cluster, devices):
+    """A cluster at rest whose nodes do not have the new disk."""
+    for node in cluster.lab.nodes:
+        cluster.lab.detach(node, NEW)
+    cluster.create_fencing(devices=devices)
+    until(lambda: all(disk == {n: 1 for n in cluster.lab.nodes} for disk in cluster.registered()[:NEW])
+          and cluster.where("service", "n1") and cluster.where("fence-disks", "n1"),
+          lambda: f"the cluster does not start: {cluster.registered()} {cluster.tail('n1')}")
+    until(lambda: len(cluster.where("everywhere", "n1")) == 3, "the clone does not start")
+    service = cluster.where("service", "n1")[0]
+    cluster.until_writing("service", service)
+    return service, services_done(cluster), writer_pids(cluster, service)
+
+
+def assert_services_untouched(cluster, service, done, pids):
+    assert services_done(cluster) == done
+    assert writer_pids(cluster, service) == pids
+    cluster.until_writing("service", service)
+
+
+def assert_fenced_on_every_disk(cluster, service):
+    """And now the real thing: a node that fails is off the new disk, too."""
+    victim = cluster.other(service)
+    cluster.lab.cut(victim, "ring")
+    cluster.until_fenced(victim, service)
+    assert cluster.unfenced(*[n for n in cluster.lab.nodes if n != victim])
+    cluster.lab.kill(victim)
+    cluster.lab.heal(victim)
+
+
+def test_disk_added_by_a_glob_is_covered_by_the_next_on(cluster):
+    """Until then `monitor` fails, and says what to do; doing it is all that is needed; no service notices."""
+    service, done, pids = with_new_disk_away(cluster, "/dev/lun?")
+    log = cluster.log_lines(cluster.where("fence-disks", "n1")[0])
+    node = cluster.where("fence-disks", "n1")[0]
+    for name in cluster.lab.nodes:
+        cluster.lab.attach(name, NEW)
+    until(lambda: cluster.failures("n1"), lambda: f"monitor finds nothing: {cluster.tail(node)}")
+    said = [line for line in cluster.log_since(node, log) if "/dev/lun3: this node's key" in line]
+    assert "nor is any other: a new disk" in said[0] and "stonith_admin --unfence NODE" in said[0]
+    assert cluster.registered()[NEW] == {}
+    for name in cluster.lab.nodes:
+        cluster.unfence(name)
+    assert cluster.unfenced(*cluster.lab.nodes)
+    cluster.admin("pcs stonith cleanup fence-disks")
+    until(lambda: cluster.where("fence-disks", "n1") and not cluster.failures("n1"), "monitor stays red")
+    assert_services_untouched(cluster, service, done, pids)
+    assert_fenced_on_every_disk(cluster, service)
+
+
+def test_disk_unfenced_before_it_is_added_to_the_file_is_covered_without_a_failure(cluster):
+    for node in cluster.lab.nodes:
+        cluster.admin(f"printf '/dev/lun0 /dev/lun1\\n/dev/lun2\\n' >{LIST}", node)
+    service, done, pids = with_new_disk_away(cluster, f"@{LIST}")
+    for node in cluster.lab.nodes:
+        cluster.lab.attach(node, NEW)
+        assert cluster.agent(node, "on", devices="/dev/lun3").rc == 0
+    for node in cluster.lab.nodes:
+        cluster.admin(f"echo /dev/lun3 >>{LIST}", node)
+    node = cluster.where("fence-disks", "n1")[0]
+    _, lines = cluster.monitors(node)
+    until(lambda: cluster.monitors(node, lines)[0] >= 2, lambda: f"no good monitors: {cluster.tail(node)}")
+    assert not cluster.failures("n1")
+    assert_services_untouched(cluster, service, done, pids)
+    assert_fenced_on_every_disk(cluster, service)
+
+
+# ---------------------------------------------------------------- 8: from fence_scsi, and back
+
+# on the target, without pause: was any key or the reservation away at any time?
+WATCH_DISKS = r"""
+import glob, json, re, sys, time
+keys, luns, looks, missing = sys.argv[1].split(","), int(sys.argv[2]), 0, []
+prs = [glob.glob(f"/sys/kernel/config/target/core/*_0/lun{k}/pr")[0] for k in range(luns)]
+while True:
+    for k, pr in enumerate(prs):
+        found = set(re.findall(r"Key: (0x[0-9a-f]+)", open(pr + "/res_pr_registered_i_pts").read().lower()))
+        held = "Registrants Only" in open(pr + "/res_pr_type").read()
+        if not held or found != set(keys):
+            missing.append((k, sorted(found), held))
+    looks += 1
+    with open("/run/watch.new", "w") as f:
+        json.dump({"looks": looks, "missing": missing[:10]}, f)
+    import os
+    os.rename("/run/watch.new", "/run/watch.json")
+"""
+# in a node, without pause: did the fencer know a device that can fence the node at any time?
+WATCH_FENCER = r"""
+import json, os, subprocess, sys
+looks, missing = 0, []
+while True:
+    found = subprocess.run(["stonith_admin", "--list", sys.argv[1]], capture_output=True, text=True)
+    if not any(name in found.stdout.split() for name in ("old", "new")):
+        missing.append(found.stdout + found.stderr)
+    looks += 1
+    with open("/run/watch.new", "w") as f:
+        json.dump({"looks": looks, "missing": missing[:10]}, f)
+    os.rename("/run/watch.new", "/run/watch.json")
+"""
+
+
+class Watch:
+    """A program that looks without pause and writes down how often it looked and what was missing."""
+
+    def __init__(self, lab, machine, program, *arguments):
+        self.lab, self.machine = lab, machine
+        lab.exec(machine, "rm -f /run/watch.json; cat >/run/watch.py", stdin=program, check=True)
+        lab.exec(machine, "setsid python3 /run/watch.py " + " ".join(map(str, arguments))
+                 + " </dev/null >/run/watch.log 2>&1 &", check=True)
+        until(lambda: self.seen()["looks"] > 3, lambda: lab.exec(machine, "cat /run/watch.log").stdout)
+
+    def seen(self):
+        text = self.lab.exec(self.machine, "cat /run/watch.json").stdout
+        return json.loads(text) if text else {"looks": 0}
+
+    def end(self):
+        seen = self.seen()
+        self.lab.exec(self.machine, "pkill -f '[w]atch.py'")
+        assert seen["missing"] == [], (self.machine, seen)
+        return seen["looks"]
+
+
+def keys_on(cluster):
+    return [{key for key, _ in cluster.lab.keys(k)} for k in range(LUNS)]
+
+
+def device_of_last_fencing(cluster, victim, by):
+    log = cluster.admin(f"grep -E \"Operation '(reboot|off)'.* targeting {victim} using .* returned 0\" "
+                        "/var/log/pacemaker/pacemaker.log || :", by).splitlines()
+    return log[-1].split(" using ")[1].split()[0] if log else None
+
+
+def fence_and_bring_back(cluster, keys, device):
+    """A victim is fenced, by a device of this name, off every disk; then it is rebooted, and registered as before."""
+    service = cluster.where("service", "n1")[0]
+    victim = next(n for n in ("n2", "n3") if n != service)
+    before = cluster.lab.keys(0)
+    its = next(key for key, who in before if f":{victim}," in who)
+    cluster.admin(f"stonith_admin --fence {victim}", "n1")
+    assert all(found == keys - {its} for found in keys_on(cluster))
+    by = next(e["delegate"] for e in cluster.fencings(victim, "n1", "success"))
+    assert device_of_last_fencing(cluster, victim, by) in device
+    cluster.lab.kill(victim)
+    cluster.lab.boot(victim)
+    at_rest(cluster, keys, *device)
+    cluster.forget_history()
+
+
+def at_rest(cluster, keys, *devices):
+    """All nodes there, the keys on every disk, the service and these devices running."""
+    def well():
+        return (cluster.members("n1") == cluster.lab.nodes and all(found == keys for found in keys_on(cluster))
+                and cluster.where("service", "n1") and all(cluster.where(d, "n1") for d in devices))
+    until(well, lambda: f"{cluster.members('n1')} {keys_on(cluster)} {cluster.where('service', 'n1')} "
+          f"{[cluster.where(d, 'n1') for d in devices]} {cluster.tail('n1')}", 120)
+
+
+# MD5("mycluster") begins with 6c9d; corosync's nodeids are 1 to 3; MD5 of n1, n2, n3
+FENCE_SCSI_KEYS = {"id": {"0x6c9d0000", "0x6c9d0001", "0x6c9d0002"},
+                   "hash": {"0x6c9dc825", "0x6c9da6bb", "0x6c9d4443"}}
+
+
+@pytest.mark.parametrize("key_value", FENCE_SCSI_KEYS)
+def test_change_over_from_fence_scsi_and_back(cluster, key_value):
+    """As README.md says: the new device beside the old one, then the old one deleted; at every step fencing works."""
+    keys = FENCE_SCSI_KEYS[key_value]
+    old = (f"pcs stonith create old fence_scsi devices={cluster.agent.devices()} key_value={key_value} "
+           "pcmk_host_list='n1 n2 n3' power_timeout=60 op monitor interval=10s")
+    cluster.admin(old)
+    at_rest(cluster, keys, "old")
+    fence_and_bring_back(cluster, keys, ["old"])
+
+    watches = [Watch(cluster.lab, "stor", WATCH_DISKS, ",".join(sorted(keys)), LUNS),
+               Watch(cluster.lab, "n1", WATCH_FENCER, "n2")]
+    cluster.create_fencing("new", key_value=key_value)
+    at_rest(cluster, keys, "old", "new")
+    cluster.admin("pcs stonith delete old")
+    at_rest(cluster, keys, "new")
+    print("over: looks at disks and fencer", [w.end() for w in watches])
+    fence_and_bring_back(cluster, keys, ["new"])
+
+    watches = [Watch(cluster.lab, "stor", WATCH_DISKS, ",".join(sorted(keys)), LUNS),
+               Watch(cluster.lab, "n1", WATCH_FENCER, "n2")]
+    cluster.admin(old)
+    at_rest(cluster, keys, "old", "new")
+    print("both: looks at disks and fencer", [w.end() for w in watches])
+    fence_and_bring_back(cluster, keys, ["old", "new"])
+    watches = [Watch(cluster.lab, "stor", WATCH_DISKS, ",".join(sorted(keys)), LUNS),
+               Watch(cluster.lab, "n1", WATCH_FENCER, "n2")]
+    cluster.admin("pcs stonith delete new")
+    at_rest(cluster, keys, "old")
+    print("back: looks at disks and fencer", [w.end() for w in watches])
+    fence_and_bring_back(cluster, keys, ["old"])
