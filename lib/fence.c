@@ -2,11 +2,7 @@
 // The fencing protocols. Read from top to bottom against S1 to S7: doc/safety.md argues with these names.
 #include "lib/fence.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
 #include "lib/clock.h"
-#include "lib/fleet.h"
 
 /*
  * How often a protocol may look at a disk, act, and look again. Every round makes progress (a reservation
@@ -351,170 +347,61 @@ void blkpr_fence_monitor_disk(const struct blkpr_fence *fence, uint64_t own, uns
 
 /* --- many devices --------------------------------------------------------------------------------- */
 
-/* What the workers inherit. */
-struct work {
-	const struct blkpr_fence *fence;
-	const struct blkpr_target *targets;
-	void (*protocol)(const struct work *work, const struct blkpr_target *target, struct blkpr_disk *disk,
-		struct blkpr_verdict *verdict);
-};
-
-static void work_on(const struct work *work, const struct blkpr_target *target, struct blkpr_disk *disk,
+static void work_on(const void *fence, const struct blkpr_target *target, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
-	blkpr_fence_on_disk(work->fence, target->own, disk, verdict);
+	blkpr_fence_on_disk(fence, target->own, disk, verdict);
 }
 
-static void work_off(const struct work *work, const struct blkpr_target *target, struct blkpr_disk *disk,
+static void work_off(const void *fence, const struct blkpr_target *target, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
-	blkpr_fence_off_disk(work->fence, target->own, disk, verdict);
+	blkpr_fence_off_disk(fence, target->own, disk, verdict);
 }
 
-static void work_status(const struct work *work, const struct blkpr_target *target,
-	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+static void work_status(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
 {
-	struct blkpr_fence fence = *work->fence;
+	struct blkpr_fence fence = *(const struct blkpr_fence *)context;
 
 	if (!fence.victim)
 		fence.victim = target->own; /* this node itself, which may have another key on each device */
 	blkpr_fence_status_disk(&fence, target->own, disk, verdict);
 }
 
-static void work_monitor(const struct work *work, const struct blkpr_target *target,
-	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+static void work_monitor(const void *fence, const struct blkpr_target *target, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
 {
-	blkpr_fence_monitor_disk(work->fence, target->own, target->device->paths, disk, verdict);
+	blkpr_fence_monitor_disk(fence, target->own, target->device->paths, disk, verdict);
 }
 
-/* In the worker process. */
-static void run_one(void *context, unsigned index, struct blkpr_verdict *verdict)
+static struct blkpr_work work_of(const struct blkpr_fence *fence, blkpr_protocol *protocol)
 {
-	const struct work *work = context;
-	const struct blkpr_target *target = &work->targets[index];
-	struct blkpr_block_disk block;
-	enum blkpr_result result;
-
-	verdict->step = BLKPR_STEP_OPEN;
-	result = blkpr_disk_open(&block, target->device, work->fence->deadline);
-	if (result != BLKPR_OK) {
-		verdict->result = result;
-		return;
-	}
-	work->protocol(work, target, &block.disk, verdict);
-	verdict->transport = block.transport;
-	blkpr_disk_close(&block);
-}
-
-static int run_all(struct work *work, unsigned count, int64_t deadline, struct blkpr_verdict verdicts[])
-{
-	struct blkpr_fleet fleet = { .parallel = work->fence->parallel, .deadline = deadline };
-
-	if (!count)
-		return -EINVAL; /* nothing asked, nothing proven */
-	return blkpr_fleet_run(&fleet, count, run_one, work, verdicts);
+	return (struct blkpr_work){ protocol, fence, fence->parallel, fence->deadline };
 }
 
 int blkpr_fence_on(const struct blkpr_fence *fence, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[])
 {
-	struct work work = { fence, targets, work_on };
+	struct blkpr_work work = work_of(fence, work_on);
 
-	return run_all(&work, count, fence->deadline, verdicts);
+	return blkpr_work_run(&work, targets, count, verdicts);
 }
 
 int blkpr_fence_status(const struct blkpr_fence *fence, const struct blkpr_target targets[],
 	unsigned count, struct blkpr_verdict verdicts[])
 {
-	struct work work = { fence, targets, work_status };
+	struct blkpr_work work = work_of(fence, work_status);
 
-	return run_all(&work, count, fence->deadline, verdicts);
+	return blkpr_work_run(&work, targets, count, verdicts);
 }
 
 int blkpr_fence_monitor(const struct blkpr_fence *fence, const struct blkpr_target targets[],
 	unsigned count, struct blkpr_verdict verdicts[])
 {
-	struct work work = { fence, targets, work_monitor };
+	struct blkpr_work work = work_of(fence, work_monitor);
 
-	return run_all(&work, count, fence->deadline, verdicts);
-}
-
-/* --- off on many devices: the arbiter ------------------------------------------------------------- */
-
-#define ARBITER_PAUSE_MS 100
-
-/*
- * Lets the worker decide on device INDEX. While the device cannot be asked this takes until UNTIL: a side
- * of a split cluster that cannot reach the arbiter gives the one that can the time to win (S3).
- */
-static int arbitrate(struct work *work, unsigned index, int64_t until, struct blkpr_verdict *verdict)
-{
-	struct work one = *work;
-	int rc;
-
-	one.targets = &work->targets[index];
-	for (;;) {
-		rc = run_all(&one, 1, until, verdict);
-		if (!rc && !blkpr_result_unreachable(verdict->result))
-			return rc;
-		blkpr_clock_pause(ARBITER_PAUSE_MS, until);
-		if (blkpr_clock_ms() >= until)
-			return rc; /* with the last verdict, not with one of a worker that had no time */
-	}
-}
-
-/*
- * Whether DEVICE decides nothing, so that the next one has to: it cannot be asked, or nobody is registered
- * there. The latter is a disk that has just been added; whoever lost a race finds the winner registered.
- */
-static bool abstains(const struct blkpr_verdict *verdict)
-{
-	return blkpr_result_unreachable(verdict->result) ||
-	       (verdict->result == BLKPR_EVICTED && !verdict->registrations);
-}
-
-/*
- * Finds the device that decides the race: the first one that does not abstain. Each candidate but the last
- * has half of the time that is left.
- */
-static int find_arbiter(struct work *work, unsigned count, struct blkpr_verdict verdicts[], unsigned *arbiter)
-{
-	for (unsigned i = 0; i < count; i++) {
-		int64_t left = work->fence->deadline - blkpr_clock_ms();
-		int64_t until = work->fence->deadline - (i + 1 < count ? left / 2 : 0);
-		int rc = arbitrate(work, i, until, &verdicts[i]);
-
-		if (rc)
-			return rc;
-		if (verdicts[i].won)
-			*arbiter = i;
-		if (verdicts[i].won || !abstains(&verdicts[i]))
-			return 0;
-	}
-	return 0;
-}
-
-/* The race is decided: every device but the arbiter, in parallel. */
-static int fence_others(struct work *work, unsigned count, unsigned arbiter, struct blkpr_verdict verdicts[])
-{
-	struct blkpr_target *targets = calloc(count, sizeof(*targets));
-	struct blkpr_verdict *others = calloc(count, sizeof(*others));
-	struct work rest = *work;
-	unsigned n = 0;
-	int rc = -ENOMEM;
-
-	if (targets && others) {
-		for (unsigned i = 0; i < count; i++)
-			if (i != arbiter)
-				targets[n++] = work->targets[i];
-		rest.targets = targets;
-		rc = run_all(&rest, n, work->fence->deadline, others);
-		for (unsigned i = 0; i < n; i++)
-			verdicts[i + (i >= arbiter)] = others[i];
-	}
-	free(targets);
-	free(others);
-	return rc;
+	return blkpr_work_run(&work, targets, count, verdicts);
 }
 
 static bool all_ok(const struct blkpr_verdict verdicts[], unsigned count)
@@ -526,13 +413,12 @@ static bool all_ok(const struct blkpr_verdict verdicts[], unsigned count)
 }
 
 /* The arbiter's proof is older than the others', which may have taken long: it is read once more (S4). */
-static int prove_arbiter(struct work *work, struct blkpr_verdict *verdict, unsigned index)
+static int prove_arbiter(const struct blkpr_fence *fence, const struct blkpr_target *target,
+	struct blkpr_verdict *verdict)
 {
-	struct work proof = { work->fence, &work->targets[index], work_status };
 	struct blkpr_verdict again;
-	int rc;
+	int rc = blkpr_fence_status(fence, target, 1, &again);
 
-	rc = run_all(&proof, 1, work->fence->deadline, &again);
 	if (!rc && again.result != BLKPR_OK)
 		verdict->result = again.result;
 	return rc;
@@ -541,19 +427,10 @@ static int prove_arbiter(struct work *work, struct blkpr_verdict *verdict, unsig
 int blkpr_fence_off(const struct blkpr_fence *fence, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[], unsigned *arbiter)
 {
-	struct work work = { fence, targets, work_off };
-	int rc;
+	struct blkpr_work work = work_of(fence, work_off);
+	int rc = blkpr_work_race(&work, targets, count, verdicts, arbiter);
 
-	*arbiter = count;
-	if (!count)
-		return -EINVAL; /* nothing asked, nothing proven */
-	for (unsigned i = 0; i < count; i++)
-		verdicts[i] = (struct blkpr_verdict){ .result = BLKPR_UNTOUCHED };
-	rc = find_arbiter(&work, count, verdicts, arbiter);
-	if (rc || *arbiter == count || count == 1)
+	if (rc || count == 1 || !all_ok(verdicts, count))
 		return rc;
-	rc = fence_others(&work, count, *arbiter, verdicts);
-	if (rc || !all_ok(verdicts, count))
-		return rc;
-	return prove_arbiter(&work, &verdicts[*arbiter], *arbiter);
+	return prove_arbiter(fence, &targets[*arbiter], &verdicts[*arbiter]);
 }

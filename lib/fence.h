@@ -3,8 +3,7 @@
 #ifndef BLKPR_FENCE_H
 #define BLKPR_FENCE_H
 
-#include "lib/disk.h"
-#include "lib/verdict.h"
+#include "lib/work.h"
 
 /* What off and status make of registered keys that belong to no cluster node (S4). */
 enum blkpr_unknown {
@@ -22,12 +21,6 @@ struct blkpr_fence {
 	enum blkpr_unknown unknown;
 	unsigned parallel;       /* devices at a time */
 	int64_t deadline;        /* blkpr_clock_ms(): every function below returns by then */
-};
-
-/* One device to work on, and the key that this node has there. */
-struct blkpr_target {
-	const struct blkpr_device *device;
-	uint64_t own;
 };
 
 /*

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One protocol on many devices, a worker process each: all at once, or the others after an arbiter has decided. */
+#ifndef BLKPR_WORK_H
+#define BLKPR_WORK_H
+
+#include "lib/disk.h"
+#include "lib/verdict.h"
+
+/* One device to work on, and the key that this node has there. */
+struct blkpr_target {
+	const struct blkpr_device *device;
+	uint64_t own;
+};
+
+/* Runs in a worker process on an open disk; leaves its result in VERDICT. */
+typedef void blkpr_protocol(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict);
+
+struct blkpr_work {
+	blkpr_protocol *protocol;
+	const void *context; /* of PROTOCOL, inherited by the workers */
+	unsigned parallel;   /* devices at a time */
+	int64_t deadline;    /* blkpr_clock_ms(): both functions return by then */
+};
+
+/*
+ * Both fill VERDICTS[COUNT], in the order of TARGETS[]. They return 0, or -errno if no worker could be run (the
+ * verdicts of the devices that it concerns are failures then too), -EINVAL if COUNT is 0.
+ */
+
+int blkpr_work_run(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[]);
+
+/*
+ * The first device of TARGETS[], which are in the order of identity that blkpr_list_settle() makes, is the
+ * arbiter: only if the protocol leaves verdict.won there are the others touched. A device that cannot be asked,
+ * or where nobody is registered, passes this on to the next one. *ARBITER is the index of the device that
+ * decided, COUNT if none did for this node; what was not touched has the verdict BLKPR_UNTOUCHED.
+ */
+int blkpr_work_race(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[], unsigned *arbiter);
+
+#endif
