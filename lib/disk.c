@@ -100,19 +100,42 @@ static enum blkpr_result settle_conflict(struct blkpr_block_disk *block, enum bl
 	return result;
 }
 
-static enum blkpr_result register_nexus(
-	const struct blkpr_disk *disk, const struct blkpr_port *port, uint64_t old_key, uint64_t new_key)
+/* A command that every nexus of this node has to send for itself. */
+struct order {
+	enum blkpr_result (*send)(const struct blkpr_port *port, const struct order *order);
+	uint64_t old_key, new_key;
+	enum pr_type type;
+};
+
+static enum blkpr_result send_register(const struct blkpr_port *port, const struct order *order)
+{
+	return blkpr_command_register(port, order->old_key, order->new_key, true);
+}
+
+static enum blkpr_result send_release(const struct blkpr_port *port, const struct order *order)
+{
+	return blkpr_command_release(port, order->old_key, order->type);
+}
+
+static enum blkpr_result send_unregister(const struct blkpr_port *port, const struct order *order)
+{
+	return blkpr_command_unregister(port, order->old_key);
+}
+
+static enum blkpr_result send_by_nexus(
+	const struct blkpr_disk *disk, const struct blkpr_port *port, const struct order *order)
 {
 	struct patience patience = { 0 };
 	enum blkpr_result result;
 
 	do
-		result = blkpr_command_register(port, old_key, new_key, true);
+		result = order->send(port, order);
 	while (again(&patience, &result, disk));
 	return result;
 }
 
-static enum blkpr_result block_register(struct blkpr_disk *disk, uint64_t old_key, uint64_t new_key)
+/* BLKPR_OK if one of them did it. */
+static enum blkpr_result send_by_all(struct blkpr_disk *disk, const struct order *order)
 {
 	const struct blkpr_device *device = block_of(disk)->device;
 	struct blkpr_port port = block_of(disk)->port;
@@ -120,13 +143,13 @@ static enum blkpr_result block_register(struct blkpr_disk *disk, uint64_t old_ke
 	bool done = false;
 
 	if (!device->multipath)
-		return register_nexus(disk, &port, old_key, new_key);
+		return send_by_nexus(disk, &port, order);
 	for (unsigned i = 0; i < device->npaths; i++) {
 		enum blkpr_result result;
 
 		port.fd = blkpr_device_open_path(device, i);
 		result = port.fd < 0 ? blkpr_result_from_errno(-port.fd)
-				     : register_nexus(disk, &port, old_key, new_key);
+				     : send_by_nexus(disk, &port, order);
 		if (port.fd >= 0)
 			close(port.fd);
 		if (result == BLKPR_OK)
@@ -135,6 +158,27 @@ static enum blkpr_result block_register(struct blkpr_disk *disk, uint64_t old_ke
 			worst = result;
 	}
 	return done ? BLKPR_OK : worst;
+}
+
+static enum blkpr_result block_register(struct blkpr_disk *disk, uint64_t old_key, uint64_t new_key)
+{
+	struct order order = { .send = send_register, .old_key = old_key, .new_key = new_key };
+
+	return send_by_all(disk, &order);
+}
+
+static enum blkpr_result block_release(struct blkpr_disk *disk, uint64_t own, enum pr_type type)
+{
+	struct order order = { .send = send_release, .old_key = own, .type = type };
+
+	return send_by_all(disk, &order);
+}
+
+static enum blkpr_result block_unregister(struct blkpr_disk *disk, uint64_t own)
+{
+	struct order order = { .send = send_unregister, .old_key = own };
+
+	return send_by_all(disk, &order);
 }
 
 static enum blkpr_result block_reserve(struct blkpr_disk *disk, uint64_t own, enum pr_type type)
@@ -242,6 +286,8 @@ static const struct blkpr_disk_ops block_ops = {
 	.register_key = block_register,
 	.reserve = block_reserve,
 	.preempt_abort = block_preempt_abort,
+	.release = block_release,
+	.unregister = block_unregister,
 	.drain = block_drain,
 	.initiators = block_initiators,
 	.capabilities = block_capabilities,

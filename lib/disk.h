@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How the protocols see a disk: four calls, each settled (repeated while that makes sense) before it returns. */
+/* How the protocols see a disk: a few calls, each settled (repeated while that makes sense) before it returns. */
 #ifndef BLKPR_DISK_H
 #define BLKPR_DISK_H
 
@@ -19,6 +19,8 @@ struct blkpr_disk_ops {
 	enum blkpr_result (*reserve)(struct blkpr_disk *disk, uint64_t own, enum pr_type type);
 	enum blkpr_result (*preempt_abort)(
 		struct blkpr_disk *disk, uint64_t own, uint64_t victim, enum pr_type type);
+	enum blkpr_result (*release)(struct blkpr_disk *disk, uint64_t own, enum pr_type type);
+	enum blkpr_result (*unregister)(struct blkpr_disk *disk, uint64_t own);
 	/* Ends every command in flight, of all initiators (LUN RESET); BLKPR_UNSUPPORTED if it was refused at once. */
 	enum blkpr_result (*drain)(struct blkpr_disk *disk);
 	/* How many initiators are registered with KEY; BLKPR_UNSUPPORTED: that cannot be told. */
@@ -47,8 +49,9 @@ struct blkpr_block_disk {
  * comes back at once. register_key always ignores an existing key.
  *
  * A multipath map is worked on by its paths: REGISTER goes to each one, and succeeds if it does on one (sent to
- * the map, it would unregister the good paths when one is bad, KERNEL.md trap 4). Everything else goes to one
- * path, and to the next one if that fails.
+ * the map, it would unregister the good paths when one is bad, KERNEL.md trap 4). So do RELEASE, which only the path
+ * that reserved can do, and the end of a registration, each of which is one path's. Everything else goes to one path,
+ * and to the next one if that fails.
  */
 enum blkpr_result blkpr_disk_open(
 	struct blkpr_block_disk *block, const struct blkpr_device *device, int64_t deadline);

@@ -234,13 +234,16 @@ static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, stru
 	struct blkpr_verdict *verdict)
 {
 	enum blkpr_result result = BLKPR_UNSETTLED;
+	unsigned most = MOST_ROUNDS;
 	struct view view = { 0 };
 
-	for (unsigned round = 0; round < MOST_ROUNDS + verdict->registrations; round++) {
+	for (unsigned round = 0; round < most; round++) {
 		verdict->won = false;
 		result = look(fence, own, disk, &view, verdict);
 		if (result != BLKPR_OK)
 			return result;
+		if (most < MOST_ROUNDS + verdict->registrations) /* each key may take a round */
+			most = MOST_ROUNDS + verdict->registrations;
 		verdict->victim_seen |= view.victim;
 		if (!view.own)
 			return BLKPR_EVICTED;

@@ -36,6 +36,8 @@ static const struct text texts[BLKPR_RESULT_COUNT] = {
 	[BLKPR_FEWER_PATHS] = { "fewer-paths", "this node's key is registered on fewer paths than there are" },
 	[BLKPR_NOT_CAPABLE] = { "not-capable", "the device cannot do this reservation type" },
 	[BLKPR_SHARED_KEY] = { "shared-key", "another initiator is registered with this node's key" },
+	[BLKPR_TAKEN] = { "taken", "another key holds the reservation" },
+	[BLKPR_STRANGERS] = { "strangers", "other keys are registered" },
 	[BLKPR_UNDRAINED] = { "undrained", "commands in flight could not be ended" },
 	[BLKPR_UNTOUCHED] = { "untouched", "not tried" },
 };

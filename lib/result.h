@@ -38,6 +38,8 @@ enum blkpr_result {
 	BLKPR_FEWER_PATHS,   /* registered on fewer paths than the device has */
 	BLKPR_NOT_CAPABLE,   /* the device says that it cannot do the reservation type */
 	BLKPR_SHARED_KEY,    /* another initiator is registered with this node's key */
+	BLKPR_TAKEN,         /* another key holds the reservation */
+	BLKPR_STRANGERS,     /* other keys are registered, and can write */
 	BLKPR_UNDRAINED,     /* commands in flight could not be ended */
 	BLKPR_UNTOUCHED,     /* not tried, since the arbiter decided against this node */
 	BLKPR_RESULT_COUNT

@@ -16,6 +16,8 @@ enum blkpr_step {
 	BLKPR_STEP_REGISTER,
 	BLKPR_STEP_RESERVE,
 	BLKPR_STEP_PREEMPT,
+	BLKPR_STEP_RELEASE,
+	BLKPR_STEP_UNREGISTER,
 	BLKPR_STEP_DRAIN,
 	BLKPR_STEP_INITIATORS,
 	BLKPR_STEP_CAPABILITIES,
@@ -31,13 +33,14 @@ struct blkpr_verdict {
 	enum blkpr_step step;     /* the last one begun */
 	bool won;                 /* read: own key registered, victim's not, reservation not foreign */
 	bool victim_seen;         /* the victim's key was registered when we came */
+	bool kept;                /* own was registered when we came */
 	bool drained;             /* a LUN RESET has ended what was in flight */
 	uint32_t drained_at;      /* at this PR generation */
 	bool undrainable;         /* it was refused at once: the driver or the device has none */
 	bool restored;            /* the reservation was missing and has been made */
 	bool capable;             /* the device confirmed that it can do the type */
 	unsigned evicted;         /* keys removed */
-	uint64_t offender;        /* the first unknown key */
+	uint64_t offender;        /* the first unknown key; for lib/hold the first that is not own, a holder's before all */
 	uint32_t generation_before, generation_after;
 	unsigned type;            /* enum pr_type held at the last read, 0: none */
 	uint64_t holder;

@@ -10,6 +10,7 @@
 struct blkpr_target {
 	const struct blkpr_device *device;
 	uint64_t own;
+	bool keep; /* blkpr_hold_leave(): the registration was there before, and stays */
 };
 
 /* Runs in a worker process on an open disk; leaves its result in VERDICT. */

@@ -172,6 +172,18 @@ enum blkpr_result model_preempt_abort(
 	return BLKPR_OK;
 }
 
+enum blkpr_result model_release(struct model *model, unsigned nexus, uint64_t own, unsigned type)
+{
+	if (!model->nexus[nexus].registered || model->nexus[nexus].key != own)
+		return BLKPR_CONFLICT;
+	if (!model->type || !holds(model, nexus))
+		return BLKPR_OK;
+	if (model->type != type)
+		return BLKPR_INVALID;
+	model_set_reservation(model, 0, MODEL_NOBODY);
+	return BLKPR_OK;
+}
+
 enum blkpr_result model_drain(struct model *model)
 {
 	if (model->kind == BLKPR_NVME)
@@ -299,11 +311,43 @@ static enum blkpr_result op_capabilities(struct blkpr_disk *disk, struct blkpr_c
 	return model->capabilities_result;
 }
 
+/* A registrant that does not hold releases nothing, and is told that all is well (SPC-4 5.12.11.2.3). */
+static enum blkpr_result op_release(struct blkpr_disk *disk, uint64_t own, enum pr_type type)
+{
+	struct model_disk *node = model_disk_of(disk);
+	enum blkpr_result result = BLKPR_OK;
+
+	if (enter(node->model, 'L', &result))
+		return result;
+	for (unsigned i = 0; i < node->paths && result == BLKPR_OK; i++)
+		result = model_release(node->model, node->first + i, own, type);
+	return result;
+}
+
+static enum blkpr_result op_unregister(struct blkpr_disk *disk, uint64_t own)
+{
+	struct model_disk *node = model_disk_of(disk);
+	enum blkpr_result result = BLKPR_OK;
+
+	if (enter(node->model, 'U', &result))
+		return result;
+	for (unsigned i = 0; i < node->paths; i++) {
+		const struct model_nexus *nexus = &node->model->nexus[node->first + i];
+
+		if (!nexus->registered || nexus->key != own)
+			return BLKPR_CONFLICT;
+		model_unregister(node->model, node->first + i);
+	}
+	return BLKPR_OK;
+}
+
 const struct blkpr_disk_ops model_ops = {
 	.read = op_read,
 	.register_key = op_register,
 	.reserve = op_reserve,
 	.preempt_abort = op_preempt_abort,
+	.release = op_release,
+	.unregister = op_unregister,
 	.drain = op_drain,
 	.initiators = op_initiators,
 	.capabilities = op_capabilities,

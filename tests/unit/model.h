@@ -39,7 +39,7 @@ struct model {
 	enum blkpr_result initiators_result;
 	/*
 	 * What came in, one letter each: R read, G register, S reserve, P preempt and abort, D drain,
-	 * I initiators, C capabilities.
+	 * L release, U unregister, I initiators, C capabilities.
 	 */
 	char trace[MODEL_TRACE];
 	unsigned ops;
@@ -79,6 +79,7 @@ enum blkpr_result model_register(struct model *model, unsigned nexus, uint64_t o
 enum blkpr_result model_reserve(struct model *model, unsigned nexus, uint64_t own, unsigned type);
 enum blkpr_result model_preempt_abort(
 	struct model *model, unsigned nexus, uint64_t own, uint64_t victim, unsigned type);
+enum blkpr_result model_release(struct model *model, unsigned nexus, uint64_t own, unsigned type);
 enum blkpr_result model_drain(struct model *model);
 enum blkpr_result model_initiators(const struct model *model, uint64_t key, unsigned *initiators);
 

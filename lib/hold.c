@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The resource agent's protocols: look, act on what is seen, look again; success is only concluded from a look.
+#include "lib/hold.h"
+
+#include "lib/fence.h"
+
+/* Every round makes progress, unless somebody else keeps changing the disk or the device refuses for good. */
+#define MOST_ROUNDS 6
+
+/* --- reading -------------------------------------------------------------------------------------- */
+
+static bool for_all_registrants(unsigned type)
+{
+	return type == PR_WRITE_EXCLUSIVE_ALL_REGS || type == PR_EXCLUSIVE_ACCESS_ALL_REGS;
+}
+
+static bool for_registrants(unsigned type)
+{
+	return type >= PR_WRITE_EXCLUSIVE_REG_ONLY;
+}
+
+/* Whether a reservation of type HELD does the work of TYPE. */
+static bool serves(enum pr_type type, unsigned held)
+{
+	return type == held || blkpr_fence_type_serves(type, held);
+}
+
+struct view {
+	bool own;
+	bool holds;        /* own holds the reservation, of whatever type */
+	unsigned type;     /* of the reservation, 0: none */
+	uint64_t stranger; /* the first other key: the holder's, if another one holds */
+	bool strangers;    /* NVMe may have one with key 0 (KERNEL.md trap 2), which cannot be evicted */
+};
+
+static enum blkpr_result look(uint64_t own, struct blkpr_disk *disk, struct view *view,
+	struct blkpr_verdict *verdict)
+{
+	struct blkpr_report report;
+	enum blkpr_result result;
+	bool first = !verdict->step || verdict->step == BLKPR_STEP_OPEN;
+
+	*view = (struct view){ 0 };
+	verdict->step = BLKPR_STEP_READ;
+	verdict->won = false;
+	result = disk->ops->read(disk, &report);
+	if (result != BLKPR_OK)
+		return result;
+	blkpr_verdict_observe(verdict, &report, own);
+	if (first)
+		verdict->generation_before = report.generation;
+	view->own = blkpr_report_count(&report, own);
+	view->type = report.type;
+	view->holds = view->own && report.type && (for_all_registrants(report.type) || report.holder == own);
+	if (report.type && report.holder != own)
+		view->stranger = report.holder;
+	for (unsigned i = 0; i < report.nkeys; i++) {
+		if (report.keys[i] == own)
+			continue;
+		view->strangers = true;
+		if (!view->stranger)
+			view->stranger = report.keys[i];
+	}
+	if (first)
+		verdict->kept = view->own;
+	verdict->offender = view->stranger;
+	blkpr_report_clear(&report);
+	return BLKPR_OK;
+}
+
+static bool held_by_another(const struct view *view)
+{
+	return view->type && !view->holds;
+}
+
+/* --- acting: each returns BLKPR_OK or BLKPR_CONFLICT if it is worth looking again ------------------- */
+
+static enum blkpr_result register_own(uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	enum blkpr_result result;
+
+	verdict->step = BLKPR_STEP_REGISTER;
+	result = disk->ops->register_key(disk, 0, own);
+	if (result == BLKPR_CONFLICT)
+		result = disk->ops->register_key(disk, own, own); /* NVMe, KERNEL.md trap 3 */
+	return result;
+}
+
+static enum blkpr_result reserve(enum pr_type type, uint64_t own, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	verdict->step = BLKPR_STEP_RESERVE;
+	verdict->drained = false; /* what anybody sent while it was open is in flight, too */
+	return disk->ops->reserve(disk, own, type);
+}
+
+static enum blkpr_result release(uint64_t own, const struct view *view, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	verdict->step = BLKPR_STEP_RELEASE;
+	return disk->ops->release(disk, own, view->type);
+}
+
+/* If the stranger holds the reservation, it passes to us at once, with our type; else its type stays. */
+static enum blkpr_result evict(enum pr_type type, uint64_t own, const struct view *view,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	enum blkpr_result result;
+
+	verdict->step = BLKPR_STEP_PREEMPT;
+	result = disk->ops->preempt_abort(disk, own, view->stranger, view->holds ? view->type : type);
+	if (result == BLKPR_OK) {
+		verdict->evicted++;
+		verdict->drained = false;
+	}
+	return result;
+}
+
+/* As for off (S1): whoever wrote before has nothing in flight any more. */
+static enum blkpr_result drain(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	enum blkpr_result result;
+
+	verdict->step = BLKPR_STEP_DRAIN;
+	result = disk->ops->drain(disk);
+	verdict->undrainable = result == BLKPR_UNSUPPORTED;
+	verdict->drained = result == BLKPR_OK;
+	return verdict->undrainable ? BLKPR_OK : result;
+}
+
+/*
+ * Repeats STEP, which looks and does one thing, until it says that nothing is left to do. Waits are the disk's: a
+ * device that is BUSY answers so again until the deadline.
+ */
+struct errand {
+	const struct blkpr_hold *hold;
+	const struct blkpr_target *target;
+	struct blkpr_disk *disk;
+	struct blkpr_verdict *verdict;
+	struct view view;
+};
+
+static enum blkpr_result repeat(struct errand *errand, enum blkpr_result (*step)(struct errand *errand, bool *done))
+{
+	enum blkpr_result result = BLKPR_UNSETTLED;
+	unsigned most = MOST_ROUNDS;
+	bool done = false;
+
+	for (unsigned round = 0; round < most; round++) {
+		result = look(errand->target->own, errand->disk, &errand->view, errand->verdict);
+		if (result != BLKPR_OK)
+			return result;
+		if (most < MOST_ROUNDS + errand->verdict->registrations) /* each key may take a round */
+			most = MOST_ROUNDS + errand->verdict->registrations;
+		result = step(errand, &done);
+		if (done || (result != BLKPR_OK && result != BLKPR_CONFLICT))
+			return result;
+	}
+	return result == BLKPR_CONFLICT ? BLKPR_CONFLICT : BLKPR_UNSETTLED;
+}
+
+static enum blkpr_result finish(bool *done, enum blkpr_result result)
+{
+	*done = true;
+	return result;
+}
+
+/* --- take, promote -------------------------------------------------------------------------------- */
+
+/* Own is registered, and nobody is in the way any more. */
+static enum blkpr_result hold_step(struct errand *errand, bool *done)
+{
+	const struct view *view = &errand->view;
+	uint64_t own = errand->target->own;
+
+	if (!view->type)
+		return reserve(errand->hold->type, own, errand->disk, errand->verdict);
+	if (!serves(errand->hold->type, view->type))
+		return release(own, view, errand->disk, errand->verdict); /* ours, of another type */
+	errand->verdict->won = true;
+	if (!errand->verdict->drained && !errand->verdict->undrainable)
+		return drain(errand->disk, errand->verdict);
+	return finish(done, BLKPR_OK);
+}
+
+/*
+ * A reservation that is missing is made before others are evicted, so that what the device takes from them
+ * meanwhile stays little; the drain at the end is for that, too.
+ */
+static enum blkpr_result take_step(struct errand *errand, bool *done)
+{
+	const struct view *view = &errand->view;
+	uint64_t own = errand->target->own;
+
+	if (!view->own)
+		return finish(done, BLKPR_EVICTED); /* by somebody, since we registered: theirs is the newer decision */
+	if (view->strangers && !errand->hold->evict)
+		return finish(done, BLKPR_STRANGERS);
+	if (view->strangers && !view->stranger)
+		return finish(done, BLKPR_STRANGERS); /* key 0: nothing can evict it */
+	if (view->strangers && view->type)
+		return evict(errand->hold->type, own, view, errand->disk, errand->verdict);
+	return view->strangers ? reserve(errand->hold->type, own, errand->disk, errand->verdict)
+			       : hold_step(errand, done);
+}
+
+void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
+
+	verdict->result = look(target->own, disk, &errand.view, verdict);
+	if (verdict->result != BLKPR_OK)
+		return;
+	if (errand.view.strangers && !errand.hold->evict) {
+		verdict->result = held_by_another(&errand.view) ? BLKPR_TAKEN : BLKPR_STRANGERS;
+		return; /* before anything is changed */
+	}
+	verdict->result = register_own(target->own, disk, verdict);
+	if (verdict->result == BLKPR_OK)
+		verdict->result = repeat(&errand, take_step);
+}
+
+static enum blkpr_result promote_step(struct errand *errand, bool *done)
+{
+	const struct view *view = &errand->view;
+
+	if (!view->own)
+		return finish(done, BLKPR_EVICTED);
+	if (held_by_another(view))
+		return evict(errand->hold->type, errand->target->own, view, errand->disk, errand->verdict);
+	return hold_step(errand, done);
+}
+
+void blkpr_hold_promote_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
+
+	verdict->result = repeat(&errand, promote_step);
+}
+
+/* --- join, demote, leave -------------------------------------------------------------------------- */
+
+/* REGISTER comes even if the key is there already: that may be a dead nexus's (fence-agents issue 517). */
+void blkpr_hold_join_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	struct view view;
+
+	(void)context;
+	verdict->result = look(target->own, disk, &view, verdict);
+	if (verdict->result == BLKPR_OK)
+		verdict->result = register_own(target->own, disk, verdict);
+	if (verdict->result == BLKPR_OK)
+		verdict->result = look(target->own, disk, &view, verdict);
+	if (verdict->result == BLKPR_OK && !view.own)
+		verdict->result = BLKPR_EVICTED;
+}
+
+static enum blkpr_result demote_step(struct errand *errand, bool *done)
+{
+	if (!errand->view.holds)
+		return finish(done, BLKPR_OK);
+	return release(errand->target->own, &errand->view, errand->disk, errand->verdict);
+}
+
+void blkpr_hold_demote_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
+
+	verdict->result = repeat(&errand, demote_step);
+}
+
+static enum blkpr_result leave_step(struct errand *errand, bool *done)
+{
+	const struct view *view = &errand->view;
+
+	/* what all registrants hold goes with the last registration; to release it would take it from the others */
+	if (view->holds && !(for_all_registrants(view->type) && view->strangers))
+		return release(errand->target->own, view, errand->disk, errand->verdict);
+	if (!view->own || errand->target->keep)
+		return finish(done, BLKPR_OK);
+	errand->verdict->step = BLKPR_STEP_UNREGISTER;
+	return errand->disk->ops->unregister(errand->disk, errand->target->own);
+}
+
+void blkpr_hold_leave_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
+
+	verdict->result = repeat(&errand, leave_step);
+}
+
+/* --- watch ---------------------------------------------------------------------------------------- */
+
+static enum blkpr_result watch(const struct blkpr_hold *hold, const struct view *view)
+{
+	if (!view->own)
+		return BLKPR_EVICTED;
+	if (!view->type)
+		return BLKPR_UNRESERVED;
+	if (hold->managed)
+		return serves(hold->type, view->type) ? BLKPR_OK : BLKPR_FOREIGN_TYPE;
+	if (held_by_another(view))
+		return BLKPR_TAKEN;
+	if (!serves(hold->type, view->type))
+		return BLKPR_FOREIGN_TYPE;
+	return view->strangers && !hold->shared && for_registrants(view->type) ? BLKPR_STRANGERS : BLKPR_OK;
+}
+
+void blkpr_hold_watch_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	struct view view;
+
+	verdict->result = look(target->own, disk, &view, verdict);
+	if (verdict->result == BLKPR_OK)
+		verdict->result = watch(context, &view);
+}
+
+/* --- many devices --------------------------------------------------------------------------------- */
+
+static struct blkpr_work work_of(const struct blkpr_hold *hold, blkpr_protocol *protocol)
+{
+	return (struct blkpr_work){ protocol, hold, hold->parallel, hold->deadline };
+}
+
+int blkpr_hold_take(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[], unsigned *arbiter)
+{
+	struct blkpr_work work = work_of(hold, blkpr_hold_take_disk);
+
+	return blkpr_work_race(&work, targets, count, verdicts, arbiter);
+}
+
+int blkpr_hold_join(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[])
+{
+	struct blkpr_work work = work_of(hold, blkpr_hold_join_disk);
+
+	return blkpr_work_run(&work, targets, count, verdicts);
+}
+
+int blkpr_hold_promote(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[], unsigned *arbiter)
+{
+	struct blkpr_work work = work_of(hold, blkpr_hold_promote_disk);
+
+	return blkpr_work_race(&work, targets, count, verdicts, arbiter);
+}
+
+int blkpr_hold_demote(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[])
+{
+	struct blkpr_work work = work_of(hold, blkpr_hold_demote_disk);
+
+	return blkpr_work_run(&work, targets, count, verdicts);
+}
+
+int blkpr_hold_leave(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[])
+{
+	struct blkpr_work work = work_of(hold, blkpr_hold_leave_disk);
+
+	return blkpr_work_run(&work, targets, count, verdicts);
+}
+
+int blkpr_hold_watch(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[])
+{
+	struct blkpr_work work = work_of(hold, blkpr_hold_watch_disk);
+
+	return blkpr_work_run(&work, targets, count, verdicts);
+}

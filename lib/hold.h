@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Holding the reservation of a service's disks: the protocols of the resource agent.
+ *
+ * Alone (a primitive): take, watch, leave. Shared (a promotable clone; every instance is registered, the promoted
+ * one holds): join, promote, demote, watch, leave. On disks that a fence agent manages nothing but watch is used:
+ * the registrations and the reservation are the fence agent's.
+ */
+#ifndef BLKPR_HOLD_H
+#define BLKPR_HOLD_H
+
+#include "lib/work.h"
+
+/* What to do, the same for all devices. */
+struct blkpr_hold {
+	enum pr_type type; /* any of the six; an exclusive one works with one path only */
+	bool evict;        /* take: other registrants are evicted; else they are a failure, and nothing is changed */
+	bool shared;       /* watch: other registrants are no strangers */
+	bool managed;      /* watch: any registrant may hold */
+	unsigned parallel; /* devices at a time */
+	int64_t deadline;  /* blkpr_clock_ms(): every function below returns by then */
+};
+
+/*
+ * On all of TARGETS[], in the order of identity that blkpr_list_settle() makes. Each fills VERDICTS[COUNT]; what a
+ * device came to is its verdict's result, BLKPR_OK only after a fresh read that proves it. 0, or -errno if no worker
+ * could be run.
+ */
+
+/*
+ * Registers own, evicts every other key (commands in flight included), reserves. The first device is the arbiter,
+ * as for blkpr_fence_off(): of two nodes that take at once, the same one gets all devices. Whoever finds its key
+ * gone on the way has lost (BLKPR_EVICTED). verdict.kept: own was registered before.
+ */
+int blkpr_hold_take(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[], unsigned *arbiter);
+
+/* Registers own, and nothing else. */
+int blkpr_hold_join(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[]);
+
+/* Takes the reservation, from whoever holds it: only a holder is evicted. Never registers. An arbiter as for take. */
+int blkpr_hold_promote(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[], unsigned *arbiter);
+
+/* Gives the reservation back and stays registered. BLKPR_OK also where another one holds it, or own is gone. */
+int blkpr_hold_demote(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[]);
+
+/*
+ * Gives back the reservation, if own holds it, and the registration, unless target.keep. Nobody else's is touched.
+ * BLKPR_OK: own does not hold, and is not registered (or is kept).
+ */
+int blkpr_hold_leave(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[]);
+
+/*
+ * BLKPR_OK: own is registered and holds, by the type, and no stranger can write. BLKPR_EVICTED: own is not
+ * registered. BLKPR_UNRESERVED, BLKPR_TAKEN: nobody, another one holds. Writes nothing.
+ */
+int blkpr_hold_watch(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[]);
+
+/* The same on one disk, in the caller's process. */
+blkpr_protocol blkpr_hold_take_disk, blkpr_hold_join_disk, blkpr_hold_promote_disk, blkpr_hold_demote_disk,
+	blkpr_hold_leave_disk, blkpr_hold_watch_disk;
+
+#endif

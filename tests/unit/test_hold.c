@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The resource agent's protocols on the model disk.
+#include <string.h>
+
+#include "lib/hold.h"
+#include "tests/unit/model.h"
+#include "tests/unit/unit.h"
+
+#define OWN 0xa
+#define OTHER 0xb
+#define THIRD 0xc
+#define TYPE PR_WRITE_EXCLUSIVE_REG_ONLY
+
+static const enum pr_type types[] = { PR_WRITE_EXCLUSIVE, PR_EXCLUSIVE_ACCESS, PR_WRITE_EXCLUSIVE_REG_ONLY,
+	PR_EXCLUSIVE_ACCESS_REG_ONLY, PR_WRITE_EXCLUSIVE_ALL_REGS, PR_EXCLUSIVE_ACCESS_ALL_REGS };
+
+static const struct blkpr_hold alone = { .type = TYPE, .evict = true };
+static const struct blkpr_hold polite = { .type = TYPE };
+static const struct blkpr_hold shared = { .type = PR_WRITE_EXCLUSIVE, .shared = true };
+static const struct blkpr_hold managed = { .type = TYPE, .managed = true };
+
+static struct model model;
+static struct blkpr_verdict verdict;
+
+static enum blkpr_result run_as(blkpr_protocol *protocol, const struct blkpr_hold *hold, unsigned nexus, uint64_t key,
+	bool keep)
+{
+	struct model_disk node = model_connect(&model, nexus, 1);
+	struct blkpr_target target = { .own = key, .keep = keep };
+
+	verdict = (struct blkpr_verdict){ 0 };
+	protocol(hold, &target, &node.disk, &verdict);
+	return verdict.result;
+}
+
+static enum blkpr_result run(blkpr_protocol *protocol, const struct blkpr_hold *hold)
+{
+	return run_as(protocol, hold, 0, OWN, false);
+}
+
+static void fresh(void)
+{
+	model_init(&model, BLKPR_SCSI);
+}
+
+static void check_holds_alone(enum pr_type type)
+{
+	assert_int_equal(model.type, type);
+	assert_true(model_has(&model, OWN));
+	assert_false(model_has(&model, OTHER));
+	assert_false(model_has(&model, THIRD));
+	assert_true(model_may_write(&model, 0));
+	assert_false(model_may_write(&model, 1));
+	for (unsigned i = 1; i < MODEL_NEXUSES; i++)
+		assert_false(model.nexus[i].in_flight);
+}
+
+/* --- take ----------------------------------------------------------------------------------------- */
+
+static void take_of_a_virgin_disk_registers_and_reserves(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+		struct blkpr_hold hold = { .type = types[i], .evict = true };
+
+		fresh();
+		model_write(&model);
+		assert_result(run(blkpr_hold_take_disk, &hold), BLKPR_OK);
+		check_holds_alone(types[i]);
+		assert_true(verdict.won);
+		assert_false(verdict.kept);
+	}
+}
+
+/* Whatever another one holds, and whatever we want: at the end it is ours, and nobody else writes. */
+static void take_gets_the_reservation_from_whoever_holds_it(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(types); i++)
+		for (unsigned j = 0; j < ARRAY_SIZE(types); j++) {
+			struct blkpr_hold hold = { .type = types[i], .evict = true };
+
+			fresh();
+			model_set_key(&model, 1, OTHER);
+			model_set_key(&model, 2, THIRD);
+			model_set_reservation(&model, types[j], 1);
+			model_write(&model);
+			assert_result(run(blkpr_hold_take_disk, &hold), BLKPR_OK);
+			assert_true(model_may_write(&model, 0));
+			assert_false(model_has(&model, OTHER));
+			assert_false(model_has(&model, THIRD));
+			assert_false(model_may_write(&model, 1));
+			for (unsigned k = 1; k < MODEL_NEXUSES; k++)
+				assert_false(model.nexus[k].in_flight);
+			assert_result(run(blkpr_hold_watch_disk, &hold), BLKPR_OK);
+		}
+}
+
+static void take_evicts_registrants_of_an_open_disk(void **state)
+{
+	(void)state;
+	fresh();
+	for (unsigned i = 1; i < MODEL_NEXUSES; i++)
+		model_set_key(&model, i, OTHER + i);
+	model_write(&model);
+	assert_result(run(blkpr_hold_take_disk, &alone), BLKPR_OK);
+	assert_int_equal(verdict.evicted, MODEL_NEXUSES - 1);
+	check_holds_alone(TYPE);
+}
+
+static void take_again_changes_nothing_but_the_registration(void **state)
+{
+	(void)state;
+	fresh();
+	run(blkpr_hold_take_disk, &alone);
+	assert_result(run(blkpr_hold_take_disk, &alone), BLKPR_OK);
+	check_holds_alone(TYPE);
+	assert_true(verdict.kept);
+	assert_int_equal(model_count(&model, 'S'), 1);
+	assert_int_equal(model_count(&model, 'P'), 0);
+}
+
+static void polite_take_changes_nothing_where_others_are(void **state)
+{
+	(void)state;
+	fresh();
+	model_set_key(&model, 1, OTHER);
+	assert_result(run(blkpr_hold_take_disk, &polite), BLKPR_STRANGERS);
+	assert_true(model_only_read(&model));
+	model_set_reservation(&model, TYPE, 1);
+	assert_result(run(blkpr_hold_take_disk, &polite), BLKPR_TAKEN);
+	assert_int_equal(verdict.offender, OTHER);
+	assert_true(model_only_read(&model));
+	model_unregister(&model, 1);
+	assert_result(run(blkpr_hold_take_disk, &polite), BLKPR_OK);
+	check_holds_alone(TYPE);
+}
+
+static bool evict_us_after_register(struct model *m, char op, enum blkpr_result *result)
+{
+	(void)result;
+	if (op == 'R' && model_count(m, 'G') && model_has(m, OWN)) {
+		model_unregister(m, 0);
+		model_set_key(m, 1, OTHER);
+		model_set_reservation(m, TYPE, 1);
+	}
+	return false;
+}
+
+static void take_that_is_evicted_meanwhile_has_lost(void **state)
+{
+	(void)state;
+	fresh();
+	model.before = evict_us_after_register;
+	assert_result(run(blkpr_hold_take_disk, &alone), BLKPR_EVICTED);
+	assert_int_equal(model_count(&model, 'G'), 1);
+	assert_true(model_has(&model, OTHER));
+	assert_false(verdict.won);
+}
+
+/* --- interrupted and interleaved ------------------------------------------------------------------ */
+
+static unsigned stop_at;
+
+static bool answer_nothing(struct model *m, char op, enum blkpr_result *result)
+{
+	(void)op;
+	if (m->ops != stop_at)
+		return false;
+	*result = BLKPR_IO_ERROR;
+	return true;
+}
+
+/* Killed before any of its operations, and repeated. */
+static void take_and_leave_converge_from_anywhere(void **state)
+{
+	enum blkpr_result result;
+
+	(void)state;
+	for (stop_at = 1;; stop_at++) {
+		fresh();
+		model_set_key(&model, 1, OTHER);
+		model_set_reservation(&model, PR_EXCLUSIVE_ACCESS, 1);
+		model_write(&model);
+		model.before = answer_nothing;
+		result = run(blkpr_hold_take_disk, &alone);
+		model.before = NULL;
+		assert_result(run(blkpr_hold_take_disk, &alone), BLKPR_OK);
+		check_holds_alone(TYPE);
+		model.ops = 0;
+		model.before = answer_nothing;
+		result = run(blkpr_hold_leave_disk, &alone) == BLKPR_OK ? result : BLKPR_IO_ERROR;
+		model.before = NULL;
+		assert_result(run(blkpr_hold_leave_disk, &alone), BLKPR_OK);
+		assert_false(model_has(&model, OWN));
+		assert_int_equal(model.type, 0);
+		if (result == BLKPR_OK)
+			break;
+	}
+	assert_true(stop_at > 5);
+}
+
+static enum blkpr_result others_result;
+
+static bool let_other_take(struct model *m, char op, enum blkpr_result *result)
+{
+	struct model_disk node;
+	struct blkpr_target target = { .own = OTHER };
+	struct blkpr_verdict others = { 0 };
+
+	(void)op;
+	(void)result;
+	if (m->ops != stop_at)
+		return false;
+	m->before = NULL;
+	node = model_connect(m, 1, 1);
+	blkpr_hold_take_disk(&alone, &target, &node.disk, &others);
+	others_result = others.result;
+	return false;
+}
+
+/* Another node takes, all of it, between any two operations of ours: one of both holds at the end, and knows. */
+static void of_two_that_take_one_holds(void **state)
+{
+	bool interrupted = true, lost = false, won = false;
+
+	(void)state;
+	for (stop_at = 1; interrupted; stop_at++) {
+		enum blkpr_result result;
+
+		fresh();
+		model.before = let_other_take;
+		others_result = BLKPR_UNTOUCHED;
+		result = run(blkpr_hold_take_disk, &alone);
+		interrupted = others_result != BLKPR_UNTOUCHED;
+		if (!interrupted)
+			break;
+		assert_true(model_has(&model, OWN) != model_has(&model, OTHER));
+		assert_result(others_result, BLKPR_OK);
+		if (result == BLKPR_OK) {
+			assert_true(model_has(&model, OWN)); /* we came after */
+			won = true;
+		} else {
+			assert_result(result, BLKPR_EVICTED);
+			assert_true(model_has(&model, OTHER));
+			lost = true;
+		}
+	}
+	assert_true(won && lost);
+}
+
+/* --- leave ---------------------------------------------------------------------------------------- */
+
+static void leave_gives_all_back(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+		struct blkpr_hold hold = { .type = types[i], .evict = true };
+
+		fresh();
+		run(blkpr_hold_take_disk, &hold);
+		assert_result(run(blkpr_hold_leave_disk, &hold), BLKPR_OK);
+		assert_int_equal(model.type, 0);
+		assert_false(model_has(&model, OWN));
+	}
+}
+
+static void leave_keeps_a_registration_that_was_there_before(void **state)
+{
+	(void)state;
+	fresh();
+	run(blkpr_hold_take_disk, &alone);
+	assert_result(run_as(blkpr_hold_leave_disk, &alone, 0, OWN, true), BLKPR_OK);
+	assert_int_equal(model.type, 0);
+	assert_true(model_has(&model, OWN));
+}
+
+static void leave_touches_nothing_of_others(void **state)
+{
+	(void)state;
+	fresh();
+	model_set_key(&model, 1, OTHER);
+	model_set_reservation(&model, TYPE, 1);
+	assert_result(run(blkpr_hold_leave_disk, &alone), BLKPR_OK); /* evicted: nothing left to give back */
+	assert_true(model_only_read(&model));
+	model_set_key(&model, 0, OWN);
+	assert_result(run(blkpr_hold_leave_disk, &alone), BLKPR_OK);
+	assert_false(model_has(&model, OWN));
+	assert_true(model_has(&model, OTHER));
+	assert_int_equal(model.type, TYPE);
+	model_set_key(&model, 0, OWN);
+	model_set_reservation(&model, PR_WRITE_EXCLUSIVE_ALL_REGS, MODEL_NOBODY);
+	assert_result(run(blkpr_hold_leave_disk, &alone), BLKPR_OK); /* all hold: it must not be released */
+	assert_false(model_has(&model, OWN));
+	assert_int_equal(model.type, PR_WRITE_EXCLUSIVE_ALL_REGS);
+}
+
+static bool refuse_all_reads(struct model *m, char op, enum blkpr_result *result)
+{
+	(void)m;
+	*result = BLKPR_PATH_FAILED;
+	return op == 'R';
+}
+
+static void nothing_is_concluded_from_a_disk_that_cannot_be_read(void **state)
+{
+	static blkpr_protocol *const protocols[] = { blkpr_hold_take_disk, blkpr_hold_join_disk,
+		blkpr_hold_promote_disk, blkpr_hold_demote_disk, blkpr_hold_leave_disk, blkpr_hold_watch_disk };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(protocols); i++) {
+		fresh();
+		model.before = refuse_all_reads;
+		assert_result(run(protocols[i], &alone), BLKPR_PATH_FAILED);
+		assert_true(model_only_read(&model));
+	}
+}
+
+static bool refuse_changes(struct model *m, char op, enum blkpr_result *result)
+{
+	(void)m;
+	*result = BLKPR_OK; /* says so, and does nothing */
+	return strchr("GSPLU", op);
+}
+
+/* A device that says yes and does nothing (KERNEL.md trap 1 for all commands). */
+static void nothing_is_concluded_from_a_status(void **state)
+{
+	(void)state;
+	fresh();
+	model.before = refuse_changes;
+	assert_result(run(blkpr_hold_take_disk, &alone), BLKPR_EVICTED);
+	fresh();
+	model_set_key(&model, 0, OWN);
+	model_set_key(&model, 1, OTHER);
+	model_set_reservation(&model, TYPE, 1);
+	model.before = refuse_changes;
+	assert_result(run(blkpr_hold_take_disk, &alone), BLKPR_UNSETTLED);
+	model_set_reservation(&model, TYPE, 0);
+	assert_result(run(blkpr_hold_leave_disk, &alone), BLKPR_UNSETTLED);
+	assert_result(run(blkpr_hold_demote_disk, &alone), BLKPR_UNSETTLED);
+}
+
+/* --- watch ---------------------------------------------------------------------------------------- */
+
+static void watch_tells_apart(void **state)
+{
+	(void)state;
+	fresh();
+	assert_result(run(blkpr_hold_watch_disk, &alone), BLKPR_EVICTED);
+	model_set_key(&model, 0, OWN);
+	assert_result(run(blkpr_hold_watch_disk, &alone), BLKPR_UNRESERVED);
+	model_set_reservation(&model, TYPE, 0);
+	assert_result(run(blkpr_hold_watch_disk, &alone), BLKPR_OK);
+	model_set_key(&model, 1, OTHER);
+	assert_result(run(blkpr_hold_watch_disk, &alone), BLKPR_STRANGERS);
+	assert_int_equal(verdict.offender, OTHER);
+	model_set_reservation(&model, PR_EXCLUSIVE_ACCESS, 0);
+	assert_result(run(blkpr_hold_watch_disk, &alone), BLKPR_FOREIGN_TYPE);
+	model_set_reservation(&model, TYPE, 1);
+	assert_result(run(blkpr_hold_watch_disk, &alone), BLKPR_TAKEN);
+	model_unregister(&model, 0);
+	assert_result(run(blkpr_hold_watch_disk, &alone), BLKPR_EVICTED);
+	assert_int_equal(verdict.offender, OTHER);
+	assert_true(model_only_read(&model));
+}
+
+static void watch_of_an_exclusive_reservation_allows_registrants(void **state)
+{
+	struct blkpr_hold hold = { .type = PR_WRITE_EXCLUSIVE };
+
+	(void)state; /* they cannot write */
+	fresh();
+	model_set_key(&model, 0, OWN);
+	model_set_key(&model, 1, OTHER);
+	model_set_reservation(&model, PR_WRITE_EXCLUSIVE, 0);
+	assert_result(run(blkpr_hold_watch_disk, &hold), BLKPR_OK);
+}
+
+static void watch_of_a_managed_disk_asks_for_any_holder(void **state)
+{
+	(void)state;
+	fresh();
+	model_set_key(&model, 1, OTHER);
+	model_set_reservation(&model, TYPE, 1);
+	assert_result(run(blkpr_hold_watch_disk, &managed), BLKPR_EVICTED);
+	model_set_key(&model, 0, OWN);
+	assert_result(run(blkpr_hold_watch_disk, &managed), BLKPR_OK);
+	model_set_reservation(&model, PR_WRITE_EXCLUSIVE_ALL_REGS, 0);
+	assert_result(run(blkpr_hold_watch_disk, &managed), BLKPR_OK);
+	model_set_reservation(&model, PR_WRITE_EXCLUSIVE, 1);
+	assert_result(run(blkpr_hold_watch_disk, &managed), BLKPR_FOREIGN_TYPE);
+	model_set_reservation(&model, 0, MODEL_NOBODY);
+	assert_result(run(blkpr_hold_watch_disk, &managed), BLKPR_UNRESERVED);
+	assert_true(model_only_read(&model));
+}
+
+/* --- promotable ----------------------------------------------------------------------------------- */
+
+static void join_registers_and_disturbs_nobody(void **state)
+{
+	(void)state;
+	fresh();
+	model_set_key(&model, 1, OTHER);
+	model_set_reservation(&model, PR_WRITE_EXCLUSIVE, 1);
+	assert_result(run(blkpr_hold_join_disk, &shared), BLKPR_OK);
+	assert_true(model_has(&model, OWN));
+	assert_int_equal(model.holder, 1);
+	assert_result(run(blkpr_hold_watch_disk, &shared), BLKPR_TAKEN);
+}
+
+static void promote_takes_from_the_holder_and_leaves_the_others(void **state)
+{
+	(void)state;
+	fresh();
+	model_set_key(&model, 0, OWN);
+	model_set_key(&model, 1, OTHER);
+	model_set_key(&model, 2, THIRD);
+	model_set_reservation(&model, PR_WRITE_EXCLUSIVE, 1);
+	model_write(&model);
+	assert_result(run(blkpr_hold_promote_disk, &shared), BLKPR_OK);
+	assert_int_equal(model.holder, 0);
+	assert_false(model_has(&model, OTHER));
+	assert_true(model_has(&model, THIRD));
+	assert_false(model.nexus[1].in_flight);
+	assert_result(run(blkpr_hold_watch_disk, &shared), BLKPR_OK);
+}
+
+static void promote_registers_nobody(void **state)
+{
+	(void)state; /* S2: who was evicted stays so until start */
+	fresh();
+	model_set_key(&model, 1, OTHER);
+	model_set_reservation(&model, PR_WRITE_EXCLUSIVE, 1);
+	assert_result(run(blkpr_hold_promote_disk, &shared), BLKPR_EVICTED);
+	assert_true(model_only_read(&model));
+}
+
+static void demote_gives_back_what_it_holds_only(void **state)
+{
+	(void)state;
+	fresh();
+	model_set_key(&model, 0, OWN);
+	model_set_key(&model, 1, OTHER);
+	model_set_reservation(&model, PR_WRITE_EXCLUSIVE, 1);
+	assert_result(run(blkpr_hold_demote_disk, &shared), BLKPR_OK);
+	assert_true(model_only_read(&model));
+	model_set_reservation(&model, PR_WRITE_EXCLUSIVE, 0);
+	assert_result(run(blkpr_hold_demote_disk, &shared), BLKPR_OK);
+	assert_int_equal(model.type, 0);
+	assert_true(model_has(&model, OWN) && model_has(&model, OTHER));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(take_of_a_virgin_disk_registers_and_reserves),
+		cmocka_unit_test(take_gets_the_reservation_from_whoever_holds_it),
+		cmocka_unit_test(take_evicts_registrants_of_an_open_disk),
+		cmocka_unit_test(take_again_changes_nothing_but_the_registration),
+		cmocka_unit_test(polite_take_changes_nothing_where_others_are),
+		cmocka_unit_test(take_that_is_evicted_meanwhile_has_lost),
+		cmocka_unit_test(take_and_leave_converge_from_anywhere),
+		cmocka_unit_test(of_two_that_take_one_holds),
+		cmocka_unit_test(leave_gives_all_back),
+		cmocka_unit_test(leave_keeps_a_registration_that_was_there_before),
+		cmocka_unit_test(leave_touches_nothing_of_others),
+		cmocka_unit_test(nothing_is_concluded_from_a_disk_that_cannot_be_read),
+		cmocka_unit_test(nothing_is_concluded_from_a_status),
+		cmocka_unit_test(watch_tells_apart),
+		cmocka_unit_test(watch_of_an_exclusive_reservation_allows_registrants),
+		cmocka_unit_test(watch_of_a_managed_disk_asks_for_any_holder),
+		cmocka_unit_test(join_registers_and_disturbs_nobody),
+		cmocka_unit_test(promote_takes_from_the_holder_and_leaves_the_others),
+		cmocka_unit_test(promote_registers_nobody),
+		cmocka_unit_test(demote_gives_back_what_it_holds_only),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
