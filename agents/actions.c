@@ -10,9 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agents/alarm.h"
 #include "agents/log.h"
-#include "agents/lvm.h"
 #include "agents/record.h"
 #include "agents/say.h"
 
@@ -24,48 +22,7 @@ static enum outcome refuse(const struct blkpr_error *error)
 	return OUTCOME_FAILED;
 }
 
-uint64_t agent_node_key(const struct agent *agent, enum blkpr_key_method method,
-	const struct cluster_node *node)
-{
-	if (node->remote && method == BLKPR_KEY_ID)
-		return 0;
-	return blkpr_key_derive(method, agent->cluster.name, node->name, node->position);
-}
-
-#define TELLING_MS 500
-
-/* The fleet keeps the deadline; the alarm goes off a little later, in case telling the verdicts blocks. */
-static void begin_work(const struct agent *agent)
-{
-	alarm_during_work(agent->deadline - blkpr_clock_ms() + TELLING_MS);
-}
-
 /* --- the plan: everything below reads only, and nothing has been touched when it fails --------------- */
-
-static int find_devices(struct agent *agent, struct blkpr_error *error)
-{
-	const char *spec = options_get(agent->options, "devices");
-	int rc = spec ? blkpr_list_add(&agent->list, spec, error)
-		      : lvm_add_shared(options_get(agent->options, "vgs_path"), agent->deadline, &agent->list, error);
-
-	if (rc)
-		return rc;
-	if (!agent->list.count) {
-		blkpr_error_set(error, "no devices: %s",
-			spec ? "the list in devices is empty" : "none given, and LVM has no shared volume group; set devices=");
-		return -ENODEV;
-	}
-	blkpr_list_settle(&agent->list);
-	agent->targets = calloc(agent->list.count, sizeof(*agent->targets));
-	agent->verdicts = calloc(agent->list.count, sizeof(*agent->verdicts));
-	if (!agent->targets || !agent->verdicts) {
-		blkpr_error_set(error, "out of memory");
-		return -ENOMEM;
-	}
-	for (unsigned i = 0; i < agent->list.count; i++)
-		agent->targets[i].device = &agent->list.devices[i];
-	return 0;
-}
 
 /* What tells one set of disks from another: the parameter as it is written. */
 static const char *list_name(const struct agent *agent)
@@ -75,39 +32,13 @@ static const char *list_name(const struct agent *agent)
 	return spec ? spec : "LVM";
 }
 
-/* Without a cluster an action can still work with explicit keys: the reason is kept for those that cannot. */
-static void load_cluster(struct agent *agent)
-{
-	if (agent->clustered)
-		return;
-	agent->clustered = !cluster_load(&agent->cluster, &agent->unclustered);
-	if (!agent->clustered)
-		qb_log(LOG_INFO, "%s", agent->unclustered.text);
-}
-
-static int derive_own(const struct agent *agent, uint64_t *key, struct blkpr_error *error)
-{
-	const struct cluster_node *self = cluster_self(&agent->cluster);
-
-	if (!agent->clustered) {
-		*error = agent->unclustered;
-		return -ENOTCONN;
-	}
-	if (!self) {
-		blkpr_error_set(error, "corosync does not say which node this is (nodelist.local_node_pos)");
-		return -ENODATA;
-	}
-	*key = agent_node_key(agent, agent->method, self);
-	return 0;
-}
-
 /* An explicit key that `on` recorded wins over the derived one; that they differ is told. */
 static int find_own(const struct agent *agent, struct blkpr_target *target, struct blkpr_error *error)
 {
 	uint64_t recorded, derived;
 	struct blkpr_error underived;
 	int rc = record_load(target->device->wwid, &recorded, error);
-	int derivation = derive_own(agent, &derived, &underived);
+	int derivation = agent_derive_own(agent, &derived, &underived);
 
 	if (!rc) {
 		target->own = recorded;
@@ -129,23 +60,6 @@ static int find_own(const struct agent *agent, struct blkpr_target *target, stru
 	return 0;
 }
 
-/* Hashes are short: two nodes with one key could not be told apart, and fencing one would evict both. */
-static int check_unique(const struct agent *agent, uint64_t key, const struct cluster_node *owner,
-	struct blkpr_error *error)
-{
-	for (unsigned i = 0; i < agent->cluster.count; i++) {
-		const struct cluster_node *other = &agent->cluster.nodes[i];
-
-		if (other == owner || agent_node_key(agent, agent->method, other) != key)
-			continue;
-		blkpr_error_set(error, "the key 0x%" PRIx64 " of %s is also that of %s; use %s", key,
-			owner ? owner->name : "this node", other->name,
-			agent->key ? "another key" : "key_value=name64 on all nodes");
-		return -EEXIST;
-	}
-	return 0;
-}
-
 static int find_own_keys(struct agent *agent, struct blkpr_error *error)
 {
 	int rc = 0;
@@ -153,7 +67,7 @@ static int find_own_keys(struct agent *agent, struct blkpr_error *error)
 	for (unsigned i = 0; i < agent->list.count && !rc; i++) {
 		rc = find_own(agent, &agent->targets[i], error);
 		if (!rc)
-			rc = check_unique(agent, agent->targets[i].own, cluster_self(&agent->cluster), error);
+			rc = agent_check_unique(agent, agent->targets[i].own, cluster_self(&agent->cluster), error);
 	}
 	return rc;
 }
@@ -182,21 +96,11 @@ static void know_keys(struct agent *agent)
 	agent->fence.nknown = n;
 }
 
-#define ASKING_SHARE 4
-
-/* Remote nodes are worth a part of the time that is left, not all of it. */
-static int add_remotes(struct agent *agent, struct blkpr_error *error)
-{
-	int64_t now = blkpr_clock_ms();
-
-	return cluster_add_remotes(&agent->cluster, now + (agent->deadline - now) / ASKING_SHARE, error);
-}
-
 /* Before keys are evicted, or reported, as nobody's: they may be remote nodes'. */
 static void know_remotes(struct agent *agent)
 {
 	struct blkpr_error error;
-	int rc = agent->clustered ? add_remotes(agent, &error) : 0;
+	int rc = agent->clustered ? agent_add_remotes(agent, &error) : 0;
 
 	if (!rc)
 		return;
@@ -216,6 +120,9 @@ static int unknown_node(const struct agent *agent, const char *name, struct blkp
 		used = strlen(error->text);
 		snprintf(error->text + used, sizeof(error->text) - used, " %s", agent->cluster.nodes[i].name);
 	}
+	used = strlen(error->text);
+	snprintf(error->text + used, sizeof(error->text) - used,
+		"; use one of these names; a fence device needs no pcmk_host_list");
 	return -ENOENT;
 }
 
@@ -230,7 +137,7 @@ static int find_node(struct agent *agent, const char *name, const struct cluster
 		return -ENOTCONN;
 	}
 	*node = cluster_find(&agent->cluster, name);
-	if (!*node && !add_remotes(agent, &ignored))
+	if (!*node && !agent_add_remotes(agent, &ignored))
 		*node = cluster_find(&agent->cluster, name);
 	return *node ? 0 : unknown_node(agent, name, error);
 }
@@ -250,12 +157,12 @@ static int find_victim(struct agent *agent, struct victim *victim, struct blkpr_
 	victim->name = node->name;
 	victim->self = node == cluster_self(&agent->cluster);
 	if (agent->key)
-		return check_unique(agent, agent->key, node, error);
+		return agent_check_unique(agent, agent->key, node, error);
 	if (victim->self)
 		return 0; /* its key is each device's own */
 	victim->key = agent_node_key(agent, agent->method, node);
 	if (victim->key)
-		return check_unique(agent, victim->key, node, error);
+		return agent_check_unique(agent, victim->key, node, error);
 	blkpr_error_set(error, "%s: a remote node has no position in corosync's node list; use key_value=name64",
 		victim->name);
 	return -ENODATA;
@@ -279,8 +186,8 @@ static int plan(struct agent *agent, struct blkpr_error *error)
 {
 	int rc;
 
-	load_cluster(agent);
-	rc = find_devices(agent, error);
+	agent_load_cluster(agent);
+	rc = agent_find_devices(agent, error);
 	if (!rc)
 		rc = find_own_keys(agent, error);
 	for (unsigned i = 0; i < agent->nvictims && !rc; i++)
@@ -294,7 +201,7 @@ static int plan(struct agent *agent, struct blkpr_error *error)
 	if (rc)
 		return rc;
 	know_keys(agent);
-	begin_work(agent);
+	agent_begin_work(agent);
 	return 0;
 }
 
@@ -345,9 +252,9 @@ static int plan_on(struct agent *agent, struct blkpr_error *error)
 			return rc;
 	}
 	if (!own)
-		rc = derive_own(agent, &own, error);
+		rc = agent_derive_own(agent, &own, error);
 	if (!rc && agent->clustered)
-		rc = check_unique(agent, own, node, error);
+		rc = agent_check_unique(agent, own, node, error);
 	for (unsigned i = 0; i < agent->list.count && !rc; i++)
 		agent->targets[i].own = own;
 	return rc;
@@ -359,14 +266,6 @@ static int record_own(const struct agent *agent, unsigned i, struct blkpr_error 
 	const char *wwid = agent->targets[i].device->wwid;
 
 	return agent->key ? record_store(wwid, agent->key, error) : record_remove(wwid, error);
-}
-
-static bool all_ok(const struct agent *agent)
-{
-	for (unsigned i = 0; i < agent->list.count; i++)
-		if (agent->verdicts[i].result != BLKPR_OK)
-			return false;
-	return true;
 }
 
 /* A glob that matches less than at the last `on` has not proven anything about the disk that it lost. */
@@ -391,7 +290,7 @@ static bool report(const struct agent *agent, int rc, unsigned arbiter)
 	say_failures(agent, arbiter);
 	if (agent->missing)
 		say_missing(agent);
-	return !rc && !agent->missing && all_ok(agent);
+	return !rc && !agent->missing && agent_all_ok(agent);
 }
 
 static void warn_fewer_paths(const struct agent *agent)
@@ -409,13 +308,13 @@ static enum outcome act_on(struct agent *agent)
 	bool done;
 	int rc;
 
-	load_cluster(agent);
-	rc = find_devices(agent, &error);
+	agent_load_cluster(agent);
+	rc = agent_find_devices(agent, &error);
 	if (!rc)
 		rc = plan_on(agent, &error);
 	if (rc)
 		return refuse(&error);
-	begin_work(agent);
+	agent_begin_work(agent);
 	rc = blkpr_fence_on(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
 	done = report(agent, rc, agent->list.count);
 	for (unsigned i = 0; i < agent->list.count && !rc; i++)
@@ -506,7 +405,7 @@ static enum outcome act_monitor(struct agent *agent)
 	int rc;
 
 	agent->nvictims = 0; /* the fencer may name a node; monitor is about this one */
-	load_cluster(agent);
+	agent_load_cluster(agent);
 	know_remotes(agent);
 	rc = plan(agent, &error);
 	if (rc)
@@ -520,12 +419,12 @@ static int load_nodes(struct agent *agent, struct blkpr_error *error)
 {
 	struct blkpr_error unasked;
 
-	load_cluster(agent);
+	agent_load_cluster(agent);
 	if (!agent->clustered) {
 		*error = agent->unclustered;
 		return -ENOTCONN;
 	}
-	if (add_remotes(agent, &unasked))
+	if (agent_add_remotes(agent, &unasked))
 		qb_log(LOG_INFO, "remote nodes are not known: %s", unasked.text);
 	return 0;
 }
@@ -605,16 +504,4 @@ const struct action *action_find(const char *name)
 		if (!strcmp(actions[i].name, name))
 			return &actions[i];
 	return NULL;
-}
-
-void agent_clear(struct agent *agent)
-{
-	blkpr_list_clear(&agent->list);
-	cluster_clear(&agent->cluster);
-	free(agent->victims);
-	free(agent->names);
-	free(agent->targets);
-	free(agent->verdicts);
-	free(agent->known);
-	free(agent->missing);
 }

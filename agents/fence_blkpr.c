@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // fence_blkpr: a Pacemaker fence agent over the block layer's persistent reservations.
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,18 +18,6 @@
 
 #define NAME "fence_blkpr"
 #define LONGEST_DEADLINE 86400 /* seconds */
-
-/* Descriptors 0 to 2 must be open before anything else is opened: a device must never become stdout. */
-static void secure_stdio(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= 2);
-	if (fd > 2)
-		close(fd);
-}
 
 static int fail(const struct blkpr_error *error)
 {
@@ -119,30 +106,6 @@ static int take_victims(struct agent *agent, const struct options *options, stru
 	return 0;
 }
 
-static int take_key(struct agent *agent, const struct options *options, struct blkpr_error *error)
-{
-	const char *text = options_get(options, "key");
-	int rc = text ? blkpr_key_parse(text, &agent->key) : 0;
-
-	if (rc == -ERANGE)
-		blkpr_error_set(error, "key=%.100s: more than 16 hexadecimal digits", text);
-	else if (rc == -EDOM)
-		blkpr_error_set(error, "key=%s: 0 is no key; use 1 to 16 hexadecimal digits", text);
-	else if (rc)
-		blkpr_error_set(error, "key=%.100s: not a key; use 1 to 16 hexadecimal digits", text);
-	return rc;
-}
-
-static int take_number(const struct options *options, const char *name, long least, long most, long *value,
-	struct blkpr_error *error)
-{
-	*value = options_number(options, name, least);
-	if (*value >= least && *value <= most)
-		return 0;
-	blkpr_error_set(error, "%s=%ld: must be from %ld to %ld", name, *value, least, most);
-	return -ERANGE;
-}
-
 static int take_plan(struct agent *agent, const struct options *options, long *delay, long *seconds,
 	struct blkpr_error *error)
 {
@@ -156,15 +119,15 @@ static int take_plan(struct agent *agent, const struct options *options, long *d
 	int rc = options_check(options, error);
 
 	if (!rc)
-		rc = take_key(agent, options, error);
+		rc = agent_take_key(agent, options, error);
 	if (!rc)
 		rc = take_victims(agent, options, error);
 	if (!rc)
-		rc = take_number(options, "max_parallel", 1, 4096, &parallel, error);
+		rc = agent_take_number(options, "max_parallel", 1, 4096, &parallel, error);
 	if (!rc)
-		rc = take_number(options, "delay", 0, LONGEST_DEADLINE, delay, error);
+		rc = agent_take_number(options, "delay", 0, LONGEST_DEADLINE, delay, error);
 	if (!rc)
-		rc = take_number(options, "power_timeout", 1, LONGEST_DEADLINE, seconds, error);
+		rc = agent_take_number(options, "power_timeout", 1, LONGEST_DEADLINE, seconds, error);
 	agent->options = options;
 	agent->method = methods[options_choice(options, "key_value")];
 	agent->fence.type = types[options_choice(options, "reservation_type")];
@@ -232,7 +195,7 @@ int main(int argc, char *argv[])
 	struct options options;
 	enum outcome outcome;
 
-	secure_stdio();
+	agent_secure_stdio();
 	signal(SIGCHLD, SIG_DFL); /* a fencer that ignores it would hide how vgs and crmadmin ended */
 	if (read_options(&options, argc, argv, &error))
 		outcome = fail(&error);

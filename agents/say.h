@@ -3,7 +3,7 @@
 #ifndef BLKPR_SAY_H
 #define BLKPR_SAY_H
 
-#include "agents/actions.h"
+#include "agents/agent.h"
 
 /* One line a device that failed, at LOG_ERR, with the remedy; devices not touched are counted in one. */
 void say_failures(const struct agent *agent, unsigned arbiter);

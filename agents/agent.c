@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the agents share: from parameters to devices, cluster and keys.
+#include "agents/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agents/alarm.h"
+#include "agents/log.h"
+#include "agents/lvm.h"
+#include "lib/clock.h"
+
+/* Descriptors 0 to 2 must be open before anything else is opened: a device must never become stdout. */
+void agent_secure_stdio(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		close(fd);
+}
+
+/* --- parameters ----------------------------------------------------------------------------------- */
+
+int agent_take_key(struct agent *agent, const struct options *options, struct blkpr_error *error)
+{
+	const char *text = options_get(options, "key");
+	int rc = text ? blkpr_key_parse(text, &agent->key) : 0;
+
+	if (rc == -ERANGE)
+		blkpr_error_set(error, "key=%.100s: more than 16 hexadecimal digits", text);
+	else if (rc == -EDOM)
+		blkpr_error_set(error, "key=%s: 0 is no key; use 1 to 16 hexadecimal digits", text);
+	else if (rc)
+		blkpr_error_set(error, "key=%.100s: not a key; use 1 to 16 hexadecimal digits", text);
+	return rc;
+}
+
+int agent_take_number(const struct options *options, const char *name, long least, long most, long *value,
+	struct blkpr_error *error)
+{
+	*value = options_number(options, name, least);
+	if (*value >= least && *value <= most)
+		return 0;
+	blkpr_error_set(error, "%s=%ld: must be from %ld to %ld", name, *value, least, most);
+	return -ERANGE;
+}
+
+/* --- devices, cluster, keys ----------------------------------------------------------------------- */
+
+uint64_t agent_node_key(const struct agent *agent, enum blkpr_key_method method,
+	const struct cluster_node *node)
+{
+	if (node->remote && method == BLKPR_KEY_ID)
+		return 0;
+	return blkpr_key_derive(method, agent->cluster.name, node->name, node->position);
+}
+
+#define TELLING_MS 500
+
+/* The fleet keeps the deadline; the alarm goes off a little later, in case telling the verdicts blocks. */
+void agent_begin_work(const struct agent *agent)
+{
+	alarm_during_work(agent->deadline - blkpr_clock_ms() + TELLING_MS);
+}
+
+int agent_find_devices(struct agent *agent, struct blkpr_error *error)
+{
+	const char *spec = options_get(agent->options, "devices");
+	int rc = spec ? blkpr_list_add(&agent->list, spec, error)
+		      : lvm_add_shared(options_get(agent->options, "vgs_path"), agent->deadline, &agent->list, error);
+
+	if (rc)
+		return rc;
+	if (!agent->list.count) {
+		blkpr_error_set(error, "no devices: %s",
+			spec ? "the list in devices is empty" : "none given, and LVM has no shared volume group; set devices=");
+		return -ENODEV;
+	}
+	blkpr_list_settle(&agent->list);
+	agent->targets = calloc(agent->list.count, sizeof(*agent->targets));
+	agent->verdicts = calloc(agent->list.count, sizeof(*agent->verdicts));
+	if (!agent->targets || !agent->verdicts) {
+		blkpr_error_set(error, "out of memory");
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < agent->list.count; i++)
+		agent->targets[i].device = &agent->list.devices[i];
+	return 0;
+}
+
+/* Without a cluster an action can still work with explicit keys: the reason is kept for those that cannot. */
+void agent_load_cluster(struct agent *agent)
+{
+	if (agent->clustered)
+		return;
+	agent->clustered = !cluster_load(&agent->cluster, &agent->unclustered);
+	if (!agent->clustered)
+		qb_log(LOG_INFO, "%s", agent->unclustered.text);
+}
+
+int agent_derive_own(const struct agent *agent, uint64_t *key, struct blkpr_error *error)
+{
+	const struct cluster_node *self = cluster_self(&agent->cluster);
+
+	if (!agent->clustered) {
+		*error = agent->unclustered;
+		return -ENOTCONN;
+	}
+	if (!self) {
+		blkpr_error_set(error, "corosync does not say which node this is (nodelist.local_node_pos)");
+		return -ENODATA;
+	}
+	*key = agent_node_key(agent, agent->method, self);
+	return 0;
+}
+
+/* Hashes are short: two nodes with one key could not be told apart, and fencing one would evict both. */
+int agent_check_unique(const struct agent *agent, uint64_t key, const struct cluster_node *owner,
+	struct blkpr_error *error)
+{
+	for (unsigned i = 0; i < agent->cluster.count; i++) {
+		const struct cluster_node *other = &agent->cluster.nodes[i];
+
+		if (other == owner || agent_node_key(agent, agent->method, other) != key)
+			continue;
+		blkpr_error_set(error, "the key 0x%" PRIx64 " of %s is also that of %s; use %s", key,
+			owner ? owner->name : "this node", other->name,
+			agent->key ? "another key" : "key_value=name64 on all nodes");
+		return -EEXIST;
+	}
+	return 0;
+}
+
+#define ASKING_SHARE 4
+
+/* Remote nodes are worth a part of the time that is left, not all of it. */
+int agent_add_remotes(struct agent *agent, struct blkpr_error *error)
+{
+	int64_t now = blkpr_clock_ms();
+
+	return cluster_add_remotes(&agent->cluster, now + (agent->deadline - now) / ASKING_SHARE, error);
+}
+
+bool agent_all_ok(const struct agent *agent)
+{
+	for (unsigned i = 0; i < agent->list.count; i++)
+		if (agent->verdicts[i].result != BLKPR_OK)
+			return false;
+	return true;
+}
+
+void agent_clear(struct agent *agent)
+{
+	blkpr_list_clear(&agent->list);
+	cluster_clear(&agent->cluster);
+	free(agent->victims);
+	free(agent->names);
+	free(agent->targets);
+	free(agent->verdicts);
+	free(agent->known);
+	free(agent->missing);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the agents share: one run, from its parameters to devices, cluster and keys. */
+#ifndef BLKPR_AGENT_H
+#define BLKPR_AGENT_H
+
+#include "agents/cluster.h"
+#include "agents/options.h"
+#include "lib/fence.h"
+#include "lib/key.h"
+#include "lib/list.h"
+
+/* A node that off or status is about. */
+struct victim {
+	const char *name; /* NULL: known by its key only */
+	uint64_t key;     /* 0: this node's own key, whatever it is on each device */
+	bool self;
+};
+
+/* One run of the agent: its parameters, and what has been found out so far. */
+struct agent {
+	const struct options *options;
+	char *names;                   /* of the victims */
+	struct victim *victims;        /* the nodes that plug names; one without a name for an explicit key */
+	unsigned nvictims;
+	const struct victim *victim;   /* the one that is being worked on, NULL: none */
+	uint64_t key;                  /* parameter key, 0: not given */
+	enum blkpr_key_method method;
+	int64_t deadline;              /* blkpr_clock_ms() */
+	struct cluster cluster;
+	bool clustered;                /* cluster is loaded */
+	struct blkpr_error unclustered; /* else why not */
+	struct blkpr_list list;
+	struct blkpr_target *targets;  /* one a device of LIST, in its order */
+	struct blkpr_verdict *verdicts;
+	struct blkpr_fence fence;
+	uint64_t *known;               /* fence.known */
+	char *missing;                 /* disks of the last `on` that are not in LIST, a line each; NULL: none */
+};
+
+/* Opens what is closed of descriptors 0 to 2, before anything else is opened: a device must never become stdout. */
+void agent_secure_stdio(void);
+
+/* Everything below reads only. 0, or -errno with text. */
+
+/* The parameter key; agent.key stays 0 if it is not given. */
+int agent_take_key(struct agent *agent, const struct options *options, struct blkpr_error *error);
+
+/* The whole number NAME, or LEAST without one; -ERANGE if it is not LEAST to MOST. */
+int agent_take_number(const struct options *options, const char *name, long least, long most, long *value,
+	struct blkpr_error *error);
+
+/* Finds out agent.list from the parameter devices, or from LVM without it; makes room for targets and verdicts. */
+int agent_find_devices(struct agent *agent, struct blkpr_error *error);
+
+/* Asks corosync, once. Without a cluster an action can still work with explicit keys: agent.unclustered is why not. */
+void agent_load_cluster(struct agent *agent);
+
+/* Adds Pacemaker's remote nodes, within a part of the time that is left; -ETIME if it does not answer. */
+int agent_add_remotes(struct agent *agent, struct blkpr_error *error);
+
+/* The key of NODE by METHOD; 0: it has none (a remote node has no position for `id`). */
+uint64_t agent_node_key(const struct agent *agent, enum blkpr_key_method method,
+	const struct cluster_node *node);
+
+/* This node's key by agent.method. */
+int agent_derive_own(const struct agent *agent, uint64_t *key, struct blkpr_error *error);
+
+/* -EEXIST if another node than OWNER (NULL: unknown) has KEY. */
+int agent_check_unique(const struct agent *agent, uint64_t key, const struct cluster_node *owner,
+	struct blkpr_error *error);
+
+/* The fleet keeps the deadline; an alarm goes off a little later, in case telling the verdicts blocks. */
+void agent_begin_work(const struct agent *agent);
+
+bool agent_all_ok(const struct agent *agent);
+
+void agent_clear(struct agent *agent);
+
+#endif
