@@ -320,7 +320,7 @@ static enum outcome act_on(struct agent *agent)
 	for (unsigned i = 0; i < agent->list.count && !rc; i++)
 		if (agent->verdicts[i].result == BLKPR_OK && record_own(agent, i, &error))
 			done = refuse(&error) == OUTCOME_DONE;
-	if (done && record_list_store(list_name(agent), &agent->list, &error))
+	if (done && record_list_store(list_name(agent), agent->targets, agent->list.count, &error))
 		done = refuse(&error) == OUTCOME_DONE;
 	if (!done)
 		return OUTCOME_FAILED;

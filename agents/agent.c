@@ -59,7 +59,7 @@ uint64_t agent_node_key(const struct agent *agent, enum blkpr_key_method method,
 {
 	if (node->remote && method == BLKPR_KEY_ID)
 		return 0;
-	return blkpr_key_derive(method, agent->cluster.name, node->name, node->position);
+	return agent->domain ^ blkpr_key_derive(method, agent->cluster.name, node->name, node->position);
 }
 
 #define TELLING_MS 500

@@ -25,6 +25,7 @@ struct agent {
 	const struct victim *victim;   /* the one that is being worked on, NULL: none */
 	uint64_t key;                  /* parameter key, 0: not given */
 	enum blkpr_key_method method;
+	uint64_t domain;               /* BLKPR_KEY_OF_RESOURCE, or 0: whose keys derived ones are */
 	int64_t deadline;              /* blkpr_clock_ms() */
 	struct cluster cluster;
 	bool clustered;                /* cluster is loaded */

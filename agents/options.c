@@ -227,6 +227,26 @@ int options_parse_stream(struct options *options, FILE *stream, void (*unknown)(
 	return rc;
 }
 
+/* --- environment ---------------------------------------------------------------------------------- */
+
+int options_parse_environment(struct options *options, const char *prefix)
+{
+	char *name;
+	int rc = 0;
+
+	for (unsigned i = 0; options->specs[i].name && !rc; i++) {
+		const char *value;
+
+		if (asprintf(&name, "%s%s", prefix, options->specs[i].name) < 0)
+			return -ENOMEM;
+		value = getenv(name);
+		if (value)
+			rc = give(options, i, value);
+		free(name);
+	}
+	return rc;
+}
+
 /* --- values --------------------------------------------------------------------------------------- */
 
 /* 1: yes, 0: no, -1: neither. */

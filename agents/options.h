@@ -46,6 +46,9 @@ int options_parse_argv(struct options *options, int argc, char *argv[], struct b
  */
 int options_parse_stream(struct options *options, FILE *stream, void (*unknown)(const char *name));
 
+/* Takes NAME of every parameter from the environment variable PREFIX followed by NAME. 0 or -ENOMEM. */
+int options_parse_environment(struct options *options, const char *prefix);
+
 /* Checks every value given against its type and choices: 0, or -EINVAL with text. */
 int options_check(const struct options *options, struct blkpr_error *error);
 

@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <glib.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -137,15 +139,17 @@ static int no_memory(struct blkpr_error *error)
 	return -ENOMEM;
 }
 
-int record_list_store(const char *spec, const struct blkpr_list *list, struct blkpr_error *error)
+/* A line is "WWID KEY NAME". */
+int record_list_store(const char *spec, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_error *error)
 {
 	char *name = list_file(spec), *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 	int rc;
 
-	for (unsigned i = 0; out && i < list->count; i++)
-		fprintf(out, "%s %s\n", list->devices[i].wwid, list->devices[i].name);
+	for (unsigned i = 0; out && i < count; i++)
+		fprintf(out, "%s 0x%" PRIx64 " %s\n", targets[i].device->wwid, targets[i].own, targets[i].device->name);
 	if (out)
 		fclose(out);
 	rc = name && text ? replace_file(name, text, error) : no_memory(error);
@@ -171,14 +175,11 @@ static int collect_missing(FILE *file, const struct blkpr_list *list, char **mis
 	if (!out)
 		return no_memory(error);
 	while (getline(&line, &room, file) >= 0) {
-		char *name = strchr(line, ' ');
+		char *name, *wwid = strtok_r(line, " \n", &name);
 
-		line[strcspn(line, "\n")] = '\0';
-		if (!name)
-			continue;
-		*name++ = '\0';
-		if (!in_list(list, line))
-			fprintf(out, "%s (%s)\n", name, line);
+		strtok_r(NULL, " \n", &name); /* the key */
+		if (wwid && !in_list(list, wwid))
+			fprintf(out, "%.*s (%s)\n", (int)strcspn(name, "\n"), name, wwid);
 	}
 	free(line);
 	fclose(out);
@@ -206,5 +207,100 @@ int record_list_compare(
 		return errno == ENOENT ? 0 : fail(path, -errno, "read", error);
 	rc = collect_missing(file, list, missing, error);
 	fclose(file);
+	return rc;
+}
+
+static bool file_has(const char *path, const char *wwid, uint64_t *key)
+{
+	FILE *file = fopen(path, "re");
+	char *line = NULL;
+	size_t room = 0;
+	bool found = false;
+
+	while (file && !found && getline(&line, &room, file) >= 0) {
+		char *rest, *name = strtok_r(line, " \n", &rest), *text = strtok_r(NULL, " \n", &rest);
+
+		found = name && text && !strcmp(name, wwid) && !blkpr_key_parse(text, key);
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return found;
+}
+
+bool record_list_has(const char *wwid, uint64_t *key)
+{
+	glob_t lists;
+	bool found = false;
+
+	if (glob(BLKPR_RUN_DIR "/list-*", 0, NULL, &lists))
+		return false;
+	for (size_t i = 0; i < lists.gl_pathc && !found; i++)
+		found = file_has(lists.gl_pathv[i], wwid, key);
+	globfree(&lists);
+	return found;
+}
+
+/* --- resources ------------------------------------------------------------------------------------ */
+
+/* A name that no WWID has; an instance's may hold anything. */
+static char *resource_file(const char *instance)
+{
+	char *sum = g_compute_checksum_for_string(G_CHECKSUM_MD5, instance, -1), *name = NULL;
+
+	if (asprintf(&name, "resource-%s", sum) < 0)
+		name = NULL;
+	g_free(sum);
+	return name;
+}
+
+#define LONGEST_RECORD (1 << 20)
+
+int record_resource_load(const char *instance, char **text, struct blkpr_error *error)
+{
+	char *name = resource_file(instance), path[PATH_MAX];
+	int rc = name ? path_of(name, "", path) : -ENOMEM, fd;
+	struct stat st;
+
+	*text = NULL;
+	free(name);
+	if (rc)
+		return fail(instance, rc, "read", error);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return errno == ENOENT ? -ENOENT : fail(path, -errno, "read", error);
+	rc = fstat(fd, &st) ? -errno : 0;
+	if (!rc && (st.st_uid || st.st_mode & 022 || st.st_size > LONGEST_RECORD))
+		rc = -EPERM;
+	if (!rc) {
+		*text = calloc(1, (size_t)st.st_size + 1);
+		if (!*text)
+			rc = -ENOMEM;
+		else if (read(fd, *text, (size_t)st.st_size) != st.st_size)
+			rc = -EIO;
+	}
+	close(fd);
+	if (!rc)
+		return 0;
+	free(*text);
+	*text = NULL;
+	return fail(path, rc, rc == -EPERM ? "trust" : "read", error);
+}
+
+int record_resource_store(const char *instance, const char *text, struct blkpr_error *error)
+{
+	char *name = resource_file(instance);
+	int rc = name ? replace_file(name, text, error) : no_memory(error);
+
+	free(name);
+	return rc;
+}
+
+int record_resource_remove(const char *instance, struct blkpr_error *error)
+{
+	char *name = resource_file(instance);
+	int rc = name ? record_remove(name, error) : no_memory(error);
+
+	free(name);
 	return rc;
 }

@@ -46,11 +46,29 @@ static void print_key(FILE *out, const struct agent *agent, const struct blkpr_t
 	else if (agent->victim && agent->victim->name && key == agent->victim->key)
 		fprintf(out, " (%s)", agent->victim->name);
 	for (int method = 0; !owner && method < BLKPR_KEY_METHODS; method++) {
+		struct agent twin = *agent;
 		const char *other = owner_by(agent, method, key);
 
 		if (other && method != (int)agent->method)
 			fprintf(out, " (what %s has with key_value=%s)", other, blkpr_key_method_names[method]);
+		twin.domain ^= BLKPR_KEY_OF_RESOURCE;
+		other = other ? NULL : owner_by(&twin, method, key);
+		if (other)
+			fprintf(out, " (%s, by %s)", other, agent->domain ? "a fence agent" : "ocf:blkpr:reservation");
 	}
+}
+
+char *say_key(const struct agent *agent, const struct blkpr_target *target, uint64_t key)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (out) {
+		print_key(out, agent, target, key);
+		fclose(out);
+	}
+	return text;
 }
 
 /* --- failures ------------------------------------------------------------------------------------- */
@@ -114,6 +132,43 @@ static void print_shared(FILE *out, const struct scene *scene)
 	fputs(" is registered by another initiator too", out);
 }
 
+static void print_offender(FILE *out, const struct scene *scene, const char *before, const char *after)
+{
+	fputs(before, out);
+	print_key(out, scene->agent, scene->target, scene->verdict->offender);
+	fputs(after, out);
+}
+
+static void print_taken(FILE *out, const struct scene *scene)
+{
+	if (scene->verdict->holder)
+		print_offender(out, scene, "the reservation is held by ", ", not by this node");
+	else
+		fputs("the reservation is held by others", out);
+}
+
+static void print_strangers(FILE *out, const struct scene *scene)
+{
+	print_offender(out, scene, "the key ", " is registered, too");
+}
+
+static void print_fencers(FILE *out, const struct scene *scene)
+{
+	print_offender(out, scene, "the key ", " is a fence agent's");
+}
+
+/* Where this node does not hold what it should. */
+static void print_lost(FILE *out, const struct scene *scene)
+{
+	fputs("this node's key ", out);
+	print_key(out, scene->agent, scene->target, scene->target->own);
+	fputs(" is not registered", out);
+	if (scene->verdict->offender)
+		print_offender(out, scene, "; ", scene->verdict->type ? " holds the disk" : " is");
+	else
+		fputs(", nor is any other", out);
+}
+
 static void print_capability(FILE *out, const struct scene *scene)
 {
 	fprintf(out, "the device does not offer the reservation type %s", type_name(scene->agent->fence.type));
@@ -151,8 +206,30 @@ static const struct {
 	[BLKPR_FEWER_PATHS] = { print_paths, "unfence this node again (fence_blkpr -o on) once all paths are back" },
 	[BLKPR_SHARED_KEY] = { print_shared, "give every node a key of its own (no key= for the whole cluster)" },
 	[BLKPR_UNDRAINED] = { print_step, "the target still works on commands of the victim: look at its log, then repeat" },
+	[BLKPR_TAKEN] = { print_taken, "find out who runs the service" },
+	[BLKPR_STRANGERS] = { print_strangers,
+		"find its owner; other_registrants=evict makes start remove it" },
+	[BLKPR_UNDER_FENCING] = { print_fencers,
+		"unfence this node (stonith_admin --unfence NODE), or set fence_blkpr=no if no fence agent manages the "
+		"disk any more" },
 	[BLKPR_NOT_CAPABLE] = { print_capability, "set reservation_type to one that it offers" },
 };
+
+/* A resource on disks that no fence agent manages has lost its registration, not its unfencing. */
+static void explain(FILE *out, const struct scene *scene)
+{
+	enum blkpr_result result = scene->verdict->result;
+	bool lost = result == BLKPR_EVICTED && scene->agent->domain;
+
+	if (lost)
+		print_lost(out, scene);
+	else if (explanations[result].print)
+		explanations[result].print(out, scene);
+	else
+		fputs(blkpr_result_text(result), out);
+	if (explanations[result].remedy && !lost)
+		fprintf(out, "; %s", explanations[result].remedy);
+}
 
 /* What was done as well as it can be, and is worth knowing. */
 static void say_doubt(const struct scene *scene)
@@ -164,26 +241,26 @@ static void say_doubt(const struct scene *scene)
 			scene->target->device->name);
 }
 
-static void say_failure(const struct scene *scene)
+char *say_text(const struct agent *agent, unsigned i)
 {
-	enum blkpr_result result = scene->verdict->result;
+	struct scene scene = { agent, &agent->targets[i], &agent->verdicts[i] };
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
-	if (!out) {
-		qb_log(LOG_ERR, "%s: %s", scene->target->device->name, blkpr_result_text(result));
-		return;
-	}
-	fprintf(out, "%s: ", scene->target->device->name);
-	if (explanations[result].print)
-		explanations[result].print(out, scene);
-	else
-		fputs(blkpr_result_text(result), out);
-	if (explanations[result].remedy)
-		fprintf(out, "; %s", explanations[result].remedy);
+	if (!out)
+		return NULL;
+	fprintf(out, "%s: ", scene.target->device->name);
+	explain(out, &scene);
 	fclose(out);
-	qb_log(LOG_ERR, "%s", text);
+	return text;
+}
+
+static void say_failure(const struct agent *agent, unsigned i)
+{
+	char *text = say_text(agent, i);
+
+	qb_log(LOG_ERR, "%s", text ? text : blkpr_result_text(agent->verdicts[i].result));
 	free(text);
 }
 
@@ -197,7 +274,7 @@ void say_failures(const struct agent *agent, unsigned arbiter)
 		if (scene.verdict->result == BLKPR_UNTOUCHED)
 			untouched++;
 		else if (scene.verdict->result != BLKPR_OK)
-			say_failure(&scene);
+			say_failure(agent, i);
 		else
 			say_doubt(&scene);
 	}

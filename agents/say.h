@@ -11,4 +11,10 @@ void say_failures(const struct agent *agent, unsigned arbiter);
 /* With -v: what was found and done on every device. ARBITER: its index, or the number of devices for none. */
 void say_story(const struct agent *agent, unsigned arbiter);
 
+/* What is wrong with device I and what to do about it, for the caller to free; NULL: no memory. */
+char *say_text(const struct agent *agent, unsigned i);
+
+/* "0x6c9d0001 (node2)", for the caller to free; NULL: no memory. */
+char *say_key(const struct agent *agent, const struct blkpr_target *target, uint64_t key);
+
 #endif

@@ -27,14 +27,23 @@ static bool serves(enum pr_type type, unsigned held)
 
 struct view {
 	bool own;
+	uint64_t fencer;   /* a fence agent's key, 0: none is registered */
 	bool holds;        /* own holds the reservation, of whatever type */
 	unsigned type;     /* of the reservation, 0: none */
 	uint64_t stranger; /* the first other key: the holder's, if another one holds */
 	bool strangers;    /* NVMe may have one with key 0 (KERNEL.md trap 2), which cannot be evicted */
 };
 
-static enum blkpr_result look(uint64_t own, struct blkpr_disk *disk, struct view *view,
-	struct blkpr_verdict *verdict)
+static bool is_fencers(const struct blkpr_hold *hold, uint64_t key)
+{
+	for (unsigned i = 0; i < hold->nfencers; i++)
+		if (hold->fencers[i] == key)
+			return true;
+	return false;
+}
+
+static enum blkpr_result look(const struct blkpr_hold *hold, uint64_t own, struct blkpr_disk *disk,
+	struct view *view, struct blkpr_verdict *verdict)
 {
 	struct blkpr_report report;
 	enum blkpr_result result;
@@ -58,12 +67,14 @@ static enum blkpr_result look(uint64_t own, struct blkpr_disk *disk, struct view
 		if (report.keys[i] == own)
 			continue;
 		view->strangers = true;
+		if (is_fencers(hold, report.keys[i]))
+			view->fencer = report.keys[i];
 		if (!view->stranger)
 			view->stranger = report.keys[i];
 	}
 	if (first)
 		verdict->kept = view->own;
-	verdict->offender = view->stranger;
+	verdict->offender = view->fencer ? view->fencer : view->stranger;
 	blkpr_report_clear(&report);
 	return BLKPR_OK;
 }
@@ -147,7 +158,7 @@ static enum blkpr_result repeat(struct errand *errand, enum blkpr_result (*step)
 	bool done = false;
 
 	for (unsigned round = 0; round < most; round++) {
-		result = look(errand->target->own, errand->disk, &errand->view, errand->verdict);
+		result = look(errand->hold, errand->target->own, errand->disk, &errand->view, errand->verdict);
 		if (result != BLKPR_OK)
 			return result;
 		if (most < MOST_ROUNDS + errand->verdict->registrations) /* each key may take a round */
@@ -192,6 +203,8 @@ static enum blkpr_result take_step(struct errand *errand, bool *done)
 	const struct view *view = &errand->view;
 	uint64_t own = errand->target->own;
 
+	if (view->fencer)
+		return finish(done, BLKPR_UNDER_FENCING);
 	if (!view->own)
 		return finish(done, BLKPR_EVICTED); /* by somebody, since we registered: theirs is the newer decision */
 	if (view->strangers && !errand->hold->evict)
@@ -209,13 +222,15 @@ void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target
 {
 	struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
 
-	verdict->result = look(target->own, disk, &errand.view, verdict);
+	verdict->result = look(errand.hold, target->own, disk, &errand.view, verdict);
 	if (verdict->result != BLKPR_OK)
 		return;
-	if (errand.view.strangers && !errand.hold->evict) {
+	if (errand.view.fencer)
+		verdict->result = BLKPR_UNDER_FENCING;
+	else if (errand.view.strangers && !errand.hold->evict)
 		verdict->result = held_by_another(&errand.view) ? BLKPR_TAKEN : BLKPR_STRANGERS;
+	if (verdict->result != BLKPR_OK)
 		return; /* before anything is changed */
-	}
 	verdict->result = register_own(target->own, disk, verdict);
 	if (verdict->result == BLKPR_OK)
 		verdict->result = repeat(&errand, take_step);
@@ -225,6 +240,8 @@ static enum blkpr_result promote_step(struct errand *errand, bool *done)
 {
 	const struct view *view = &errand->view;
 
+	if (view->fencer)
+		return finish(done, BLKPR_UNDER_FENCING);
 	if (!view->own)
 		return finish(done, BLKPR_EVICTED);
 	if (held_by_another(view))
@@ -248,12 +265,13 @@ void blkpr_hold_join_disk(const void *context, const struct blkpr_target *target
 {
 	struct view view;
 
-	(void)context;
-	verdict->result = look(target->own, disk, &view, verdict);
+	verdict->result = look(context, target->own, disk, &view, verdict);
+	if (verdict->result == BLKPR_OK && view.fencer)
+		verdict->result = BLKPR_UNDER_FENCING;
 	if (verdict->result == BLKPR_OK)
 		verdict->result = register_own(target->own, disk, verdict);
 	if (verdict->result == BLKPR_OK)
-		verdict->result = look(target->own, disk, &view, verdict);
+		verdict->result = look(context, target->own, disk, &view, verdict);
 	if (verdict->result == BLKPR_OK && !view.own)
 		verdict->result = BLKPR_EVICTED;
 }
@@ -316,7 +334,7 @@ void blkpr_hold_watch_disk(const void *context, const struct blkpr_target *targe
 {
 	struct view view;
 
-	verdict->result = look(target->own, disk, &view, verdict);
+	verdict->result = look(context, target->own, disk, &view, verdict);
 	if (verdict->result == BLKPR_OK)
 		verdict->result = watch(context, &view);
 }

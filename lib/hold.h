@@ -17,6 +17,8 @@ struct blkpr_hold {
 	bool evict;        /* take: other registrants are evicted; else they are a failure, and nothing is changed */
 	bool shared;       /* watch: other registrants are no strangers */
 	bool managed;      /* watch: any registrant may hold */
+	const uint64_t *fencers; /* keys of fence agents: where one is registered nothing is changed */
+	unsigned nfencers;
 	unsigned parallel; /* devices at a time */
 	int64_t deadline;  /* blkpr_clock_ms(): every function below returns by then */
 };
@@ -30,7 +32,8 @@ struct blkpr_hold {
 /*
  * Registers own, evicts every other key (commands in flight included), reserves. The first device is the arbiter,
  * as for blkpr_fence_off(): of two nodes that take at once, the same one gets all devices. Whoever finds its key
- * gone on the way has lost (BLKPR_EVICTED). verdict.kept: own was registered before.
+ * gone on the way has lost (BLKPR_EVICTED). verdict.kept: own was registered before. BLKPR_UNDER_FENCING: a fence
+ * agent's key is registered, whatever comes of it is not ours to decide.
  */
 int blkpr_hold_take(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[], unsigned *arbiter);

@@ -17,6 +17,12 @@ enum blkpr_key_method {
 
 extern const char *const blkpr_key_method_names[BLKPR_KEY_METHODS + 1]; /* closed by NULL */
 
+/*
+ * A resource agent's key is a fence agent's, derived in the same way, XOR this: the two are never alike, so that
+ * whoever reads a disk can tell whose registration it is, and neither removes the other's.
+ */
+#define BLKPR_KEY_OF_RESOURCE UINT64_C(0x5200000000000000)
+
 #define BLKPR_KEY_TEXT 19 /* "0x", 16 digits, NUL */
 
 /*

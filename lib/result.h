@@ -40,6 +40,7 @@ enum blkpr_result {
 	BLKPR_SHARED_KEY,    /* another initiator is registered with this node's key */
 	BLKPR_TAKEN,         /* another key holds the reservation */
 	BLKPR_STRANGERS,     /* other keys are registered, and can write */
+	BLKPR_UNDER_FENCING, /* a fence agent's key is registered: the disk is its */
 	BLKPR_UNDRAINED,     /* commands in flight could not be ended */
 	BLKPR_UNTOUCHED,     /* not tried, since the arbiter decided against this node */
 	BLKPR_RESULT_COUNT

@@ -46,6 +46,7 @@ struct agent {
 	xmlDoc *doc;
 	char *name;
 	char *id;
+	bool resource;           /* an OCF resource agent (parameters in the environment), else a fence agent */
 	char *shortdesc;
 	char *longdesc;
 	struct param *params;
@@ -220,7 +221,7 @@ static void check_content(const struct agent *agent, const struct param *param)
 		type++;
 	if (!type->xml)
 		die(agent->file, param->name, "bad type \"%s\"", param->type);
-	if (!strcmp(param->type, "boolean") == !!param->value)
+	if (!agent->resource && !strcmp(param->type, "boolean") == !!param->value)
 		die(agent->file, param->name, "a boolean's option takes no value, any other's does");
 	if (!strcmp(param->type, "select") && !find_child(param->content, "option"))
 		die(agent->file, param->name, "a select without options");
@@ -241,11 +242,16 @@ static void read_param(const struct agent *agent, struct param *param, const xml
 	param->id = underscored(param->name);
 	param->deprecated = deprecated && !strcmp(deprecated, "1");
 	param->obsoletes = get_attribute(node, "obsoletes");
-	read_getopt(agent, param, node);
+	if (agent->resource)
+		param->long_name = param->last_long = param->id; /* no command line */
+	else
+		read_getopt(agent, param, node);
 	param->content = need_child(agent, param->name, node, "content");
 	param->type = need_attribute(agent, param->name, param->content, "type");
 	param->fallback = get_attribute(param->content, "default");
 	param->text = need_text(agent, param->name, node, "shortdesc");
+	if (agent->resource)
+		param->text = need_text(agent, param->name, node, "longdesc");
 	check_content(agent, param);
 }
 
@@ -363,7 +369,9 @@ static void read_agent(struct agent *agent, const char *file)
 		die(file, NULL, "the root element is not <resource-agent>");
 	agent->name = need_attribute(agent, NULL, root, "name");
 	agent->id = underscored(agent->name);
-	agent->shortdesc = need_attribute(agent, NULL, root, "shortdesc");
+	agent->resource = find_child(root, "version");
+	agent->shortdesc = agent->resource ? need_text(agent, NULL, root, "shortdesc")
+					   : need_attribute(agent, NULL, root, "shortdesc");
 	agent->longdesc = need_text(agent, NULL, root, "longdesc");
 	read_params(agent, need_child(agent, NULL, root, "parameters"));
 	read_actions(agent, need_child(agent, NULL, root, "actions"));
@@ -522,7 +530,7 @@ static char *full_text(const struct agent *agent, const struct param *param)
 	FILE *out = must(open_memstream(&text, &size));
 
 	fputs(param->text, out);
-	if (!strcmp(param->type, "select") && !strchr(param->value, '|')) {
+	if (!strcmp(param->type, "select") && (!param->value || !strchr(param->value, '|'))) {
 		for (xmlNode *node = param->content->children; node; node = node->next, separator = ", ")
 			fprintf(out, "%s%s", separator, need_attribute(agent, param->name, node, "value"));
 		fputc('.', out);
@@ -539,7 +547,9 @@ static void write_help_option(FILE *out, const struct agent *agent, const struct
 	char left[256];
 	int length;
 
-	if (param->short_name)
+	if (agent->resource)
+		length = snprintf(left, sizeof(left), "  %s", param->name);
+	else if (param->short_name)
 		length = snprintf(left, sizeof(left), "  -%c, --%s", param->short_name, param->long_name);
 	else
 		length = snprintf(left, sizeof(left), "      --%s", param->long_name);
@@ -569,12 +579,29 @@ static void write_help_actions(FILE *out, const struct agent *agent)
 	fputs("\nActions:\n", out);
 	for (size_t i = 0; i < agent->n_actions; i++) {
 		snprintf(left, sizeof(left), "  %s", agent->actions[i].name);
+		if (i && !strcmp(agent->actions[i].name, agent->actions[i - 1].name))
+			continue; /* monitor, for each role and depth */
 		write_row(out, left, agent->actions[i].text, 16);
 	}
 }
 
+static void write_resource_help(FILE *out, const struct agent *agent)
+{
+	fprintf(out, "Usage: %s ACTION\n%s.\n\n", agent->name, agent->shortdesc);
+	write_wrapped(out, "An OCF resource agent. Pacemaker passes each parameter NAME in the environment, as "
+		      "OCF_RESKEY_NAME.", 0, 0);
+	fputs("\nParameters:\n", out);
+	for (size_t i = 0; i < agent->n_params; i++)
+		write_help_option(out, agent, &agent->params[i]);
+	write_help_actions(out, agent);
+}
+
 static void write_help_text(FILE *out, const struct agent *agent)
 {
+	if (agent->resource) {
+		write_resource_help(out, agent);
+		return;
+	}
 	fprintf(out, "Usage: %s -o ACTION [OPTION]...\n", agent->name);
 	fprintf(out, "  or:  %s < PARAMETERS\n%s.\n\n", agent->name, agent->shortdesc);
 	write_wrapped(out, "Without arguments, parameters are read from standard input as lines name=value. There, and in "
@@ -646,6 +673,8 @@ static void write_roff(FILE *out, const char *text)
 static void write_man_actions(FILE *out, const struct agent *agent)
 {
 	for (size_t i = 0; i < agent->n_actions; i++) {
+		if (i && !strcmp(agent->actions[i].name, agent->actions[i - 1].name))
+			continue;
 		fputs(".TP\n\\fB", out);
 		write_roff(out, agent->actions[i].name);
 		fputs("\\fR\n", out);
@@ -680,7 +709,7 @@ static void write_man_params(FILE *out, const struct agent *agent, bool deprecat
 		fputs(".TP\n\\fB", out);
 		write_roff(out, param->name);
 		fputs("\\fR", out);
-		if (!shares_option(param))
+		if (!agent->resource && !shares_option(param))
 			write_man_option(out, param);
 		fputc('\n', out);
 		write_roff(out, full_text(agent, param));
@@ -698,6 +727,8 @@ static bool write_marker(FILE *out, const struct agent *agent, const char *line)
 		write_man_actions(out, agent);
 	} else if (!strcmp(line, "@PARAMETERS@\n")) {
 		write_man_params(out, agent, false);
+		if (agent->resource)
+			return true;
 		fputs(".SS Accepted for compatibility\n", out);
 		write_man_params(out, agent, true);
 	} else {

@@ -1,0 +1,993 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// ocf:blkpr:reservation: an OCF resource agent (API 1.1) that holds the reservation of a service's disks.
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "config.h"
+
+#include "agents/agent.h"
+#include "agents/alarm.h"
+#include "agents/fencer.h"
+#include "agents/log.h"
+#include "agents/record.h"
+#include "agents/run.h"
+#include "agents/say.h"
+#include "lib/clock.h"
+#include "lib/hold.h"
+#include "metadata/reservation.h"
+
+#define NAME "reservation"
+
+/* OCF Resource Agent API 1.1, exit status */
+enum ocf {
+	OCF_SUCCESS = 0,
+	OCF_ERR_GENERIC = 1,
+	OCF_ERR_ARGS = 2,
+	OCF_ERR_UNIMPLEMENTED = 3,
+	OCF_ERR_PERM = 4,
+	OCF_ERR_INSTALLED = 5,
+	OCF_ERR_CONFIGURED = 6,
+	OCF_NOT_RUNNING = 7,
+	OCF_RUNNING_PROMOTED = 8,
+	OCF_FAILED_PROMOTED = 9,
+};
+
+/* What this node remembers of the resource until it is rebooted; written before a disk is changed. */
+struct memory {
+	bool exists;
+	bool promoted;
+	time_t good;          /* when all was well last */
+	long score, pending;  /* promotion score; the one that it will have when master_score_delay is over, -1: none */
+	time_t pending_since;
+	char **disks;         /* WWIDs that may be held or registered */
+	unsigned ndisks;
+};
+
+struct resource {
+	struct agent agent;
+	struct options options;
+	const char *instance;
+	long check_level;
+	bool promotable;
+	bool managed;         /* by a fence agent */
+	long required, score_base, score_factor, score_delay;
+	unsigned absent;      /* names in devices that stand for nothing here, and need not */
+	struct blkpr_hold hold;
+	uint64_t *fencers;
+	struct memory memory;
+	struct blkpr_error reason; /* for Pacemaker: why the action failed */
+};
+
+/* --- failing -------------------------------------------------------------------------------------- */
+
+static enum ocf fail_with(struct resource *resource, enum ocf code, const struct blkpr_error *error)
+{
+	resource->reason = *error;
+	return code;
+}
+
+/* --- memory --------------------------------------------------------------------------------------- */
+
+static int remember_disk(struct memory *memory, const char *wwid)
+{
+	char **disks = realloc(memory->disks, (memory->ndisks + 1) * sizeof(*disks));
+
+	if (!disks)
+		return -ENOMEM;
+	memory->disks = disks;
+	disks[memory->ndisks] = strdup(wwid);
+	return disks[memory->ndisks++] ? 0 : -ENOMEM;
+}
+
+static bool remembers(const struct memory *memory, const char *wwid)
+{
+	for (unsigned i = 0; i < memory->ndisks; i++)
+		if (!strcmp(memory->disks[i], wwid))
+			return true;
+	return false;
+}
+
+static void forget_disks(struct memory *memory)
+{
+	for (unsigned i = 0; i < memory->ndisks; i++)
+		free(memory->disks[i]);
+	free(memory->disks);
+	memory->disks = NULL;
+	memory->ndisks = 0;
+}
+
+static int parse_memory(struct memory *memory, char *text)
+{
+	char *rest = NULL;
+	int rc = 0;
+
+	memory->exists = true;
+	for (char *line = strtok_r(text, "\n", &rest); line && !rc; line = strtok_r(NULL, "\n", &rest)) {
+		long long good, since;
+
+		if (!strncmp(line, "disk ", 5))
+			rc = remember_disk(memory, line + 5);
+		else if (!strcmp(line, "role promoted"))
+			memory->promoted = true;
+		else if (sscanf(line, "good %lld", &good) == 1)
+			memory->good = (time_t)good;
+		else if (sscanf(line, "score %ld %ld %lld", &memory->score, &memory->pending, &since) == 3)
+			memory->pending_since = (time_t)since;
+	}
+	return rc;
+}
+
+static int recall(struct resource *resource, struct blkpr_error *error)
+{
+	char *text;
+	int rc = record_resource_load(resource->instance, &text, error);
+
+	resource->memory.pending = -1;
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
+	rc = parse_memory(&resource->memory, text);
+	free(text);
+	if (rc)
+		blkpr_error_set(error, "out of memory");
+	return rc;
+}
+
+static int memorize(const struct resource *resource, struct blkpr_error *error)
+{
+	const struct memory *memory = &resource->memory;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	int rc;
+
+	if (!out) {
+		blkpr_error_set(error, "out of memory");
+		return -ENOMEM;
+	}
+	fprintf(out, "role %s\ngood %lld\nscore %ld %ld %lld\n", memory->promoted ? "promoted" : "started",
+		(long long)memory->good, memory->score, memory->pending, (long long)memory->pending_since);
+	for (unsigned i = 0; i < memory->ndisks; i++)
+		fprintf(out, "disk %s\n", memory->disks[i]);
+	fclose(out);
+	rc = record_resource_store(resource->instance, text, error);
+	free(text);
+	return rc;
+}
+
+/* --- the plan: nothing is changed while it is made --------------------------------------------------- */
+
+static int take_parameters(struct resource *resource, struct blkpr_error *error)
+{
+	/* in the order of the choices in metadata/reservation.xml */
+	static const enum pr_type types[] = { PR_WRITE_EXCLUSIVE, PR_EXCLUSIVE_ACCESS, PR_WRITE_EXCLUSIVE_REG_ONLY,
+		PR_EXCLUSIVE_ACCESS_REG_ONLY, PR_WRITE_EXCLUSIVE_ALL_REGS, PR_EXCLUSIVE_ACCESS_ALL_REGS };
+	static const enum blkpr_key_method methods[] = { BLKPR_KEY_NAME64, BLKPR_KEY_HASH, BLKPR_KEY_ID };
+	const struct options *options = &resource->options;
+	struct agent *agent = &resource->agent;
+	long parallel = 0;
+	int rc = options_check(options, error);
+
+	if (!rc)
+		rc = agent_take_key(agent, options, error);
+	if (!rc)
+		rc = agent_take_number(options, "max_parallel", 1, 4096, &parallel, error);
+	if (!rc)
+		rc = agent_take_number(options, "required_devices", 0, 100000, &resource->required, error);
+	if (!rc)
+		rc = agent_take_number(options, "master_score_base", 0, 1000000, &resource->score_base, error);
+	if (!rc)
+		rc = agent_take_number(options, "master_score_dev_factor", 0, 1000000, &resource->score_factor, error);
+	if (!rc)
+		rc = agent_take_number(options, "master_score_delay", 0, 1000000, &resource->score_delay, error);
+	if (!rc && !options_get(options, "devices")) {
+		blkpr_error_set(error, "devices is not set: name the disks of the service");
+		rc = -EINVAL;
+	}
+	agent->method = methods[options_choice(options, "key_value")];
+	agent->fence.type = types[options_choice(options, "reservation_type")];
+	resource->hold = (struct blkpr_hold){ .type = agent->fence.type, .parallel = (unsigned)parallel,
+		.evict = options_choice(options, "other_registrants") == 0, .shared = resource->promotable };
+	if (!rc && resource->promotable && agent->fence.type >= PR_WRITE_EXCLUSIVE_ALL_REGS) {
+		blkpr_error_set(error, "reservation_type=%s: all instances would hold; for a promotable clone use "
+			"WRITE_EXCLUSIVE, EXCLUSIVE_ACCESS or a REG_ONLY type", options_get(options, "reservation_type"));
+		rc = -EINVAL;
+	}
+	return rc;
+}
+
+/* With required_devices, a name that stands for nothing is one disk less. */
+static int add_devices(struct resource *resource, struct blkpr_error *error)
+{
+	const char *spec = options_get(&resource->options, "devices");
+	struct blkpr_list *list = &resource->agent.list;
+	char *words, *rest = NULL;
+	int rc = 0;
+
+	if (!resource->required)
+		return blkpr_list_add(list, spec, error);
+	words = strdup(spec);
+	if (!words) {
+		blkpr_error_set(error, "out of memory");
+		return -ENOMEM;
+	}
+	for (char *word = strtok_r(words, ", \t\n", &rest); word && !rc; word = strtok_r(NULL, ", \t\n", &rest)) {
+		rc = blkpr_list_add(list, word, error);
+		if (rc != -ENOENT)
+			continue;
+		qb_log(LOG_WARNING, "%s", error->text);
+		resource->absent++;
+		rc = 0;
+	}
+	free(words);
+	return rc;
+}
+
+static int find_devices(struct resource *resource, struct blkpr_error *error)
+{
+	struct agent *agent = &resource->agent;
+	int rc = add_devices(resource, error);
+
+	if (!rc && !agent->list.count) {
+		blkpr_error_set(error, "no devices: devices=%.400s names none that is there",
+			options_get(&resource->options, "devices"));
+		rc = -ENOENT;
+	}
+	if (rc)
+		return rc;
+	blkpr_list_settle(&agent->list);
+	agent->targets = calloc(agent->list.count, sizeof(*agent->targets));
+	agent->verdicts = calloc(agent->list.count, sizeof(*agent->verdicts));
+	if (!agent->targets || !agent->verdicts) {
+		blkpr_error_set(error, "out of memory");
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < agent->list.count; i++)
+		agent->targets[i].device = &agent->list.devices[i];
+	return 0;
+}
+
+/* What fence_blkpr's `on` has registered here is the fence agent's, all of the disks or none. */
+static int find_manager(struct resource *resource, struct blkpr_error *error)
+{
+	enum { AUTO, YES, NO } said = options_choice(&resource->options, "fence_blkpr");
+	struct agent *agent = &resource->agent;
+	unsigned recorded = 0, stranger = 0;
+
+	for (unsigned i = 0; i < agent->list.count && said != NO; i++) {
+		if (record_list_has(agent->list.devices[i].wwid, &agent->targets[i].own))
+			recorded++;
+		else
+			stranger = i;
+	}
+	resource->managed = said == YES || recorded;
+	if (recorded == agent->list.count || !resource->managed)
+		return 0;
+	blkpr_error_set(error, "%s: fence_blkpr has not registered this node there%s; unfence this node (stonith_admin "
+		"--unfence NODE, or fence_blkpr -o on), or set fence_blkpr=no", agent->list.devices[stranger].name,
+		recorded ? ", but on others of the devices" : "");
+	return -EPERM;
+}
+
+/* Keys that fence agents derive, of every node and by every method; nothing is changed where one is registered. */
+static int find_fencers(struct resource *resource, struct blkpr_error *error)
+{
+	const struct agent *agent = &resource->agent;
+	struct agent fencer = *agent;
+	struct blkpr_error unasked;
+
+	if (!agent->clustered || !strcmp(options_get(&resource->options, "fence_blkpr"), "no"))
+		return 0;
+	if (agent_add_remotes(&resource->agent, &unasked))
+		qb_log(LOG_INFO, "remote nodes are not known: %s", unasked.text);
+	fencer = *agent;
+	fencer.domain = 0;
+	resource->fencers = calloc((size_t)agent->cluster.count * BLKPR_KEY_METHODS + 1, sizeof(*resource->fencers));
+	if (!resource->fencers) {
+		blkpr_error_set(error, "out of memory");
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < agent->cluster.count; i++)
+		for (int method = 0; method < BLKPR_KEY_METHODS; method++) {
+			uint64_t key = agent_node_key(&fencer, method, &agent->cluster.nodes[i]);
+
+			if (key && key != agent->key)
+				resource->fencers[resource->hold.nfencers++] = key;
+		}
+	resource->hold.fencers = resource->fencers;
+	return 0;
+}
+
+static int find_own(struct resource *resource, struct blkpr_error *error)
+{
+	struct agent *agent = &resource->agent;
+	uint64_t own = agent->key;
+	int rc = 0;
+
+	if (resource->managed) {
+		agent->domain = 0; /* the keys that `on` recorded */
+		return 0;
+	}
+	if (!own)
+		rc = agent_derive_own(agent, &own, error);
+	if (!rc && agent->clustered)
+		rc = agent_check_unique(agent, own, cluster_self(&agent->cluster), error);
+	for (unsigned i = 0; i < agent->list.count && !rc; i++)
+		agent->targets[i].own = own;
+	return rc;
+}
+
+/* An exclusive reservation is one path's; the map's other paths could not write. */
+static int check_paths(const struct resource *resource, struct blkpr_error *error)
+{
+	const struct agent *agent = &resource->agent;
+
+	if (agent->fence.type >= PR_WRITE_EXCLUSIVE_REG_ONLY || resource->managed)
+		return 0;
+	for (unsigned i = 0; i < agent->list.count; i++) {
+		if (agent->list.devices[i].npaths < 2)
+			continue;
+		blkpr_error_set(error, "%s: has %u paths, and reservation_type=%s lets only one of them write; use a REG_ONLY "
+			"type", agent->list.devices[i].name, agent->list.devices[i].npaths,
+			options_get(&resource->options, "reservation_type"));
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Devices, who manages them, keys. OCF_SUCCESS, or with the reason. */
+static enum ocf plan(struct resource *resource)
+{
+	struct blkpr_error error;
+
+	agent_load_cluster(&resource->agent);
+	if (find_devices(resource, &error))
+		return fail_with(resource, OCF_ERR_INSTALLED, &error);
+	if (find_manager(resource, &error))
+		return fail_with(resource, OCF_ERR_GENERIC, &error);
+	if (find_own(resource, &error))
+		return fail_with(resource, OCF_ERR_GENERIC, &error);
+	if (check_paths(resource, &error))
+		return fail_with(resource, OCF_ERR_CONFIGURED, &error);
+	resource->hold.managed = resource->managed;
+	agent_begin_work(&resource->agent);
+	return OCF_SUCCESS;
+}
+
+/* --- judging -------------------------------------------------------------------------------------- */
+
+typedef bool judge(const struct resource *resource, const struct blkpr_verdict *verdict);
+
+static bool is_ok(const struct resource *resource, const struct blkpr_verdict *verdict)
+{
+	(void)resource;
+	return verdict->result == BLKPR_OK;
+}
+
+/* Of an instance that is not promoted: registered, whoever holds. */
+static bool is_registered(const struct resource *resource, const struct blkpr_verdict *verdict)
+{
+	(void)resource;
+	return verdict->result == BLKPR_OK || verdict->result == BLKPR_TAKEN || verdict->result == BLKPR_UNRESERVED;
+}
+
+/* What another node, or a device, has decided counts on every disk; silence only up to required_devices. */
+static bool enough(const struct resource *resource, int rc, judge *good)
+{
+	const struct agent *agent = &resource->agent;
+	unsigned count = 0, decided = 0;
+
+	for (unsigned i = 0; i < agent->list.count; i++) {
+		if (good(resource, &agent->verdicts[i]))
+			count++;
+		else if (!blkpr_result_unreachable(agent->verdicts[i].result))
+			decided++;
+	}
+	if (rc || decided)
+		return false;
+	return count >= (resource->required ? (unsigned)resource->required : agent->list.count + resource->absent);
+}
+
+/* The reason is the first disk's; one that somebody decided about before one that does not answer. */
+static void take_reason(struct resource *resource, int rc, judge *good)
+{
+	const struct agent *agent = &resource->agent;
+	unsigned bad = 0, worst = agent->list.count;
+	char *text;
+
+	for (unsigned i = 0; i < agent->list.count; i++) {
+		if (good(resource, &agent->verdicts[i]) || agent->verdicts[i].result == BLKPR_UNTOUCHED)
+			continue;
+		bad++;
+		if (worst == agent->list.count || (blkpr_result_unreachable(agent->verdicts[worst].result) &&
+							  !blkpr_result_unreachable(agent->verdicts[i].result)))
+			worst = i;
+	}
+	if (worst == agent->list.count) {
+		blkpr_error_set(&resource->reason, "%s", rc ? strerror(-rc) : "fewer disks are there than required_devices");
+		return;
+	}
+	text = say_text(agent, worst);
+	blkpr_error_set(&resource->reason, "%.440s%s", text ? text : blkpr_result_text(agent->verdicts[worst].result),
+		bad > 1 ? " (and more disks, see the log)" : "");
+	free(text);
+}
+
+static enum ocf judge_all(struct resource *resource, int rc, judge *good)
+{
+	if (enough(resource, rc, good))
+		return OCF_SUCCESS;
+	take_reason(resource, rc, good);
+	return OCF_ERR_GENERIC;
+}
+
+/* To the log, beside the one reason that Pacemaker shows. */
+static void tell(const struct resource *resource, unsigned arbiter)
+{
+	say_story(&resource->agent, arbiter);
+	if (*resource->reason.text)
+		say_failures(&resource->agent, arbiter);
+}
+
+static int watch(struct resource *resource)
+{
+	struct agent *agent = &resource->agent;
+
+	return blkpr_hold_watch(&resource->hold, agent->targets, agent->list.count, agent->verdicts);
+}
+
+/* --- promotion score ------------------------------------------------------------------------------ */
+
+/* crm_attribute knows the resource from the environment. A cluster that does not answer costs no action. */
+static void set_attribute(const struct resource *resource, const char *score)
+{
+	const char *const update[] = { "crm_attribute", "--promotion", "--lifetime", "reboot", "--update", score, NULL };
+	const char *const delete[] = { "crm_attribute", "--promotion", "--lifetime", "reboot", "--delete", NULL };
+	int64_t now = blkpr_clock_ms();
+	struct blkpr_error error;
+	char *output = NULL;
+
+	if (run_program(score ? update : delete, now + (resource->agent.deadline - now) / 2, &output, &error))
+		qb_log(LOG_INFO, "promotion score: %s", error.text);
+	free(output);
+}
+
+/* A change that would move the promoted role has to last for master_score_delay. */
+static void update_score(struct resource *resource, judge *good)
+{
+	struct memory *memory = &resource->memory;
+	long score = resource->score_base;
+	time_t now = time(NULL);
+	bool wait;
+	char text[32];
+
+	if (!resource->promotable)
+		return;
+	for (unsigned i = 0; i < resource->agent.list.count; i++)
+		if (good(resource, &resource->agent.verdicts[i]))
+			score += resource->score_factor;
+	if (score == memory->score) {
+		memory->pending = -1;
+		return;
+	}
+	wait = memory->score && resource->score_delay && (score < memory->score) == memory->promoted;
+	if (wait && memory->pending < 0) {
+		memory->pending = score;
+		memory->pending_since = now;
+	}
+	if (wait && now - memory->pending_since < resource->score_delay)
+		return;
+	memory->score = score;
+	memory->pending = -1;
+	snprintf(text, sizeof(text), "%ld", score);
+	set_attribute(resource, text);
+}
+
+/* --- start ---------------------------------------------------------------------------------------- */
+
+static const char *owner_of(const struct resource *resource, uint64_t key)
+{
+	const struct agent *agent = &resource->agent;
+
+	for (unsigned i = 0; i < agent->cluster.count; i++)
+		if (agent_node_key(agent, agent->method, &agent->cluster.nodes[i]) == key)
+			return agent->cluster.nodes[i].name;
+	return NULL;
+}
+
+static bool told_before(const struct agent *agent, unsigned disk, uint64_t key)
+{
+	for (unsigned i = 0; i < disk; i++)
+		for (unsigned k = 0; k < agent->verdicts[i].nkeys; k++)
+			if (agent->verdicts[i].keys[k].key == key)
+				return true;
+	return false;
+}
+
+/* Before keys go: whose they are, and what the fencer knows of their nodes. A hint for people; the disk decides. */
+static void tell_evidence(const struct resource *resource)
+{
+	const struct agent *agent = &resource->agent;
+	char history[256];
+
+	for (unsigned i = 0; i < agent->list.count; i++)
+		for (unsigned k = 0; k < agent->verdicts[i].nkeys; k++) {
+			uint64_t key = agent->verdicts[i].keys[k].key;
+			const char *owner = owner_of(resource, key);
+			char *text;
+
+			if (key == agent->targets[i].own || told_before(agent, i, key))
+				continue;
+			text = say_key(agent, &agent->targets[i], key);
+			snprintf(history, sizeof(history), "no node of the cluster has this key");
+			if (owner)
+				fencer_history(owner, history, sizeof(history));
+			qb_log(LOG_NOTICE, "%s: %s is registered, and will be evicted; %s", agent->list.devices[i].name,
+				text ? text : "a key", history);
+			free(text);
+		}
+}
+
+static bool takes_over(const struct resource *resource)
+{
+	return !resource->promotable && resource->hold.evict;
+}
+
+/* An explicit key may have been somebody else's before; a derived one is nobody's but this agent's. */
+static int begin_memory(struct resource *resource, struct blkpr_error *error)
+{
+	struct memory *memory = &resource->memory;
+	int rc = 0;
+
+	memory->exists = true;
+	memory->promoted = false;
+	for (unsigned i = 0; i < resource->agent.list.count && !rc; i++)
+		if (!remembers(memory, resource->agent.list.devices[i].wwid))
+			rc = remember_disk(memory, resource->agent.list.devices[i].wwid);
+	if (rc) {
+		blkpr_error_set(error, "out of memory");
+		return rc;
+	}
+	return memorize(resource, error);
+}
+
+static enum ocf good_now(struct resource *resource)
+{
+	struct blkpr_error error;
+
+	resource->memory.good = time(NULL);
+	if (memorize(resource, &error))
+		return fail_with(resource, OCF_ERR_GENERIC, &error);
+	return OCF_SUCCESS;
+}
+
+/* Disks that are beyond required_devices and were not reached are not this resource's. */
+static void forget_unreached(struct resource *resource)
+{
+	const struct agent *agent = &resource->agent;
+
+	forget_disks(&resource->memory);
+	for (unsigned i = 0; i < agent->list.count; i++)
+		if (agent->verdicts[i].step > BLKPR_STEP_READ || !blkpr_result_unreachable(agent->verdicts[i].result))
+			remember_disk(&resource->memory, agent->list.devices[i].wwid);
+}
+
+static enum ocf change(struct resource *resource)
+{
+	struct agent *agent = &resource->agent;
+	unsigned arbiter = agent->list.count;
+	enum ocf code;
+	int rc;
+
+	if (resource->promotable)
+		rc = blkpr_hold_join(&resource->hold, agent->targets, agent->list.count, agent->verdicts);
+	else
+		rc = blkpr_hold_take(&resource->hold, agent->targets, agent->list.count, agent->verdicts, &arbiter);
+	code = judge_all(resource, rc, is_ok);
+	tell(resource, arbiter);
+	if (code == OCF_SUCCESS)
+		forget_unreached(resource);
+	return code;
+}
+
+static enum ocf start(struct resource *resource)
+{
+	judge *good = resource->promotable ? is_registered : is_ok;
+	struct blkpr_error error;
+	enum ocf code = plan(resource);
+	int rc;
+
+	if (code == OCF_SUCCESS && find_fencers(resource, &error))
+		code = fail_with(resource, OCF_ERR_GENERIC, &error);
+	if (code != OCF_SUCCESS)
+		return code;
+	rc = watch(resource);
+	if (resource->managed || (resource->memory.exists && enough(resource, rc, good))) {
+		code = judge_all(resource, rc, good);
+	} else {
+		if (takes_over(resource))
+			tell_evidence(resource);
+		if (begin_memory(resource, &error))
+			return fail_with(resource, OCF_ERR_GENERIC, &error);
+		code = change(resource);
+		if (code != OCF_SUCCESS)
+			return code;
+		code = judge_all(resource, watch(resource), good); /* all at one time, after the last change */
+	}
+	tell(resource, resource->agent.list.count);
+	if (code != OCF_SUCCESS)
+		return code;
+	update_score(resource, good);
+	return good_now(resource);
+}
+
+/* --- stop ----------------------------------------------------------------------------------------- */
+
+/* A disk that this resource has held, and whose state is not known now, is no reason to say that it is stopped. */
+static bool is_left(const struct resource *resource, const struct blkpr_verdict *verdict)
+{
+	const struct agent *agent = &resource->agent;
+	const char *wwid = agent->list.devices[verdict - agent->verdicts].wwid;
+
+	return verdict->result == BLKPR_OK || !remembers(&resource->memory, wwid);
+}
+
+static bool all_left(const struct resource *resource)
+{
+	for (unsigned i = 0; i < resource->agent.list.count; i++)
+		if (!is_left(resource, &resource->agent.verdicts[i]))
+			return false;
+	return true;
+}
+
+static const char *lost_disk(const struct resource *resource)
+{
+	const struct blkpr_list *list = &resource->agent.list;
+
+	for (unsigned i = 0; i < resource->memory.ndisks; i++) {
+		unsigned k = 0;
+
+		while (k < list->count && strcmp(list->devices[k].wwid, resource->memory.disks[i]) != 0)
+			k++;
+		if (k == list->count)
+			return resource->memory.disks[i];
+	}
+	return NULL;
+}
+
+static enum ocf forget(struct resource *resource)
+{
+	struct blkpr_error error;
+
+	if (resource->promotable)
+		set_attribute(resource, NULL);
+	if (record_resource_remove(resource->instance, &error))
+		return fail_with(resource, OCF_ERR_GENERIC, &error);
+	return OCF_SUCCESS;
+}
+
+static enum ocf leave(struct resource *resource)
+{
+	struct agent *agent = &resource->agent;
+	const char *lost;
+	int rc;
+
+	rc = blkpr_hold_leave(&resource->hold, agent->targets, agent->list.count, agent->verdicts);
+	if (rc || !all_left(resource))
+		take_reason(resource, rc, is_left);
+	lost = lost_disk(resource);
+	if (!*resource->reason.text && lost)
+		blkpr_error_set(&resource->reason, "%s: held by this resource, and no name in devices stands for it any more; "
+			"whether it is held still cannot be told: reconnect it", lost);
+	tell(resource, agent->list.count);
+	return *resource->reason.text ? OCF_ERR_GENERIC : forget(resource);
+}
+
+/* What was never started here needs no disk to be stopped: a start that failed for its parameters must be. */
+static enum ocf stop(struct resource *resource)
+{
+	enum ocf code = plan(resource);
+
+	if (code == OCF_SUCCESS && !resource->managed)
+		return leave(resource);
+	if (resource->managed && code == OCF_SUCCESS)
+		return forget(resource);
+	if (resource->memory.exists && resource->memory.ndisks)
+		return code;
+	qb_log(LOG_NOTICE, "%s; nothing is held here", resource->reason.text);
+	*resource->reason.text = '\0';
+	return forget(resource);
+}
+
+/* --- monitor -------------------------------------------------------------------------------------- */
+
+/* Every path registered: what monitor with OCF_CHECK_LEVEL 10 adds. */
+static void check_deeply(struct resource *resource)
+{
+	struct agent *agent = &resource->agent;
+
+	for (unsigned i = 0; i < agent->list.count && resource->check_level >= 10; i++)
+		if (agent->verdicts[i].result == BLKPR_OK &&
+			agent->verdicts[i].own_registrations < agent->list.devices[i].paths)
+			agent->verdicts[i].result = BLKPR_FEWER_PATHS;
+}
+
+/* Nothing on any disk, and every disk says so. */
+static bool is_away(const struct resource *resource, const struct blkpr_verdict *verdict)
+{
+	(void)resource;
+	return verdict->result == BLKPR_EVICTED || verdict->result == BLKPR_UNRESERVED ||
+	       verdict->result == BLKPR_TAKEN;
+}
+
+static bool all_away(const struct resource *resource)
+{
+	for (unsigned i = 0; i < resource->agent.list.count; i++)
+		if (!is_away(resource, &resource->agent.verdicts[i]))
+			return false;
+	return true;
+}
+
+static void add_time(struct resource *resource)
+{
+	char *reason = strdup(resource->reason.text), when[32];
+	struct tm local;
+
+	if (reason && resource->memory.good && localtime_r(&resource->memory.good, &local)) {
+		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &local);
+		blkpr_error_set(&resource->reason, "%.450s (all was well at %s)", reason, when);
+	}
+	free(reason);
+}
+
+/* Started here, as this node remembers: it must be on the disks. */
+static enum ocf monitor_started(struct resource *resource, int rc)
+{
+	bool held = enough(resource, rc, is_ok);
+	judge *good = resource->promotable ? is_registered : is_ok;
+	enum ocf code;
+
+	if (resource->managed)
+		held = resource->memory.promoted && held;
+	code = judge_all(resource, rc, good);
+	if (code == OCF_SUCCESS && resource->memory.promoted && resource->promotable && !held) {
+		take_reason(resource, rc, is_ok);
+		code = OCF_FAILED_PROMOTED;
+	}
+	if (code != OCF_SUCCESS)
+		add_time(resource);
+	tell(resource, resource->agent.list.count);
+	update_score(resource, good);
+	if (code != OCF_SUCCESS)
+		return code;
+	code = good_now(resource);
+	return code == OCF_SUCCESS && resource->promotable && held ? OCF_RUNNING_PROMOTED : code;
+}
+
+/* Not started here since the node was: the disks may say otherwise, of the node's life before. */
+static enum ocf monitor_unknown(struct resource *resource, int rc)
+{
+	enum ocf code = OCF_NOT_RUNNING;
+
+	if (resource->managed || all_away(resource))
+		return OCF_NOT_RUNNING;
+	if (enough(resource, rc, is_ok)) {
+		struct blkpr_error error;
+
+		if (begin_memory(resource, &error))
+			return fail_with(resource, OCF_ERR_GENERIC, &error);
+		resource->memory.promoted = resource->promotable;
+		return resource->promotable ? OCF_RUNNING_PROMOTED : OCF_SUCCESS;
+	}
+	code = judge_all(resource, rc, is_ok);
+	tell(resource, resource->agent.list.count);
+	return code;
+}
+
+static enum ocf monitor(struct resource *resource)
+{
+	enum ocf code = plan(resource);
+	int rc;
+
+	if (code == OCF_ERR_CONFIGURED && !resource->memory.exists)
+		return OCF_NOT_RUNNING; /* what cannot be started does not run */
+	if (code == OCF_ERR_INSTALLED && resource->memory.exists)
+		return OCF_ERR_GENERIC; /* it ran, and its disk has gone */
+	if (code != OCF_SUCCESS)
+		return code;
+	rc = watch(resource);
+	check_deeply(resource);
+	return resource->memory.exists ? monitor_started(resource, rc) : monitor_unknown(resource, rc);
+}
+
+/* --- promote, demote ------------------------------------------------------------------------------ */
+
+static enum ocf promote(struct resource *resource)
+{
+	struct agent *agent = &resource->agent;
+	unsigned arbiter = agent->list.count;
+	struct blkpr_error error;
+	enum ocf code = plan(resource);
+	int rc = 0;
+
+	if (code == OCF_SUCCESS && find_fencers(resource, &error))
+		code = fail_with(resource, OCF_ERR_GENERIC, &error);
+	if (code != OCF_SUCCESS)
+		return code;
+	if (!resource->managed) {
+		rc = blkpr_hold_promote(&resource->hold, agent->targets, agent->list.count, agent->verdicts, &arbiter);
+		code = judge_all(resource, rc, is_ok);
+		tell(resource, arbiter);
+	}
+	if (code == OCF_SUCCESS)
+		code = judge_all(resource, watch(resource), is_ok);
+	tell(resource, agent->list.count);
+	resource->memory.promoted = code == OCF_SUCCESS;
+	return code == OCF_SUCCESS ? good_now(resource) : code;
+}
+
+static enum ocf demote(struct resource *resource)
+{
+	struct agent *agent = &resource->agent;
+	enum ocf code = plan(resource);
+	int rc = 0;
+
+	if (code != OCF_SUCCESS)
+		return code;
+	if (!resource->managed) {
+		rc = blkpr_hold_demote(&resource->hold, agent->targets, agent->list.count, agent->verdicts);
+		if (rc || !all_left(resource))
+			take_reason(resource, rc, is_left);
+		tell(resource, agent->list.count);
+	}
+	if (*resource->reason.text)
+		return OCF_ERR_GENERIC;
+	resource->memory.promoted = false;
+	return good_now(resource);
+}
+
+/* --- the rest ------------------------------------------------------------------------------------- */
+
+static enum ocf validate(struct resource *resource)
+{
+	return resource->check_level >= 10 ? plan(resource) : OCF_SUCCESS;
+}
+
+static enum ocf nothing(struct resource *resource)
+{
+	(void)resource;
+	return OCF_SUCCESS;
+}
+
+static const struct action {
+	const char *name;
+	bool disks; /* works on disks: for root */
+	enum ocf (*run)(struct resource *resource);
+} actions[] = {
+	{ "start", true, start },
+	{ "stop", true, stop },
+	{ "monitor", true, monitor },
+	{ "promote", true, promote },
+	{ "demote", true, demote },
+	{ "notify", false, nothing },
+	{ "reload-agent", false, nothing },
+	{ "validate-all", false, validate },
+};
+
+static const struct action *find_action(const char *name)
+{
+	for (unsigned i = 0; name && i < sizeof(actions) / sizeof(*actions); i++)
+		if (!strcmp(actions[i].name, name))
+			return &actions[i];
+	return NULL;
+}
+
+static long number_in_environment(const char *name, long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text && *text ? strtol(text, NULL, 10) : otherwise;
+}
+
+#define USUAL_TIMEOUT_MS 20000
+#define LEAST_TIME_MS 500
+
+/* A tenth is left for the process to be started and to tell. */
+static void set_deadline(struct resource *resource, int64_t began)
+{
+	long ms = number_in_environment("OCF_RESKEY_CRM_meta_timeout", USUAL_TIMEOUT_MS);
+
+	ms -= ms / 10 > LEAST_TIME_MS ? ms / 10 : LEAST_TIME_MS;
+	if (ms < LEAST_TIME_MS)
+		ms = LEAST_TIME_MS;
+	resource->agent.deadline = began + ms;
+	resource->hold.deadline = resource->agent.deadline;
+	alarm_before_work(ms);
+}
+
+static void read_environment(struct resource *resource)
+{
+	resource->instance = getenv("OCF_RESOURCE_INSTANCE");
+	if (!resource->instance || !*resource->instance)
+		resource->instance = "default";
+	resource->check_level = number_in_environment("OCF_CHECK_LEVEL", 0);
+	resource->promotable = getenv("OCF_RESKEY_CRM_meta_promoted_max") || getenv("OCF_RESKEY_CRM_meta_master_max");
+}
+
+static enum ocf run(struct resource *resource, const struct action *action)
+{
+	int64_t began = blkpr_clock_ms();
+	struct blkpr_error error;
+	struct log_options log = { .name = NAME };
+
+	read_environment(resource);
+	resource->agent.options = &resource->options;
+	resource->agent.domain = BLKPR_KEY_OF_RESOURCE;
+	if (options_init(&resource->options, reservation_options) ||
+		options_parse_environment(&resource->options, "OCF_RESKEY_")) {
+		blkpr_error_set(&resource->reason, "out of memory");
+		return OCF_ERR_GENERIC;
+	}
+	if (action->disks && geteuid()) {
+		blkpr_error_set(&resource->reason, "must run as root: only root may use persistent reservations");
+		return OCF_ERR_PERM;
+	}
+	log.verbosity = options_flag(&resource->options, "verbose");
+	if (log_open(&log, &error))
+		return fail_with(resource, OCF_ERR_GENERIC, &error);
+	if (take_parameters(resource, &error) && action->run != stop)
+		return fail_with(resource, OCF_ERR_CONFIGURED, &error);
+	set_deadline(resource, began);
+	if (action->disks && recall(resource, &error))
+		return fail_with(resource, OCF_ERR_GENERIC, &error);
+	return action->run(resource);
+}
+
+static enum ocf act(struct resource *resource, int argc, char *argv[])
+{
+	const struct action *action = argc == 2 ? find_action(argv[1]) : NULL;
+	enum ocf code;
+
+	if (argc != 2) {
+		fputs(reservation_help, stderr);
+		return OCF_ERR_ARGS;
+	}
+	if (!strcmp(argv[1], "meta-data")) {
+		fputs(reservation_metadata, stdout);
+		return OCF_SUCCESS;
+	}
+	if (!strcmp(argv[1], "usage") || !strcmp(argv[1], "help") || !strcmp(argv[1], "--help")) {
+		fputs(reservation_help, stdout);
+		return OCF_SUCCESS;
+	}
+	if (!action) {
+		blkpr_error_set(&resource->reason, "no action '%s'; see " NAME " --help", argv[1]);
+		return OCF_ERR_UNIMPLEMENTED;
+	}
+	code = run(resource, action);
+	log_close();
+	return code;
+}
+
+int main(int argc, char *argv[])
+{
+	struct resource resource = { .agent.cluster.local = -1 };
+	enum ocf code;
+
+	agent_secure_stdio();
+	signal(SIGCHLD, SIG_DFL);
+	code = act(&resource, argc, argv);
+	fflush(stdout);
+	if (code != OCF_SUCCESS && *resource.reason.text)
+		fprintf(stderr, "ocf-exit-reason:%s\n", resource.reason.text); /* the last line, API 1.1 */
+	agent_clear(&resource.agent);
+	forget_disks(&resource.memory);
+	free(resource.fencers);
+	options_clear(&resource.options);
+	return code;
+}
