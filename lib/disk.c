@@ -212,6 +212,8 @@ static enum blkpr_result block_preempt_abort(
 #define SG_SCSI_RESET_NO_ESCALATE 0x100
 #endif
 #define REFUSED_AT_ONCE_MS 50
+#define MOST_RESETS 3
+#define RESET_PAUSE_MS 100
 
 /*
  * A driver without a LUN RESET and one whose reset failed both answer EIO (drivers/scsi/scsi_error.c). One
@@ -234,18 +236,33 @@ static enum blkpr_result reset_lun(int fd)
 	return blkpr_result_from_errno(err);
 }
 
+/*
+ * A reset fails, quickly or not, while the driver is at another one or aborts a command (drivers/scsi/libiscsi.c: one
+ * task management function at a time). On a busy disk that is often, and it must not pass for a driver that has none.
+ */
+static bool reset_again(const struct blkpr_disk *disk, enum blkpr_result result, unsigned *resets)
+{
+	if (result != BLKPR_UNDRAINED && result != BLKPR_UNSUPPORTED)
+		return false;
+	if (++*resets >= MOST_RESETS || blkpr_clock_ms() >= disk->deadline)
+		return false;
+	blkpr_clock_pause(RESET_PAUSE_MS, disk->deadline);
+	return true;
+}
+
 static enum blkpr_result block_drain(struct blkpr_disk *disk)
 {
 	struct blkpr_block_disk *block = block_of(disk);
 	struct patience patience = { 0 };
 	enum blkpr_result result;
-	unsigned tried = 0;
+	unsigned tried = 0, resets = 0;
 
 	if (block->port.kind == BLKPR_NVME)
 		return BLKPR_UNSUPPORTED;
 	do
 		result = reset_lun(block->port.fd);
-	while (again(&patience, &result, disk) || other_path(block, result, &tried));
+	while (again(&patience, &result, disk) || other_path(block, result, &tried) ||
+		reset_again(disk, result, &resets));
 	return result;
 }
 

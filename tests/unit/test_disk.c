@@ -546,19 +546,37 @@ static void wait_49_ms(void)
 	now += 49;
 }
 
+#define MOST_RESETS 3 /* as lib/disk.c */
+
+static void mock_resets(int err, void (*wait)(void))
+{
+	for (unsigned i = 0; i < MOST_RESETS; i++)
+		mock_reset(-1, err, wait);
+}
+
 static void a_drain_that_takes_its_time_and_fails_is_undrained(void **state)
 {
 	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
 
 	(void)state; /* there is a LUN RESET, and commands did not end */
-	mock_reset(-1, EIO, wait_long);
+	mock_resets(EIO, wait_50_ms);
 	assert_result(disk->ops->drain(disk), BLKPR_UNDRAINED);
+	mock_resets(EIO, wait_49_ms);
+	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
 	mock_reset(0, 0, wait_long);
 	assert_result(disk->ops->drain(disk), BLKPR_OK);
+}
+
+static void a_drain_that_fails_beside_another_is_repeated(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state; /* libiscsi: one task management function at a time */
+	mock_reset(-1, EIO, NULL);
 	mock_reset(-1, EIO, wait_50_ms);
-	assert_result(disk->ops->drain(disk), BLKPR_UNDRAINED);
-	mock_reset(-1, EIO, wait_49_ms);
-	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
+	mock_reset(0, 0, NULL);
+	assert_result(disk->ops->drain(disk), BLKPR_OK);
+	assert_int_equal(pauses, 2);
 }
 
 static void a_drain_that_is_refused_at_once_is_unsupported(void **state)
@@ -568,10 +586,12 @@ static void a_drain_that_is_refused_at_once_is_unsupported(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(refusals); i++) {
-		mock_reset(-1, refusals[i], NULL);
+		now = 0;
+		mock_resets(refusals[i], NULL);
 		assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
 	}
-	mock_reset(-1, EINVAL, wait_long); /* after the error recovery that it waited for */
+	now = 0;
+	mock_resets(EINVAL, wait_50_ms); /* after the error recovery that it waited for */
 	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
 }
 
@@ -616,11 +636,8 @@ static void a_drain_waits_for_a_host_that_is_busy(void **state)
 	assert_int_equal(pauses, 3);
 	for (unsigned i = 0; i < 5; i++)
 		mock_reset(-1, EAGAIN, NULL);
-	mock_reset(-1, EIO, NULL); /* quick: the wait before it does not count */
+	mock_resets(EIO, NULL); /* quick: the wait before it does not count */
 	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
-	mock_reset(-1, EAGAIN, wait_long);
-	mock_reset(-1, EIO, wait_50_ms);
-	assert_result(disk->ops->drain(disk), BLKPR_UNDRAINED);
 }
 
 static void a_host_that_stays_busy_is_drained_until_the_deadline(void **state)
@@ -670,11 +687,11 @@ static void a_lun_that_cannot_be_drained_is_not_reset_by_every_path(void **state
 
 	(void)state; /* the commands that do not end are the LUN's */
 	mock_on_fd(PATH_FD(0));
-	mock_reset(-1, EIO, wait_50_ms);
+	mock_resets(EIO, wait_50_ms);
 	assert_result(disk->ops->drain(disk), BLKPR_UNDRAINED);
 	mock_reset(-1, EPERM, NULL);
 	assert_result(disk->ops->drain(disk), BLKPR_DENIED);
-	mock_reset(-1, EINVAL, NULL);
+	mock_resets(EINVAL, NULL);
 	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
 }
 
@@ -828,6 +845,7 @@ int main(void)
 		mock_test(what_the_disk_refuses_is_not_tried_on_another_path),
 		mock_test(drain_resets_the_lun_and_no_more),
 		mock_test(a_drain_that_takes_its_time_and_fails_is_undrained),
+		mock_test(a_drain_that_fails_beside_another_is_repeated),
 		mock_test(a_drain_that_is_refused_at_once_is_unsupported),
 		mock_test(a_drain_that_cannot_be_sent_now_is_not_unsupported),
 		mock_test(a_drain_waits_for_a_host_that_is_busy),
