@@ -206,7 +206,7 @@ def reserve_otherwise(cluster, node, third, disk):
 def lose_disk(cluster, node, third, disk):
     """The disk is not on this node any more."""
     until(lambda: cluster.lab.detach(node, 1) is None, "the disk is in use")
-    return ["no such device", "reconnect the disk"], lambda: cluster.lab.attach(node, 1)
+    return ["no such device", "check the name and that the disk is connected"], lambda: cluster.lab.attach(node, 1)
 
 
 def register_unknown_key(cluster, node, third, disk):

@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The resource agent's actions, exit codes and words, on both kernels; clusters are test_failover.py's."""
+
+import pytest
+
+import lab_image
+from agent import wait_for
+from resource import (CLONE, CONFIGURED, FAILED_PROMOTED, GENERIC, INSTALLED, KEYS, NOT_RUNNING, OCF, PERM, PROMOTED,
+                      SUCCESS, UNIMPLEMENTED, Resource, reason)
+
+LUNS = 3
+
+
+@pytest.fixture(params=["7-plain", "6.1-multipath"])        # both kernels, both kinds of disks
+def resource(request, labs):
+    kernel, _, disks = request.param.partition("-")
+    lab = labs(kernel=kernel, nodes=2, luns=LUNS, paths=2 if disks == "multipath" else 1)
+    for node in lab.nodes:
+        lab.exec(node, "rm -rf /run/fence_blkpr")
+    return Resource(lab)
+
+
+@pytest.fixture
+def plain(labs):
+    lab = labs(kernel="7", nodes=2, luns=LUNS, paths=1)
+    for node in lab.nodes:
+        lab.exec(node, "rm -rf /run/fence_blkpr")
+    return Resource(lab)
+
+
+# ---------------------------------------------------------------- as a primitive
+
+def test_start_holds_and_stop_gives_back(resource):
+    resource.must("n1", "monitor", NOT_RUNNING)
+    resource.must("n1", "start")
+    assert resource.held() == resource.only("n1")
+    resource.must("n1", "monitor")
+    resource.must("n1", "monitor", level=10)
+    resource.must("n2", "monitor", NOT_RUNNING)
+    assert resource.can_write("n1") and not resource.can_write("n2")
+    resource.must("n1", "stop")
+    assert resource.free()
+    resource.must("n1", "monitor", NOT_RUNNING)
+
+
+def test_actions_may_be_repeated(resource):
+    resource.must("n1", "stop")
+    for _ in range(2):
+        resource.must("n1", "start")
+        assert resource.held() == resource.only("n1")
+    for _ in range(2):
+        resource.must("n1", "stop")
+        assert resource.free()
+
+
+def test_start_evicts_who_was_there(resource):
+    resource.must("n1", "start")
+    result = resource.must("n2", "start")
+    assert resource.held() == resource.only("n2")
+    assert not resource.can_write("n1")
+    assert result.stderr == ""
+    text = reason(resource.must("n1", "monitor", GENERIC))
+    assert f"{KEYS['n2']:#x} (n2) holds the disk" in text and "all was well at 20" in text
+    resource.must("n1", "stop")         # nothing of it is left
+    assert resource.held() == resource.only("n2")
+
+
+def test_start_may_refuse_to_evict(resource):
+    resource.must("n1", "start")
+    text = reason(resource.must("n2", "start", GENERIC, other_registrants="fail"))
+    assert f"the reservation is held by {KEYS['n1']:#x} (n1), not by this node" in text
+    assert resource.held() == resource.only("n1")
+    resource.must("n2", "stop", other_registrants="fail")
+    assert resource.held() == resource.only("n1")
+
+
+def test_rogue_registration_is_noticed(resource):
+    resource.must("n1", "start")
+    resource.lab.exec("n2", "sg_persist --out --register-ignore --param-sark=0xbad /dev/lun1", check=True)
+    assert "the key 0xbad is registered, too" in reason(resource.must("n1", "monitor", GENERIC))
+    resource.must("n1", "start")
+    assert resource.held() == resource.only("n1")
+
+
+@pytest.mark.parametrize("kind,name", [
+    ("EXCLUSIVE_ACCESS_REG_ONLY", "Exclusive Access, Registrants Only"),
+    ("WRITE_EXCLUSIVE_ALL_REGS", "Write Exclusive Access, All Registrants"),
+    ("EXCLUSIVE_ACCESS_ALL_REGS", "Exclusive Access, All Registrants")])
+def test_other_types(resource, kind, name):
+    resource.must("n1", "start", reservation_type=kind)
+    assert all(registered == {"n1"} and found == name for registered, _, found in resource.held())
+    resource.must("n1", "monitor", reservation_type=kind)
+    assert not resource.can_write("n2")
+    resource.must("n2", "start", reservation_type=kind)
+    assert not resource.can_write("n1") and resource.can_write("n2")
+    resource.must("n2", "stop", reservation_type=kind)
+    assert resource.free()
+
+
+def test_rebooted_holder_is_known_by_its_disks(plain):
+    plain.must("n1", "start")
+    plain.lab.exec("n1", "rm -rf /run/fence_blkpr", check=True)     # what a reboot leaves of it
+    plain.must("n1", "monitor")
+    plain.must("n1", "stop")
+    assert plain.free()
+
+
+def test_explicit_key_without_a_cluster(plain):
+    plain.must("n1", "start", key="abc")
+    assert {key for key, _ in plain.lab.keys(0)} == {"0xabc"}
+    plain.must("n1", "monitor", key="abc")
+    plain.must("n1", "stop", key="abc")
+    assert plain.free()
+
+
+# ---------------------------------------------------------------- on disks that fence_blkpr manages
+
+def state(resource):
+    return [(sorted(resource.lab.keys(k)), resource.lab.holder(k)) for k in range(LUNS)]
+
+
+def test_managed_disks_are_not_touched(resource):
+    resource.agent.unfence("n1", "n2")
+    before = state(resource)
+    for node in ("n1", "n2"):
+        resource.must(node, "monitor", NOT_RUNNING)
+        resource.must(node, "start")
+        resource.must(node, "monitor")
+        resource.must(node, "stop")
+        resource.must(node, "monitor", NOT_RUNNING)
+    assert state(resource) == before
+
+
+def test_managed_disk_needs_this_node_to_be_unfenced(resource):
+    """Neither the fence agent's memory nor its key: nothing is evicted, whatever other_registrants says."""
+    resource.agent.unfence("n2")
+    before = state(resource)
+    for parameters in ({}, {"fence_blkpr": "yes"}):
+        text = reason(resource.must("n1", "start", GENERIC, **parameters))
+        assert "stonith_admin --unfence" in text
+        resource.must("n1", "stop", **parameters)
+    assert state(resource) == before
+
+
+def test_fencing_is_noticed_and_survives_stop_and_start(resource):
+    resource.agent.unfence("n1", "n2")
+    resource.must("n1", "start")
+    assert resource.agent("n2", "off", plug="n1").rc == 0
+    before = state(resource)
+    assert "is not registered" in reason(resource.must("n1", "monitor", GENERIC))
+    resource.must("n1", "stop")
+    assert "is not registered" in reason(resource.must("n1", "start", GENERIC))
+    assert state(resource) == before
+    resource.agent.unfence("n1")
+    resource.must("n1", "start")
+
+
+def test_fence_agent_finds_the_resource_agents_keys_unknown(resource):
+    """The two do not mix on one disk by accident: each says whose the other's key is."""
+    resource.must("n1", "start", fence_blkpr="no")
+    assert resource.agent("n2", "on").rc == 0
+    result = resource.agent("n2", "monitor")
+    assert result.rc == 1 and f"{KEYS['n1']:#x} (n1, by ocf:blkpr:reservation)" in result.stderr, result
+
+
+# ---------------------------------------------------------------- as a promotable clone
+
+def test_clone_registers_and_its_promoted_instance_holds(plain):
+    for node in ("n1", "n2"):
+        plain.must(node, "start", **CLONE)
+        plain.must(node, "monitor", **CLONE)
+    plain.must("n1", "promote", **CLONE)
+    assert plain.held() == [({"n1", "n2"}, "n1", "Write Exclusive Access")] * LUNS
+    plain.must("n1", "monitor", PROMOTED, **CLONE)
+    plain.must("n2", "monitor", SUCCESS, **CLONE)
+    assert plain.can_write("n1") and not plain.can_write("n2")
+    plain.must("n1", "demote", **CLONE)
+    plain.must("n1", "monitor", SUCCESS, **CLONE)
+    plain.must("n2", "promote", **CLONE)
+    assert plain.can_write("n2") and not plain.can_write("n1")
+    for node in ("n1", "n2"):
+        plain.must(node, "stop", **CLONE)
+        plain.must(node, "monitor", NOT_RUNNING, **CLONE)
+    assert plain.free()
+
+
+def test_promotion_takes_from_a_holder_that_was_fenced(plain):
+    for node in ("n1", "n2"):
+        plain.must(node, "start", **CLONE)
+    plain.must("n1", "promote", **CLONE)
+    plain.must("n2", "promote", **CLONE)
+    assert plain.held() == [({"n2"}, "n2", "Write Exclusive Access")] * LUNS
+    assert "is not registered" in reason(plain.must("n1", "monitor", GENERIC, **CLONE))
+    assert plain("n1", "promote", **CLONE).rc == GENERIC        # registers nobody (S2)
+    assert plain.held() == [({"n2"}, "n2", "Write Exclusive Access")] * LUNS
+    plain.must("n1", "stop", **CLONE)
+    plain.must("n1", "start", **CLONE)
+
+
+def test_lost_promotion_is_told_from_a_lost_registration(plain):
+    plain.must("n1", "start", **CLONE)
+    plain.must("n1", "promote", **CLONE)
+    plain.lab.exec("n1", f"sg_persist --out --release --prout-type=1 --param-rk={KEYS['n1']:#x} /dev/lun0", check=True)
+    assert "nobody holds" in reason(plain.must("n1", "monitor", FAILED_PROMOTED, **CLONE))
+
+
+# ---------------------------------------------------------------- disks that fail
+
+def test_hung_disk_is_bounded_and_never_stopped(resource):
+    resource.must("n1", "start")
+    resource.lab.hang(0)
+    for action in ("monitor", "stop", "start"):
+        result = resource.must("n1", action, GENERIC, timeout=4)
+        assert result.seconds < 5 and resource.agent.device(0) in reason(result), result
+    resource.lab.resume()
+    resource.must("n1", "start")
+    resource.must("n1", "stop")
+    assert resource.free()
+
+
+def test_disk_that_is_gone_cannot_be_stopped(plain):
+    plain.must("n1", "start")
+    plain.lab.detach("n1", 1)
+    assert "no such device" in reason(plain.must("n1", "monitor", GENERIC))
+    assert "no such device" in reason(plain.must("n1", "stop", INSTALLED))
+    assert plain.held()[1] == ({"n1"}, "n1", "Write Exclusive Access, Registrants Only")
+    plain.lab.attach("n1", 1)
+    plain.must("n1", "stop")
+    assert plain.free()
+
+
+def test_disk_that_was_never_there_needs_no_stop(plain):
+    plain.must("n1", "start", INSTALLED, devices="/dev/nothing")
+    plain.must("n1", "stop", devices="/dev/nothing")
+    plain.must("n1", "monitor", INSTALLED, devices="/dev/nothing")
+
+
+def test_required_devices(plain):
+    plain.lab.detach("n1", 1)
+    plain.must("n1", "start", INSTALLED)
+    plain.must("n1", "start", GENERIC, required_devices=3)
+    plain.must("n1", "stop", required_devices=3)
+    plain.must("n1", "start", required_devices=2)
+    plain.must("n1", "monitor", required_devices=2)
+    assert plain.held([0, 2]) == plain.only("n1")[:2]
+    plain.must("n1", "stop", required_devices=2)
+    assert plain.free()
+
+
+def test_dead_path_is_survived(resource):
+    if resource.agent.paths == 1:
+        pytest.skip("one path only")
+    resource.must("n1", "start")
+    path = "/sys/block/$(basename $(readlink -f /dev/lun0-b))/device/state"
+    resource.lab.exec("n1", f"echo offline >{path}", check=True)
+    try:
+        resource.must("n1", "monitor")
+    finally:
+        resource.lab.exec("n1", f"echo running >{path}", check=True)
+
+
+@pytest.mark.parametrize("action", ["start", "stop"])
+def test_killed_at_any_point_and_repeated(resource, action):
+    """kill -9 of the agent and its workers while one disk hangs: between any two disks, within any."""
+    lab = resource.lab
+    if action == "stop":
+        resource.must("n1", "start")
+    for hung in lab.hang_luns:
+        lab.hang(hung)
+        running = lab.start("n1", resource.command(action))
+        wait_for(lambda: lab.exec("n1", "pgrep -x reservation").rc == 0)
+        lab.exec("n1", "pkill -9 -x reservation")
+        running.wait()
+        lab.resume()
+        assert resource("n1", "monitor").rc in (SUCCESS, GENERIC, NOT_RUNNING)
+    resource.must("n1", action)
+    assert resource.free() if action == "stop" else resource.held() == resource.only("n1")
+
+
+# ---------------------------------------------------------------- input
+
+@pytest.mark.parametrize("parameters,code,complaint", [
+    ({"devices": None}, CONFIGURED, "devices is not set"),
+    ({"devices": "/dev/nothing"}, INSTALLED, "/dev/nothing: no such device"),
+    ({"devices": "/etc/passwd"}, INSTALLED, "/etc/passwd: not a block device"),
+    ({"devices": "/dev/loop0"}, INSTALLED, "no persistent reservations"),
+    ({"key": "0"}, CONFIGURED, "0 is no key"),
+    ({"key": "xyz"}, CONFIGURED, "not a key"),
+    ({"key": f"{KEYS['n2']:x}"}, GENERIC, "is also that of n2"),
+    ({"key_value": "guess"}, CONFIGURED, "key_value=guess: not one of name64, hash, id"),
+    ({"reservation_type": "5"}, CONFIGURED, "reservation_type=5: not one of"),
+    ({"required_devices": "many"}, CONFIGURED, "required_devices=many"),
+    ({"fence_blkpr": "perhaps"}, CONFIGURED, "not one of auto, yes, no"),
+    ({"CRM_meta_promoted_max": 1, "reservation_type": "WRITE_EXCLUSIVE_ALL_REGS"}, CONFIGURED, "promotable clone"),
+])
+def test_bad_input_is_refused_and_no_disk_touched(plain, parameters, code, complaint):
+    plain.lab.exec("n1", "modprobe loop", check=True)
+    result = plain.must("n1", "start", code, **parameters)
+    assert complaint in reason(result), result
+    assert plain.free()
+    assert plain("n1", "validate-all", level=10, **parameters).rc == code
+    plain.must("n1", "stop", **parameters)
+
+
+def test_exclusive_type_needs_one_path(resource):
+    result = resource("n1", "start", reservation_type="WRITE_EXCLUSIVE")
+    if resource.agent.paths == 1:
+        assert result.rc == SUCCESS, result
+    else:
+        assert result.rc == CONFIGURED and "has 2 paths" in reason(result), result
+        assert resource.free()
+
+
+def test_what_anybody_may_do(plain):
+    nobody = "setpriv --reuid=65534 --clear-groups "
+    run = plain.lab.exec
+    assert run("n1", f"{nobody}{OCF} meta-data").stdout.startswith('<?xml version="1.0"?>\n<resource-agent name="res')
+    assert run("n1", f"{nobody}{OCF} --help").rc == SUCCESS
+    result = run("n1", nobody + plain.command("start"))
+    assert result.rc == PERM and "must run as root" in reason(result), result
+    result = run("n1", f"{OCF} fly")
+    assert result.rc == UNIMPLEMENTED and "no action 'fly'" in reason(result), result
+
+
+# ---------------------------------------------------------------- tools
+
+def test_metadata_is_valid_by_pcs_schema(plain, tmp_path):
+    import subprocess
+    text = plain.lab.exec("n1", f"{OCF} meta-data", check=True).stdout
+    schema = f"{lab_image.prepare().root}/usr/share/pcs/data/ocf-1.1.rng"
+    found = subprocess.run(["xmllint", "--noout", "--relaxng", schema, "-"], input=text, text=True, capture_output=True)
+    assert found.returncode == 0, found.stderr
+
+
+def test_ocf_tester_passes(plain):
+    result = plain.lab.exec("n1", f"OCF_ROOT=/usr/lib/ocf ocf-tester -n disk -o devices={plain.agent.devices()} {OCF}",
+                            timeout=180)
+    assert result.rc == 0 and "passed all tests" in result.stdout, result
+    assert plain.free()
