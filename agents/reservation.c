@@ -52,7 +52,7 @@ struct memory {
 struct resource {
 	struct agent agent;
 	struct options options;
-	const char *instance;
+	char *instance;       /* without a clone instance's number: one node has one */
 	long check_level;
 	bool promotable;
 	bool managed;         /* by a fence agent */
@@ -185,10 +185,6 @@ static int take_parameters(struct resource *resource, struct blkpr_error *error)
 		rc = agent_take_number(options, "master_score_dev_factor", 0, 1000000, &resource->score_factor, error);
 	if (!rc)
 		rc = agent_take_number(options, "master_score_delay", 0, 1000000, &resource->score_delay, error);
-	if (!rc && !options_get(options, "devices")) {
-		blkpr_error_set(error, "devices is not set: name the disks of the service");
-		rc = -EINVAL;
-	}
 	agent->method = methods[options_choice(options, "key_value")];
 	agent->fence.type = types[options_choice(options, "reservation_type")];
 	resource->hold = (struct blkpr_hold){ .type = agent->fence.type, .parallel = (unsigned)parallel,
@@ -209,6 +205,10 @@ static int add_devices(struct resource *resource, struct blkpr_error *error)
 	char *words, *rest = NULL;
 	int rc = 0;
 
+	if (!spec) {
+		blkpr_error_set(error, "devices is not set: name the disks of the service");
+		return -EINVAL;
+	}
 	if (!resource->required)
 		return blkpr_list_add(list, spec, error);
 	words = strdup(spec);
@@ -344,10 +344,12 @@ static int check_paths(const struct resource *resource, struct blkpr_error *erro
 static enum ocf plan(struct resource *resource)
 {
 	struct blkpr_error error;
+	int rc;
 
 	agent_load_cluster(&resource->agent);
-	if (find_devices(resource, &error))
-		return fail_with(resource, OCF_ERR_INSTALLED, &error);
+	rc = find_devices(resource, &error);
+	if (rc)
+		return fail_with(resource, rc == -EINVAL ? OCF_ERR_CONFIGURED : OCF_ERR_INSTALLED, &error);
 	if (find_manager(resource, &error))
 		return fail_with(resource, OCF_ERR_GENERIC, &error);
 	if (find_own(resource, &error))
@@ -439,6 +441,20 @@ static int watch(struct resource *resource)
 	struct agent *agent = &resource->agent;
 
 	return blkpr_hold_watch(&resource->hold, agent->targets, agent->list.count, agent->verdicts);
+}
+
+#define LOOKING_SHARE 4
+
+/* A look before the work takes only a part of the time: a disk that hangs must not take it all. */
+static int watch_first(struct resource *resource)
+{
+	int64_t now = blkpr_clock_ms();
+	int rc;
+
+	resource->hold.deadline = now + (resource->agent.deadline - now) / LOOKING_SHARE;
+	rc = watch(resource);
+	resource->hold.deadline = resource->agent.deadline;
+	return rc;
 }
 
 /* --- promotion score ------------------------------------------------------------------------------ */
@@ -606,7 +622,7 @@ static enum ocf start(struct resource *resource)
 		code = fail_with(resource, OCF_ERR_GENERIC, &error);
 	if (code != OCF_SUCCESS)
 		return code;
-	rc = watch(resource);
+	rc = resource->managed ? watch(resource) : watch_first(resource);
 	if (resource->managed || (resource->memory.exists && enough(resource, rc, good))) {
 		code = judge_all(resource, rc, good);
 	} else {
@@ -855,7 +871,12 @@ static enum ocf demote(struct resource *resource)
 
 static enum ocf validate(struct resource *resource)
 {
-	return resource->check_level >= 10 ? plan(resource) : OCF_SUCCESS;
+	if (resource->check_level >= 10)
+		return plan(resource);
+	if (options_get(&resource->options, "devices"))
+		return OCF_SUCCESS;
+	blkpr_error_set(&resource->reason, "devices is not set: name the disks of the service");
+	return OCF_ERR_CONFIGURED;
 }
 
 static enum ocf nothing(struct resource *resource)
@@ -912,9 +933,11 @@ static void set_deadline(struct resource *resource, int64_t began)
 
 static void read_environment(struct resource *resource)
 {
-	resource->instance = getenv("OCF_RESOURCE_INSTANCE");
-	if (!resource->instance || !*resource->instance)
-		resource->instance = "default";
+	const char *instance = getenv("OCF_RESOURCE_INSTANCE");
+
+	resource->instance = strdup(instance && *instance ? instance : "default");
+	if (resource->instance)
+		resource->instance[strcspn(resource->instance, ":")] = '\0';
 	resource->check_level = number_in_environment("OCF_CHECK_LEVEL", 0);
 	resource->promotable = getenv("OCF_RESKEY_CRM_meta_promoted_max") || getenv("OCF_RESKEY_CRM_meta_master_max");
 }
@@ -928,7 +951,7 @@ static enum ocf run(struct resource *resource, const struct action *action)
 	read_environment(resource);
 	resource->agent.options = &resource->options;
 	resource->agent.domain = BLKPR_KEY_OF_RESOURCE;
-	if (options_init(&resource->options, reservation_options) ||
+	if (!resource->instance || options_init(&resource->options, reservation_options) ||
 		options_parse_environment(&resource->options, "OCF_RESKEY_")) {
 		blkpr_error_set(&resource->reason, "out of memory");
 		return OCF_ERR_GENERIC;
@@ -988,6 +1011,7 @@ int main(int argc, char *argv[])
 	agent_clear(&resource.agent);
 	forget_disks(&resource.memory);
 	free(resource.fencers);
+	free(resource.instance);
 	options_clear(&resource.options);
 	return code;
 }

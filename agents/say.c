@@ -154,7 +154,7 @@ static void print_strangers(FILE *out, const struct scene *scene)
 
 static void print_fencers(FILE *out, const struct scene *scene)
 {
-	print_offender(out, scene, "the key ", " is a fence agent's");
+	print_offender(out, scene, "the key ", " is registered, and this disk left to fencing");
 }
 
 /* Where this node does not hold what it should. */

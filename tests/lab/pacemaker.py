@@ -17,7 +17,7 @@ KEYS["n3"] = 0x6c9d58de4443aee1        # name64, as the others
 
 AGENT_LOG = "/var/log/fence_blkpr.log"
 PACEMAKER_LOG = "/var/log/pacemaker/pacemaker.log"
-SEQWRITER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guest", "seqwriter")
+SERVICES = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "guest", name) for name in ("seqwriter", "ledger")]
 FENCINGS = ("off", "reboot")                        # what the cluster calls it; the agent always does `off`
 
 
@@ -34,11 +34,12 @@ def until(condition, what, timeout=90):
 
 
 def stage_with_service(source, target):
-    """A copy of a stage with ocf:lab:seqwriter in it."""
+    """A copy of a stage with ocf:lab:seqwriter and ocf:lab:ledger in it."""
     shutil.copytree(source, target, symlinks=True)
     directory = os.path.join(target, "usr/lib/ocf/resource.d/lab")
     os.makedirs(directory)
-    shutil.copy(SEQWRITER, directory)
+    for service in SERVICES:
+        shutil.copy(service, directory)
     return str(target)
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A cluster whose fencing is changed while it runs: a disk is added; fence_scsi is replaced, and comes back."""
 
-import json
 import os
 
 import pytest
 
 from pacemaker import Cluster, stage_with_service, until
+from watch import Watch
 
 LUNS = 4
 NEW = LUNS - 1              # the disk that is added; the service does not use it
@@ -125,57 +125,9 @@ def test_disk_unfenced_before_it_is_added_to_the_file_is_covered_without_a_failu
 
 # ---------------------------------------------------------------- 8: from fence_scsi, and back
 
-# on the target, without pause: was any key or the reservation away at any time?
-WATCH_DISKS = r"""
-import glob, json, re, sys, time
-keys, luns, looks, missing = sys.argv[1].split(","), int(sys.argv[2]), 0, []
-prs = [glob.glob(f"/sys/kernel/config/target/core/*_0/lun{k}/pr")[0] for k in range(luns)]
-while True:
-    for k, pr in enumerate(prs):
-        found = set(re.findall(r"Key: (0x[0-9a-f]+)", open(pr + "/res_pr_registered_i_pts").read().lower()))
-        held = "Registrants Only" in open(pr + "/res_pr_type").read()
-        if not held or found != set(keys):
-            missing.append((k, sorted(found), held))
-    looks += 1
-    with open("/run/watch.new", "w") as f:
-        json.dump({"looks": looks, "missing": missing[:10]}, f)
-    import os
-    os.rename("/run/watch.new", "/run/watch.json")
-"""
-# in a node, without pause: did the fencer know a device that can fence the node at any time?
-WATCH_FENCER = r"""
-import json, os, subprocess, sys
-looks, missing = 0, []
-while True:
-    found = subprocess.run(["stonith_admin", "--list", sys.argv[1]], capture_output=True, text=True)
-    if not any(name in found.stdout.split() for name in ("old", "new")):
-        missing.append(found.stdout + found.stderr)
-    looks += 1
-    with open("/run/watch.new", "w") as f:
-        json.dump({"looks": looks, "missing": missing[:10]}, f)
-    os.rename("/run/watch.new", "/run/watch.json")
-"""
-
-
-class Watch:
-    """A program that looks without pause and writes down how often it looked and what was missing."""
-
-    def __init__(self, lab, machine, program, *arguments):
-        self.lab, self.machine = lab, machine
-        lab.exec(machine, "rm -f /run/watch.json; cat >/run/watch.py", stdin=program, check=True)
-        lab.exec(machine, "setsid python3 /run/watch.py " + " ".join(map(str, arguments))
-                 + " </dev/null >/run/watch.log 2>&1 &", check=True)
-        until(lambda: self.seen()["looks"] > 3, lambda: lab.exec(machine, "cat /run/watch.log").stdout)
-
-    def seen(self):
-        text = self.lab.exec(self.machine, "cat /run/watch.json").stdout
-        return json.loads(text) if text else {"looks": 0}
-
-    def end(self):
-        seen = self.seen()
-        self.lab.exec(self.machine, "pkill -f '[w]atch.py'")
-        assert seen["missing"] == [], (self.machine, seen)
-        return seen["looks"]
+def watch(cluster, keys):
+    """The keys and the reservation on every disk; a device for the fencer."""
+    return [Watch.of_keys(cluster.lab, keys), Watch.of_fencer(cluster.lab, "n1", "n2", "old", "new")]
 
 
 def keys_on(cluster):
@@ -228,8 +180,7 @@ def test_change_over_from_fence_scsi_and_back(cluster, key_value):
     at_rest(cluster, keys, "old")
     fence_and_bring_back(cluster, keys, ["old"])
 
-    watches = [Watch(cluster.lab, "stor", WATCH_DISKS, ",".join(sorted(keys)), LUNS),
-               Watch(cluster.lab, "n1", WATCH_FENCER, "n2")]
+    watches = watch(cluster, keys)
     cluster.create_fencing("new", key_value=key_value)
     at_rest(cluster, keys, "old", "new")
     cluster.admin("pcs stonith delete old")
@@ -237,14 +188,12 @@ def test_change_over_from_fence_scsi_and_back(cluster, key_value):
     print("over: looks at disks and fencer", [w.end() for w in watches])
     fence_and_bring_back(cluster, keys, ["new"])
 
-    watches = [Watch(cluster.lab, "stor", WATCH_DISKS, ",".join(sorted(keys)), LUNS),
-               Watch(cluster.lab, "n1", WATCH_FENCER, "n2")]
+    watches = watch(cluster, keys)
     cluster.admin(old)
     at_rest(cluster, keys, "old", "new")
     print("both: looks at disks and fencer", [w.end() for w in watches])
     fence_and_bring_back(cluster, keys, ["old", "new"])
-    watches = [Watch(cluster.lab, "stor", WATCH_DISKS, ",".join(sorted(keys)), LUNS),
-               Watch(cluster.lab, "n1", WATCH_FENCER, "n2")]
+    watches = watch(cluster, keys)
     cluster.admin("pcs stonith delete new")
     at_rest(cluster, keys, "old")
     print("back: looks at disks and fencer", [w.end() for w in watches])

@@ -88,9 +88,10 @@ class Scene(Cluster):
             self.lab.boot("n2")
             self.prepare("n2")
         until(lambda: all(self.members(n) == self.lab.nodes for n in self.lab.nodes), "not all nodes are online")
+        until(self.idle, "the cluster does not come to rest")      # or the fencer would owe an answer, for 72 s
         self.admin("cibadmin --delete --xml-text '<primitive id=\"fence-disks\"/>'; "
                    "crm_attribute -t crm_config -n stonith-enabled -v true")
-        until(self.idle, lambda: f"the fence device is not gone: {[self.crm_mon(n) for n in self.lab.nodes]}")
+        until(lambda: self.forgotten() and self.idle(), lambda: f"the fence device is not gone: {self.crm_mon()}")
         remembered = "'^(#node-unfenced|#digests|fail-count|last-failure)'"
         self.admin("; ".join(f"crm_attribute -N {n} -l reboot -D -P {remembered}" for n in self.lab.nodes))
         if self.registered() != self.agent.everywhere(*registered):
@@ -105,7 +106,10 @@ class Scene(Cluster):
         self.before = self.disks()
 
     def idle(self):
-        """Whether no fencer has a fence device, does anything, or remembers that something failed."""
+        return "S_IDLE" in self.run("crmadmin -S n1; crmadmin -S n2")[1]
+
+    def forgotten(self):
+        """Whether no fencer has a fence device, fences, or remembers that it could not."""
         asked = [self.start("stonith_admin --history '*' --cleanup; stonith_admin --list-registered; crm_mon -1", n)
                  for n in self.lab.nodes]
         text = "".join(text for _, text in [wait() for wait in asked])
@@ -148,13 +152,13 @@ class Scene(Cluster):
 
     def until_crm_mon_says(self, *words):
         text = until(lambda: next((t for t in [self.crm_mon()] if all(w in t for w in words)), None),
-                     lambda: f"{words} not in {self.crm_mon()}")
+                     lambda: f"{words} not in {self.crm_mon()}\n{self.log()}")
         says(text, *words)
 
     def until_agent_says(self, *words, nodes=()):
         """Until the log (of one of these nodes; none: of any) has the agent's words."""
         until(lambda: all(w in self.agent_said(*nodes) for w in words),
-              lambda: f"{words} not in {self.agent_said(*nodes)}")
+              lambda: f"{words} not in {self.agent_said(*nodes)}\n{self.log()}")
         says(self.agent_said(*nodes), *words)
 
     def unfenced_on(self, *luns):

@@ -76,7 +76,8 @@ def test_start_may_refuse_to_evict(resource):
 
 def test_rogue_registration_is_noticed(resource):
     resource.must("n1", "start")
-    resource.lab.exec("n2", "sg_persist --out --register-ignore --param-sark=0xbad /dev/lun1", check=True)
+    register = "sg_persist --out --register-ignore --param-sark=0xbad /dev/lun1"
+    resource.lab.exec("n2", f"{register} || {register}", check=True)        # the first one tells of the LUN RESET
     assert "the key 0xbad is registered, too" in reason(resource.must("n1", "monitor", GENERIC))
     resource.must("n1", "start")
     assert resource.held() == resource.only("n1")
