@@ -2,194 +2,151 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """fence_scsi and fence_blkpr side by side: the same lab, the same disks, the same faults.
 
-    compare.py --stage DIR          DIR: make install DESTDIR=DIR; writes doc/comparison.md
+    compare.py --stage DIR          DIR: make install DESTDIR=DIR, and seqio; writes doc/comparison.md
 
-`make compare` calls it. fence_scsi is Debian 12's, as it is installed in the lab's nodes.
+`make compare` calls it. fence_scsi is Debian 12's, as it is installed in the lab's nodes, and Debian 13's.
 """
 
 import argparse
-import collections
+import concurrent.futures
 import os
 import re
-import statistics
+import shutil
+import signal
 import sys
+import tempfile
+import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests", "lab"))
+import experiments          # noqa: E402
 import lab as lab_module    # noqa: E402
+import newer                # noqa: E402
+import text                 # noqa: E402
+from side import LUNS, Agent, Side      # noqa: E402
 
-LUNS = 8
-AGENTS = ("fence_scsi", "fence_blkpr")
-RENAME = ("pkill -x corosync; while pgrep -x corosync; do sleep 0.05; done; "
-          "sed -i 's/cluster_name:.*/cluster_name: {}/' /etc/corosync/corosync.conf; corosync; "
-          "until corosync-cmapctl -g totem.cluster_name; do sleep 0.05; done")
-
-
-class Side:
-    """One of the two agents in the lab."""
-
-    def __init__(self, lab, name):
-        self.lab, self.name = lab, name
-
-    def command(self, action, plug, luns=range(LUNS)):
-        devices = ",".join(f"/dev/lun{k}" for k in luns)
-        return f"{self.name} -o {action} -n {plug} -d {devices} --key-value=hash"
-
-    def run(self, node, action, plug, luns=range(LUNS), timeout=90):
-        return self.lab.exec(node, self.command(action, plug, luns), timeout=timeout)
-
-    def unfence(self):
-        """Both nodes registered on all LUNs, from scratch."""
-        self.lab.reset_reservations()
-        for node in self.lab.nodes:
-            result = self.run(node, "on", node)
-            if result.rc:
-                raise SystemExit(f"{self.name}: on failed on {node}: {result.stdout}{result.stderr}")
-
-    def registered(self):
-        """[{nodes that are registered}] of every LUN, as the target has it."""
-        text = self.lab.exec("stor", "cd /sys/kernel/config/target/core/fileio_0 && "
-                                     "grep -H . lun*/pr/res_pr_registered_i_pts || :", check=True).stdout
-        found = [set() for _ in range(LUNS)]
-        for lun, node in re.findall(r"^lun(\d+)/.*?Node: \S+:(n\d+),", text, re.M):
-            found[int(lun)].add(node)
-        return found
-
-    def can_write(self, node, lun=0):
-        return not self.lab.exec(node, f"dd if=/dev/zero of=/dev/lun{lun} bs=4k count=1 oflag=direct").rc
+BESIDE = ("hung_last", "hung_first")        # these mostly wait: each in a lab of its own, while the others run
 
 
-def races(side, count, opposite):
-    """Both nodes fence each other, started together; how it ended, and how often."""
-    outcomes = collections.Counter()
-    for _ in range(count):
-        side.unfence()
-        order = {"n1": range(LUNS), "n2": range(LUNS - 1, -1, -1) if opposite else range(LUNS)}
-        running = {node: side.lab.start(node, side.command("off", victim, order[node]), timeout=90)
-                   for node, victim in (("n1", "n2"), ("n2", "n1"))}
-        winners = [node for node, r in running.items() if r.wait().rc == 0]
-        holders = side.registered()
-        if len(winners) == 1 and all(h == {winners[0]} for h in holders):
-            outcomes["one winner, on all disks"] += 1
-        elif len(winners) > 1:
-            outcomes["two winners"] += 1
-        elif all(h == holders[0] for h in holders):
-            outcomes[f"{len(winners)} winner, disks alike"] += 1
-        else:
-            outcomes[f"{len(winners)} winner, disks mixed"] += 1
-    return "; ".join(f"{text}: {n} of {count}" for text, n in outcomes.most_common())
+def say(what):
+    print(what, file=sys.stderr, flush=True)
 
 
-def evicted(side, count):
-    """A node that has been fenced fences the winner."""
-    evil = 0
-    for _ in range(count):
-        side.unfence()
-        if side.run("n1", "off", "n2").rc:
-            return "off failed"
-        side.run("n2", "off", "n1")
-        evil += any("n1" not in holders or "n2" in holders for holders in side.registered())
-    return f"the winner was evicted, or the loser registered again: {evil} of {count}"
+def ask(lab, agents, name, count):
+    """One experiment with all agents: [(question, [an answer from each])]."""
+    answers = []
+    for agent in agents:
+        began = time.monotonic()
+        answers.append(getattr(experiments, name)(Side(lab, agent), count))
+        say(f"{name}, {agent.title}: {time.monotonic() - began:.0f} s")
+    return [(question, [a[question] for a in answers]) for question in answers[0]]
 
 
-def renamed(side, count):
-    """The cluster was renamed on the survivor, so that the victim's key cannot be derived any more."""
-    lies = 0
-    side.unfence()
-    side.lab.exec("n1", RENAME.format("renamed"), check=True)
-    try:
-        side.run("n1", "on", "n1")
-        for _ in range(count):
-            said_ok = side.run("n1", "off", "n2").rc == 0
-            lies += said_ok and side.can_write("n2")
-    finally:
-        side.lab.exec("n1", RENAME.format("mycluster"), check=True)
-    return f"success while the victim writes: {lies} of {count}"
+def counts(names, count):
+    """How often each experiment is made: those that take long, and differ little from time to time, less often."""
+    parts = {"plain": count, "hung_last": 5, "hung_first": 5, "in_flight_both": 3, "survivor": 2, "costs": 2}
+    return {name: max(1, count // parts.get(name, 1)) for name in names}
 
 
-def hung(side, lun):
-    """One disk hangs; time to a verdict (given up after 60 s), and what became of the others."""
-    side.unfence()
-    side.lab.hang(lun)
-    try:
-        result = side.run("n1", "off", "n2", timeout=60)
-        fenced = sum("n2" not in h for k, h in enumerate(side.registered()) if k != lun)
-        verdict = "no verdict in 60 s" if result.timed_out else f"exit {result.rc} after {result.seconds:.1f} s"
-        return f"{verdict}; {fenced} of {LUNS - 1} other disks fenced"
-    finally:
-        side.lab.resume(lun)
-        if side.name == "fence_scsi":
-            side.lab.exec("n1", "pkill -9 fence_scsi; pkill -9 sg_persist; :")
+def table(agents, rows):
+    lines = ["| | " + " | ".join(agent.title for agent in agents) + " |", "| --- " * (len(agents) + 1) + "|"]
+    lines += [f"| {question} | " + " | ".join(answers) + " |" for question, answers in rows]
+    return "\n".join(lines)
 
 
-def own_key_gone(side):
-    """Another node has evicted this one: what does monitor say?"""
-    side.unfence()
-    side.run("n1", "off", "n2")
-    result = side.run("n2", "monitor", "n2")
-    return f"exit {result.rc}" + (": notices" if result.rc else ": notices nothing")
+def summary(agents):
+    return [("how often `off` said success", [str(agent.successes) for agent in agents]),
+            ("… and the victim could still write to a disk", [str(agent.lies) for agent in agents])]
 
 
-def seconds(side, action, luns, count):
-    """Median time of an action as its user sees it; off finds the victim registered each time."""
-    times = []
-    for _ in range(count):
-        side.unfence()
-        times.append(side.run("n1", action, "n1" if action == "on" else "n2", range(luns)).seconds)
-    return statistics.median(times)
+class Labs:
+    """The labs of this run, which are taken down whatever happens."""
+
+    def __init__(self, stage):
+        self.stage, self.up = stage, []
+
+    def __call__(self, what, **wanted):
+        name = f"compare-{os.getpid()}-{what}"
+        self.up.append(lab_module.up(name=name, luns=LUNS, kernel="7", stage=self.stage, **wanted))
+        return self.up[-1]
+
+    def __enter__(self):
+        """Removes first what a run that was killed could not take down."""
+        for name in lab_module.all_labs():
+            found = re.fullmatch(r"compare-(\d+)-.*", name)
+            if found and not os.path.exists(f"/proc/{found.group(1)}"):
+                lab_module.down(name)
+        return self
+
+    def __exit__(self, *_):
+        for lab in self.up:
+            lab.down()
 
 
-def rows(count):
-    yield f"both nodes fence each other ({LUNS} disks, named in the same order)", lambda s: races(s, count, False)
-    yield "the same, the second node names them in the opposite order", lambda s: races(s, count, True)
-    yield "a node that was evicted fences the winner", lambda s: evicted(s, count)
-    yield "the cluster was renamed, `off` with the new name", lambda s: renamed(s, count)
-    yield "the last disk hangs", lambda s: hung(s, LUNS - 1)
-    yield "the first disk hangs", lambda s: hung(s, 0)
-    yield "`monitor` on a node that was evicted", own_key_gone
-    yield "lists the nodes (no pcmk_host_list needed)", lambda s: "yes" if "n1" in s.run("n1", "list", "n1").stdout else "no"
+def measure(labs, agents, how_often):
+    """{experiment: rows}, and what the nodes run."""
+    beside = {name: labs(name, nodes=2) for name in BESIDE if name in how_often}
+    lab = labs("main", nodes=3, slow_luns=[experiments.SLOW])
+    with concurrent.futures.ThreadPoolExecutor(len(BESIDE)) as pool:
+        try:
+            waiting = {name: pool.submit(ask, beside[name], agents, name, how_often[name]) for name in beside}
+            rows = {name: ask(lab, agents, name, how_often[name])
+                    for name in how_often if name not in waiting and name != "costs"}
+            rows.update({name: future.result() for name, future in waiting.items()})
+        except BaseException:
+            for other in beside.values():       # or the threads would go on to their end
+                other.down()
+            raise
+    if "costs" in how_often:                    # with nothing else going on
+        rows["costs"] = ask(lab, agents, "costs", how_often["costs"])
+    return rows, versions(lab)
 
 
-def measure(lab, count):
-    sides = [Side(lab, name) for name in AGENTS]
-    lines = ["| | " + " | ".join(AGENTS) + " |", "| --- | --- | --- |"]
-    for what, how in rows(count):
-        print(what, file=sys.stderr, flush=True)
-        lines.append(f"| {what} | " + " | ".join(how(side) for side in sides) + " |")
-    for action in ("on", "off", "status"):
-        for luns in (1, LUNS):
-            print(action, luns, file=sys.stderr, flush=True)
-            scsi, blkpr = (seconds(side, action, luns, 5) for side in sides)
-            disks = "1 disk" if luns == 1 else f"{luns} disks"
-            lines.append(f"| `{action}`, {disks}: seconds, median of 5 | {scsi:.2f} | {blkpr:.3f} ({scsi / blkpr:.0f} times faster) |")
-    return lines
+def versions(lab):
+    """What the nodes run."""
+    found = lab.exec("n1", "uname -r; fence_blkpr -V; pacemakerd --version | head -n 1; "
+                           "dpkg-query -W -f '${Package} ${Version}\\n' corosync sg3-utils", check=True).stdout
+    kernel, blkpr, *rest = found.splitlines()
+    return {"kernel": kernel, "blkpr": blkpr, "rest": ", ".join(rest)}
+
+
+def find_agents(stage, scratch):
+    """The columns; stage gets what is not in the lab's image."""
+    root = lab_module.lab_image.prepare().root
+    with open(os.path.join(root, "var/lib/dpkg/status")) as f:
+        older = re.search(r"^Package: fence-agents$.*?^Version: (\S+)$", f.read(), re.M | re.S).group(1)
+    found = [Agent(f"fence_scsi {older} (Debian 12)", "fence_scsi")]
+    version = newer.install(stage, scratch)
+    if version:
+        found.append(Agent(f"fence_scsi {version} (Debian 13)", f"{newer.INSIDE}/fence_scsi"))
+    return [*found, Agent("fence_blkpr", "fence_blkpr")]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--stage", required=True, help="a `make install DESTDIR=DIR` tree")
-    parser.add_argument("--count", type=int, default=10, help="how often each experiment is made (default 10)")
+    parser.add_argument("--stage", required=True, help="a `make install DESTDIR=DIR` tree, with seqio in usr/bin")
+    parser.add_argument("--count", type=int, default=10, help="how often the races are made (default 10); "
+                                                              "others as often, or less")
     parser.add_argument("--output", default=os.path.join(TOP, "doc", "comparison.md"))
+    parser.add_argument("--only", nargs="+", choices=text.SECTIONS, help="some experiments, to standard output")
     args = parser.parse_args()
-    lab = lab_module.up(name="compare", nodes=2, luns=LUNS, kernel="7", stage=args.stage)
-    try:
-        versions = lab.exec("n1", "uname -r; dpkg-query -W -f '${Version}' fence-agents", check=True).stdout.split()
-        lines = measure(lab, args.count)
-    finally:
-        lab.down()
-    text = f"""<!-- SPDX-License-Identifier: GPL-2.0-or-later -->
-# fence_scsi and fence_blkpr, side by side
-
-Made by `make compare` (tests/compare/compare.py), not by hand. Both agents ran in one lab, on the same disks, with the
-same keys (`key_value=hash`) and the same faults, one after the other. fence_scsi is that of Debian's fence-agents
-{versions[1]}; newer versions behave differently in places (its `off` registers the caller again, so an evicted node can
-evict the winner). Kernel {versions[0]}; nodes are User Mode Linux, where starting a process costs ten times what it does
-on hardware: times are for the ratio.
-
-""" + "\n".join(lines) + "\n"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # so that the labs are taken down
+    began = time.monotonic()
+    how_often = counts(args.only or text.SECTIONS, args.count)
+    with tempfile.TemporaryDirectory(prefix="compare-") as scratch:
+        stage = os.path.join(scratch, "stage")
+        shutil.copytree(args.stage, stage)
+        agents = find_agents(stage, os.path.join(scratch, "newer"))
+        with Labs(stage) as labs:
+            rows, found = measure(labs, agents, how_often)
+    page = text.page({name: table(agents, rows[name]) for name in rows}, table(agents, summary(agents)), how_often,
+                     found, agents, time.monotonic() - began, LUNS)
+    if args.only:
+        print(page)
+        return
     with open(args.output, "w") as f:
-        f.write(text)
-    print(text)
+        f.write(page)
+    say(f"{args.output} is written, after {time.monotonic() - began:.0f} s")
 
 
 if __name__ == "__main__":

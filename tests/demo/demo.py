@@ -22,6 +22,7 @@ sys.path.insert(0, os.path.join(TOP, "tests", "lab"))
 import prepare                                          # noqa: E402
 from agent import KEYS, Agent, wait_for                 # noqa: E402
 from clock import NodeClock, difference                 # noqa: E402
+from service import Service                             # noqa: E402
 from lab import LabError, all_labs, down, up            # noqa: E402
 from lab_host import namespace_members, process_stat, reap, wait_until      # noqa: E402
 from screen import Screen                               # noqa: E402
@@ -321,20 +322,30 @@ def make_ready(screen):
         screen.plain(f"lab image made in {seconds:.0f} s; it is kept, the next time will be faster")
 
 
-def play(screen):
+@contextlib.contextmanager
+def lab_for(screen, **wanted):
+    """A lab, shown as it comes and goes."""
     name = f"demo-{os.getpid()}"
-    remove_labs_of_dead_demos()
     began = time.monotonic()
     try:
-        lab = up(name=name, nodes=2, luns=1, kernel="7", stage=prepare.STAGE)
+        lab = up(name=name, nodes=2, kernel="7", **wanted)
         screen.plain(f"lab up in {time.monotonic() - began:.1f} s: cluster nodes n1 and n2, storage stor (iSCSI), "
                      f"three machines with kernels of their own, Linux {lab.config['kernel']}")
         screen.plain()
-        Story(lab, screen).tell()
+        yield lab
     finally:
         count = remove(name)
     screen.event("", f"lab removed: {count} processes, their network and their files are gone")
     screen.plain()
+
+
+def play(screen):
+    remove_labs_of_dead_demos()
+    with lab_for(screen, luns=1, stage=prepare.STAGE) as lab:
+        Story(lab, screen).tell()
+    screen.plain("the same in a Pacemaker cluster: a service with its reservation, whose active node is cut off", "bold")
+    with lab_for(screen, luns=2, hang_luns=[], cluster="pacemaker", stage=prepare.stage_with_service()) as lab:
+        Service(lab, screen, claim).tell()
     screen.plain("All of this was checked and is true.", "good")
 
 
@@ -352,7 +363,7 @@ def main():
     except InterruptError as e:
         screen.plain("interrupted; everything has been taken down", "bad")
         return 128 + e.args[0]
-    except WrongError as e:
+    except (WrongError, AssertionError) as e:
         screen.plain(f"WRONG: {e}", "bad")
         return 1
     except (LabError, prepare.PrepareError) as e:

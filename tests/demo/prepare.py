@@ -44,6 +44,14 @@ def build():
     return time.monotonic() - began
 
 
+def stage_with_service():
+    """The same stage with the service of the second act in it."""
+    directory = os.path.join(STAGE, "usr/lib/ocf/resource.d/lab")
+    os.makedirs(directory, exist_ok=True)
+    shutil.copy(os.path.join(TOP, "tests", "lab", "guest", "ledger"), directory)
+    return STAGE
+
+
 def configure():
     run(["autoreconf", "-fi"], TOP)
     run([os.path.join(os.path.relpath(TOP, BUILD), "configure"), "--prefix=/usr", "--sysconfdir=/etc",

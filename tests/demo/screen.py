@@ -38,6 +38,10 @@ class Screen:
         for line in textwrap.wrap(text, WIDTH - TEXT_COLUMN, subsequent_indent=" " * hang, break_on_hyphens=False):
             self._print(" " * TEXT_COLUMN + line, " " * TEXT_COLUMN + self._paint(line, style))
 
+    def line(self, when, node, text, style=None):
+        """What a node did, at a time that the caller writes."""
+        self._line(when, node, text, style)
+
     def start_clock(self):
         self.began = time.monotonic()
 

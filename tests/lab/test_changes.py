@@ -51,7 +51,7 @@ def services_done(cluster):
 
 
 def writer_pids(cluster, node):
-    return cluster.admin("pgrep -f '[s]eqwriter' | sort", node).split()
+    return cluster.admin("pgrep -g $(cat /run/seqwriter/group) | sort", node).split()
 
 
 # ---------------------------------------------------------------- 7: a disk is added

@@ -45,6 +45,9 @@ def plain(text):
     return re.sub(r"[\s`]+", " ", text)
 
 
+GIVEN_UP_FOR_NOW = "No fence device (aborting transition and giving up for now)"
+REFRESH = "crm_resource --refresh"
+REMEMBERED = "#node-unfenced|#digests|fail-count|last-failure"      # of a fence device, in nodes' attributes
 GUIDE = plain(read("doc", "troubleshooting.md"))
 README = read("README.md")
 
@@ -83,37 +86,43 @@ class Scene(Cluster):
 
     def begin(self, *registered):
         """No fence device, nothing remembered of one; these nodes, and no others, are registered on the disks."""
-        if self.members("n1") == ["n1"]:    # the other one has been fenced
+        if self.members("n1") == ["n1"]:        # the other one has been fenced
             self.lab.kill("n2")
             self.lab.boot("n2")
             self.prepare("n2")
-        until(lambda: all(self.members(n) == self.lab.nodes for n in self.lab.nodes), "not all nodes are online")
-        until(self.idle, "the cluster does not come to rest")      # or the fencer would owe an answer, for 72 s
-        self.admin("cibadmin --delete --xml-text '<primitive id=\"fence-disks\"/>'; "
-                   "crm_attribute -t crm_config -n stonith-enabled -v true")
-        until(lambda: self.forgotten() and self.idle(), lambda: f"the fence device is not gone: {self.crm_mon()}")
-        remembered = "'^(#node-unfenced|#digests|fail-count|last-failure)'"
-        self.admin("; ".join(f"crm_attribute -N {n} -l reboot -D -P {remembered}" for n in self.lab.nodes))
+            until(lambda: all(self.members(n) == self.lab.nodes for n in self.lab.nodes), "n2 does not come back")
+        cib = self.admin("cibadmin -Q")
+        if '<primitive id="fence-disks"' in cib:
+            self.remove_fencing()
+        if re.search(r'name="stonith-enabled" value="false"', cib):
+            self.admin("crm_attribute -t crm_config -n stonith-enabled -v true")
+        if re.search(rf'name="({REMEMBERED})', cib):
+            self.admin("; ".join(f"crm_attribute -N {n} -l reboot -D -P '^({REMEMBERED})'" for n in self.lab.nodes))
         if self.registered() != self.agent.everywhere(*registered):
             self.lab.reset_reservations()
             if registered:
                 self.agent.unfence(*registered)
         self.mark()
 
-    def mark(self):
-        """What is asserted of the log and of the disks is about what happens from now on."""
-        self.since = {n: int(self.admin(f"stat -c %s {PACEMAKER_LOG}", n)) for n in self.lab.nodes}
-        self.before = self.disks()
+    def remove_fencing(self):
+        """Until no fencer has the device, or does anything; and that it has failed is forgotten."""
+        until(self.idle, "the cluster does not come to rest")       # else the fencer would owe an answer for a minute
+        self.admin("cibadmin --delete --xml-text '<primitive id=\"fence-disks\"/>'")
+
+        def gone():
+            asked = [self.start("stonith_admin --list-registered", n) for n in self.lab.nodes]
+            return not any("fence-disks" in text for _, text in [wait() for wait in asked]) and self.idle()
+        until(gone, "the fencers keep the fence device")
+        self.admin("stonith_admin --history '*' --cleanup")
+        until(lambda: not re.search("fence-disks|Fencing Actions", self.crm_mon()), lambda: self.crm_mon())
 
     def idle(self):
         return "S_IDLE" in self.run("crmadmin -S n1; crmadmin -S n2")[1]
 
-    def forgotten(self):
-        """Whether no fencer has a fence device, fences, or remembers that it could not."""
-        asked = [self.start("stonith_admin --history '*' --cleanup; stonith_admin --list-registered; crm_mon -1", n)
-                 for n in self.lab.nodes]
-        text = "".join(text for _, text in [wait() for wait in asked])
-        return "fence-disks" not in text and "Fencing Actions" not in text
+    def mark(self):
+        """What is asserted of the log and of the disks is about what happens from now on."""
+        self.since = {n: int(self.admin(f"stat -c %s {PACEMAKER_LOG}", n)) for n in self.lab.nodes}
+        self.before = self.disks()
 
     def disks(self):
         """What the target has on each LUN: registrations, reservation, PR generation."""
@@ -154,11 +163,28 @@ class Scene(Cluster):
         text = until(lambda: next((t for t in [self.crm_mon()] if all(w in t for w in words)), None),
                      lambda: f"{words} not in {self.crm_mon()}\n{self.log()}")
         says(text, *words)
+        return text
+
+    def until_done(self, condition, what):
+        """Until Pacemaker has done it; told again when it asked a fencer that did not have the new device yet."""
+        refreshed = 0
+
+        def done():
+            nonlocal refreshed
+            if condition():
+                return True
+            hasty = self.log().count(GIVEN_UP_FOR_NOW)
+            if hasty > refreshed:
+                recommended(GIVEN_UP_FOR_NOW, REFRESH)
+                self.admin(REFRESH)
+                refreshed = hasty
+            return False
+        until(done, what)
 
     def until_agent_says(self, *words, nodes=()):
         """Until the log (of one of these nodes; none: of any) has the agent's words."""
-        until(lambda: all(w in self.agent_said(*nodes) for w in words),
-              lambda: f"{words} not in {self.agent_said(*nodes)}\n{self.log()}")
+        self.until_done(lambda: all(w in self.agent_said(*nodes) for w in words),
+                        lambda: f"{words} not in {self.agent_said(*nodes)}\n{self.log()}")
         says(self.agent_said(*nodes), *words)
 
     def unfenced_on(self, *luns):
@@ -180,8 +206,8 @@ class Scene(Cluster):
 
     def until_good(self, *luns):
         """Until all nodes are registered there, and the fence device is started."""
-        until(lambda: self.unfenced_on(*luns) and self.where("fence-disks", "n1"),
-              lambda: f"{self.registered()}\n{self.crm_mon()}\n{self.agent_said()}")
+        self.until_done(lambda: self.unfenced_on(*luns) and self.where("fence-disks", "n1"),
+                        lambda: f"{self.registered()}\n{self.crm_mon()}\n{self.log()}")
 
 
 @pytest.fixture(scope="module")
@@ -240,15 +266,15 @@ def test_bad_parameter(scene, mistake):
     rc, text = careful()
     assert rc == 1 and f"fence_blkpr: {name}: {words}" in text
     says(text, "Validation result from agent", words)
-    scene.until_crm_mon_says(*UNFENCING_FAILED)
     scene.until_agent_says(words)
     assert f"{name}: {words}" in scene.agent_said()
+    assert "Started" not in scene.until_crm_mon_says(*UNFENCING_FAILED)
     assert "careful" not in scene.admin("cibadmin -Q")
-    assert not scene.where("fence-disks", "n1")
     scene.assert_unchanged()
 
 
-def test_partition_of_a_map(scene):
+def test_partition_of_a_map(scene_of_run):
+    scene = scene_of_run
     scene.admin("dmsetup info mp0p1 || dmsetup create mp0p1 --uuid part1-$(dmsetup info -c --noheadings -o uuid mp0) "
                 "--table '0 2048 linear /dev/mapper/mp0 2048' && dmsetup mknodes")
     rc, text = scene.run("stonith_admin --validate --agent fence_blkpr --option devices=/dev/mapper/mp0p1")
@@ -257,19 +283,19 @@ def test_partition_of_a_map(scene):
     says(text, "a partition of a multipath map; reservations belong to the whole disk: name the map")
 
 
-def test_crm_resource_does_not_validate(scene):
-    rc, text = scene.run("crm_resource --validate --class stonith --agent fence_blkpr devices=/dev/nothing")
+def test_crm_resource_does_not_validate(scene_of_run):
+    rc, text = scene_of_run.run("crm_resource --validate --class stonith --agent fence_blkpr devices=/dev/nothing")
     assert rc != 0
     says(text, "Manual execution of the stonith standard is unsupported")
 
 
 def test_valid_type_that_the_disk_does_not_have(scene):
-    """The nodes have agreed on a reservation type, and somebody sets another. Pacemaker tries ten times, then no more."""
+    """The nodes have agreed on a reservation type, and somebody sets another. Pacemaker tries ten times, then not."""
     assert scene.run(f"{PCS} devices=/dev/mapper/mp0 reservation_type=EXCLUSIVE_ACCESS_REG_ONLY") == (0, "")
-    scene.until_crm_mon_says(*UNFENCING_FAILED)
     scene.until_agent_says("it is not ours to break: release it, or set reservation_type to it")
     assert re.search(r"/dev/mapper/mp0: a reservation of type WRITE_EXCLUSIVE_REG_ONLY is held by 0x\w+ \(n\d\), "
                      "not EXCLUSIVE_ACCESS_REG_ONLY; it is not", scene.agent_said())
+    scene.until_crm_mon_says(*UNFENCING_FAILED)
     given_up = until(lambda: re.search(r"Too many failures \(\d\d\) to fence n\d, giving up", scene.log()),
                      lambda: f"Pacemaker does not give up: {scene.log()}")
     recommended(re.sub(r"\d\d", "10", plain(re.sub(r"n\d", "NODE", given_up.group()))))
@@ -294,8 +320,8 @@ def test_disk_on_one_node_only(new):
     new.admin(link, "n1")
     assert new.run(f"{PCS} devices=/dev/disk/by-id/shared --agent-validation") == (0, "")
     new.until_agent_says("no such device; check the name and that the disk is connected (lsblk)", nodes=["n2"])
-    new.until_crm_mon_says(*UNFENCING_FAILED)
-    assert "unfencing of n2" in new.crm_mon() and "unfencing of n1" not in new.crm_mon()
+    text = new.until_crm_mon_says(*UNFENCING_FAILED)
+    assert "unfencing of n2" in text and "unfencing of n1" not in text
     assert new.agent_said("n1") == ""
     recommended("pcs stonith refresh")
     assert not new.registered()[1].get("n2")
@@ -307,12 +333,12 @@ def test_disk_on_one_node_only(new):
 
 def assert_nobody_is_registered(scene):
     """The fence device starts on no node, and each node's log says why."""
-    scene.until_crm_mon_says("Failed Resource Actions", "fence-disks start on n1 returned 'error'")
-    scene.until_crm_mon_says("fence-disks start on n2 returned 'error'")
     for node in scene.lab.nodes:
         scene.until_agent_says(*NOT_REGISTERED, nodes=[node])
         said = scene.agent_said(node)
         assert f"{scene.agent.device(0)}: this node's key {scene.key(node)} ({node}) is not registered" in said
+    scene.until_crm_mon_says("Failed Resource Actions", "fence-disks start on n1 returned 'error'",
+                             "fence-disks start on n2 returned 'error'")
     scene.assert_unchanged()
 
 
@@ -321,8 +347,8 @@ def test_no_unfencing_while_stonith_is_disabled(new):
     new.create_as_readme_says()
     assert_nobody_is_registered(new)
     remedy = "pcs property set stonith-enabled=true"
-    recommended(remedy, "crm_resource --refresh")
-    assert new.run(f"{remedy} && crm_resource --refresh")[0] == 0
+    recommended(remedy, REFRESH)
+    assert new.run(f"{remedy} && {REFRESH}")[0] == 0
     new.until_good(0, 1)
 
 

@@ -27,7 +27,7 @@ keys, luns = set(filter(None, sys.argv[1].split(","))), sys.argv[2:]
 prs = {lun: pr(lun) for lun in luns}
 while True:
     for lun in luns:
-        found = set(re.findall(r"Key: (0x[0-9a-f]+)", read(prs[lun] + "/res_pr_registered_i_pts").lower()))
+        found = {hex(int(key, 16)) for key in re.findall(r"Key: (0x[0-9a-fA-F]+)", read(prs[lun] + "/res_pr_registered_i_pts"))}
         held = "Registrants Only" in read(prs[lun] + "/res_pr_type")
         if not held or (keys and found != keys):
             missing.append((lun, sorted(found), held))
