@@ -44,7 +44,8 @@ def ask(lab, agents, name, count):
 
 def counts(names, count):
     """How often each experiment is made: those that take long, and differ little from time to time, less often."""
-    parts = {"plain": count, "hung_last": 5, "hung_first": 5, "in_flight_both": 3, "survivor": 2, "costs": 2}
+    parts = {"plain": count, "evicted": 2, "forgotten": 3, "stranger": 3, "added": 3, "hung_last": 5, "hung_first": 5,
+             "in_flight_both": 3, "survivor": 2, "costs": 2}
     return {name: max(1, count // parts.get(name, 1)) for name in names}
 
 

@@ -28,16 +28,9 @@ class Service:
         self.judge(other)
 
     def set_up(self):
-        cluster, screen = self.cluster, self.screen
-        cluster.create()
-        disk = cluster.device
-        screen.event("n1", f"pcs stonith create fence-disks fence_blkpr devices={cluster.agent.device(0)}")
-        for line in (f"pcs resource create disk ocf:blkpr:reservation devices={disk} --group web",
-                     f"pcs resource create fs ocf:heartbeat:Filesystem device={disk} directory={MOUNT} "
-                     "fstype=ext4 --group web",
-                     f"pcs resource create service ocf:lab:ledger file={MOUNT}/ledger --group web"):
-            screen.detail(line, hang=4)
-        cluster.until_up(180)
+        for command in self.cluster.steps():
+            self.screen.event("n1", command)
+        self.cluster.until_up(180)
 
     def show_service(self, active):
         before = self.cluster.timed_acks()

@@ -20,19 +20,27 @@ class Failover(Cluster):
         self.device = self.agent.device(DISK)
 
     def create(self):
-        lab = self.lab
-        for node in lab.nodes:
+        for _ in self.steps():
+            pass
+
+    def steps(self):
+        """Set all up; yields what an administrator would type, before it is done."""
+        for node in self.lab.nodes:
             self.admin(f"mkdir -p {MOUNT}; modprobe ext4", node)
-        self.admin(f"wipefs -qa {self.device}; mkfs.ext4 -q -F -E nodiscard {self.device}")
         self.admin("/run/lab-guest/ledger listen", "stor")
         self.admin("pcs resource defaults update resource-stickiness=100")
+        yield f"mkfs.ext4 {self.device}"
+        self.admin(f"wipefs -qa {self.device}; mkfs.ext4 -q -F -E nodiscard {self.device}")
+        yield f"pcs stonith create fence-disks fence_blkpr devices={self.agent.devices(self.fenced)}"
         self.create_fencing(devices=self.agent.devices(self.fenced), power_timeout=8)
-        until(lambda: self.members("n1") == lab.nodes and self.where("fence-disks", "n1"), "no fencing", 120)
-        self.admin(f"pcs resource create disk ocf:blkpr:reservation devices={self.device} "
-                   "op monitor interval=2s timeout=20s --group web")
-        self.admin(f"pcs resource create fs ocf:heartbeat:Filesystem device={self.device} directory={MOUNT} fstype=ext4 "
-                   "op monitor interval=5s --group web")
-        self.admin(f"pcs resource create service ocf:lab:ledger file={MOUNT}/ledger op monitor interval=2s --group web")
+        until(lambda: self.members("n1") == self.lab.nodes and self.where("fence-disks", "n1"), "no fencing", 120)
+        for command, monitor in (
+                (f"disk ocf:blkpr:reservation devices={self.device}", "op monitor interval=2s timeout=20s"),
+                (f"fs ocf:heartbeat:Filesystem device={self.device} directory={MOUNT} fstype=ext4",
+                 "op monitor interval=5s"),
+                (f"service ocf:lab:ledger file={MOUNT}/ledger", "op monitor interval=2s")):
+            yield f"pcs resource create {command} --group web"
+            self.admin(f"pcs resource create {command} {monitor} --group web")
 
     def registered_for_fencing(self):
         found = self.agent.registered()

@@ -38,6 +38,7 @@ def cluster(cluster_of_run):
         if cluster_of_run.lab.state(node) == "off":
             cluster_of_run.lab.boot(node)
     cluster_of_run.lab.restore()
+    cluster_of_run.forget_history()
     return cluster_of_run
 
 
@@ -162,7 +163,7 @@ def at_rest(cluster, keys, *devices):
         return (cluster.members("n1") == cluster.lab.nodes and all(found == keys for found in keys_on(cluster))
                 and cluster.where("service", "n1") and all(cluster.where(d, "n1") for d in devices))
     until(well, lambda: f"{cluster.members('n1')} {keys_on(cluster)} {cluster.where('service', 'n1')} "
-          f"{[cluster.where(d, 'n1') for d in devices]} {cluster.tail('n1')}", 120)
+          f"{cluster.admin('crm_mon -1rf')} {cluster.tail('n1')}", 120)
 
 
 # MD5("mycluster") begins with 6c9d; corosync's nodeids are 1 to 3; MD5 of n1, n2, n3
