@@ -6,7 +6,8 @@ import collections
 import resource as ra
 from pacemaker import Cluster, until
 
-DISK, FENCED = 1, 0                     # the service's; the one that fence_blkpr has in any case
+FENCED, DISK, SHARED = range(3)         # fence_blkpr's in any case; the service's; for a promotable clone
+LUNS = 3
 MOUNT = "/srv/service"
 
 

@@ -14,7 +14,7 @@ import time
 import pytest
 
 import resource as ra
-from failover import DISK, FENCED, MOUNT, Failover
+from failover import DISK, FENCED, LUNS, MOUNT, SHARED, Failover
 from pacemaker import stage_with_service, until
 from watch import Watch
 
@@ -31,7 +31,7 @@ def stage(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["managed", "own"])
 def cluster_of_run(request, labs, stage):
-    cluster = Failover(labs(kernel="7", nodes=3, luns=2, hang_luns=[], cluster="pacemaker", stage=stage,
+    cluster = Failover(labs(kernel="7", nodes=3, luns=LUNS, hang_luns=[], cluster="pacemaker", stage=stage,
                             lun_size=65 if request.param == "own" else 64), request.param == "managed")
     cluster.create()
     return cluster
@@ -111,4 +111,87 @@ def test_active_node_that_loses_its_storage_is_left(cluster):
           lambda: f"no node takes over: {cluster.tail(observer)}", 180)
     assert cluster.fencings(victim, observer, "success")
     cluster.bring_back(victim)
+    cluster.assert_nothing_lost(cluster.until_up())
+
+
+# ---------------------------------------------------------------- a promotable clone
+
+@pytest.fixture
+def clone(cluster):
+    """On a disk of its own, on all three nodes."""
+    if cluster.managed:
+        pytest.skip("the same on both clusters")
+    cluster.admin(f"pcs resource create shared ocf:blkpr:reservation devices={cluster.agent.device(SHARED)} "
+                  "reservation_type=WRITE_EXCLUSIVE op monitor interval=3s role=Promoted "
+                  "op monitor interval=4s role=Unpromoted promotable --wait=60")
+    yield cluster
+    cluster.until_up()
+    cluster.admin("pcs resource delete shared --force", timeout=180)
+
+
+def promoted(cluster, by="n1"):
+    status = cluster.status(by)
+    return [] if status is None else [n.get("name") for r in status.iterfind("resources//resource")
+                                      if r.get("id").split(":")[0] == "shared" and r.get("role") in ("Promoted", "Master")
+                                      for n in r.iterfind("node")]
+
+
+def registered(cluster):
+    keys = {int(key, 16) for key, _ in cluster.lab.keys(SHARED)}
+    return sorted(node for node, key in ra.KEYS.items() if key in keys)
+
+
+def may_write(cluster, node):
+    return cluster.lab.exec(node, f"dd if=/dev/zero of={cluster.agent.device(SHARED)} bs=4k count=1 oflag=direct").rc == 0
+
+
+def test_promotable_clone_has_one_writer_at_any_time(clone):
+    """All are registered, one holds; when it is cut off another one does, and the first cannot write any more."""
+    nodes = clone.lab.nodes
+    until(lambda: len(promoted(clone)) == 1 and registered(clone) == nodes,
+          lambda: f"{promoted(clone)} {registered(clone)} {clone.admin('crm_mon -1rf')}")
+    victim = promoted(clone)[0]
+    assert [node for node in nodes if may_write(clone, node)] == [victim]
+    observer = clone.other(victim)
+    clone.lab.cut(victim, "ring")
+    until(lambda: promoted(clone, observer) not in ([], [victim]),
+          lambda: f"nobody is promoted: {clone.admin('crm_mon -1rf', observer)}", 120)
+    survivor = promoted(clone, observer)[0]
+    assert victim not in registered(clone)
+    assert [node for node in nodes if may_write(clone, node)] == [survivor]
+    clone.bring_back(victim)
+    clone.until_up()
+    until(lambda: registered(clone) == nodes, lambda: f"{registered(clone)} {clone.admin('crm_mon -1rf')}")
+    assert promoted(clone) == [survivor]
+
+
+# ---------------------------------------------------------------- Pacemaker's own tools
+
+def test_pacemakers_tools_drive_the_agent(cluster):
+    node = cluster.where("service", "n1")[0]
+    idle = cluster.other(node)
+    assert "Persistent reservation on the disks of a service" in cluster.admin("pcs resource describe ocf:blkpr:reservation")
+    assert "required_devices" in cluster.admin("crm_resource --show-metadata ocf:blkpr:reservation")
+    assert "ocf:blkpr:reservation" in cluster.admin("pcs resource list ocf:blkpr")
+    cluster.admin("crm_resource --validate --resource disk", node)
+    wrong = cluster.lab.exec(node, "crm_resource --validate --class ocf --agent reservation --provider blkpr --option key=0")
+    assert wrong.rc and "0 is no key" in wrong.stdout + wrong.stderr, wrong
+    cluster.admin("crm_resource --force-check --resource disk", node)
+    assert cluster.lab.exec(idle, "crm_resource --force-check --resource disk").rc == ra.NOT_RUNNING
+    cluster.admin("pcs resource disable web --wait=60")
+    for action in ("start", "check", "stop"):
+        cluster.admin(f"crm_resource --force-{action} --resource disk", idle)
+    assert cluster.lab.exec(idle, "crm_resource --force-check --resource disk").rc == ra.NOT_RUNNING
+    cluster.admin("pcs resource enable web --wait=60")
+    cluster.assert_nothing_lost(cluster.until_up())
+
+
+def test_split_cluster_runs_the_service_once(cluster):
+    """One node against two, the one with the service alone: it may write until it is fenced, and not after."""
+    active = cluster.where("service", "n1")[0]
+    survivor = cluster.fail(active, "cut")
+    before = len(cluster.acks())
+    cluster.until_acknowledged(survivor, before)
+    assert {node for _, node in cluster.acks()[before:]} == {survivor}
+    cluster.bring_back(active)
     cluster.assert_nothing_lost(cluster.until_up())
