@@ -172,8 +172,7 @@ static bool spoils_proof(const struct blkpr_fence *fence, const struct view *vie
 	return view->unknown && fence->unknown != BLKPR_UNKNOWN_ALLOW;
 }
 
-/* S4: if the victim's key was not there, and another initiator has this node's, the victim may be that one. */
-static enum blkpr_result check_shared(uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+enum blkpr_result blkpr_fence_check_shared(uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	unsigned initiators = 0;
 	enum blkpr_result result;
@@ -220,7 +219,7 @@ static enum blkpr_result conclude(const struct blkpr_fence *fence, uint64_t own,
 {
 	if (spoils_proof(fence, view))
 		return BLKPR_UNKNOWN_KEYS;
-	return verdict->victim_seen ? BLKPR_OK : check_shared(own, disk, verdict);
+	return verdict->victim_seen ? BLKPR_OK : blkpr_fence_check_shared(own, disk, verdict);
 }
 
 #define BUSY_PAUSE_MS 20
@@ -301,7 +300,7 @@ static enum blkpr_result status(const struct blkpr_fence *fence, uint64_t own, s
 		return BLKPR_FOREIGN_TYPE;
 	if (!view.reserved)
 		return BLKPR_UNRESERVED;
-	return spoils_proof(fence, &view) ? BLKPR_UNKNOWN_KEYS : check_shared(own, disk, verdict);
+	return spoils_proof(fence, &view) ? BLKPR_UNKNOWN_KEYS : blkpr_fence_check_shared(own, disk, verdict);
 }
 
 /* A node may ask about itself: then its own key is the one that should be absent. */
@@ -330,7 +329,7 @@ static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, 
 		return BLKPR_FEWER_PATHS;
 	if (spoils_proof(fence, &view))
 		return BLKPR_UNKNOWN_KEYS;
-	result = check_shared(own, disk, verdict);
+	result = blkpr_fence_check_shared(own, disk, verdict);
 	if (result != BLKPR_OK)
 		return result;
 	verdict->step = BLKPR_STEP_CAPABILITIES;

@@ -62,6 +62,12 @@ void blkpr_fence_status_disk(const struct blkpr_fence *fence, uint64_t own, stru
 void blkpr_fence_monitor_disk(const struct blkpr_fence *fence, uint64_t own, unsigned paths,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict); /* PATHS: registrations that own should have */
 
+/*
+ * BLKPR_SHARED_KEY if the last read found own registered more than once, and that is not one initiator by several
+ * paths (S4: the other one would be taken for this node). BLKPR_OK too where the device cannot tell.
+ */
+enum blkpr_result blkpr_fence_check_shared(uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict);
+
 /* Whether a reservation of type HELD does the work of TYPE: the same, or its all-registrants twin. */
 bool blkpr_fence_type_serves(enum pr_type type, unsigned held);
 

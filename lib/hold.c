@@ -2,6 +2,7 @@
 // The resource agent's protocols: look, act on what is seen, look again; success is only concluded from a look.
 #include "lib/hold.h"
 
+#include "lib/clock.h"
 #include "lib/fence.h"
 
 /* Every round makes progress, unless somebody else keeps changing the disk or the device refuses for good. */
@@ -91,6 +92,7 @@ static enum blkpr_result register_own(uint64_t own, struct blkpr_disk *disk, str
 	enum blkpr_result result;
 
 	verdict->step = BLKPR_STEP_REGISTER;
+	verdict->touched = true;
 	result = disk->ops->register_key(disk, 0, own);
 	if (result == BLKPR_CONFLICT)
 		result = disk->ops->register_key(disk, own, own); /* NVMe, KERNEL.md trap 3 */
@@ -101,6 +103,7 @@ static enum blkpr_result reserve(enum pr_type type, uint64_t own, struct blkpr_d
 	struct blkpr_verdict *verdict)
 {
 	verdict->step = BLKPR_STEP_RESERVE;
+	verdict->touched = true;
 	verdict->drained = false; /* what anybody sent while it was open is in flight, too */
 	return disk->ops->reserve(disk, own, type);
 }
@@ -127,6 +130,30 @@ static enum blkpr_result evict(enum pr_type type, uint64_t own, const struct vie
 	return result;
 }
 
+/*
+ * Registrations of own that no living path has: of a session before the last boot (fence-agents issue 517), of a path
+ * that is down. They can only be preempted, and not by own key; so this node takes another one for a moment. BLKPR_OK:
+ * own is registered by the living paths, if AGAIN, and by no others; the reservation, if it was own's, is theirs.
+ */
+static enum blkpr_result shed(uint64_t own, const struct view *view, bool again, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	uint64_t passing = own ^ 1;
+	enum blkpr_result result;
+
+	verdict->step = BLKPR_STEP_SHED;
+	verdict->touched = true;
+	result = disk->ops->register_key(disk, own, passing);
+	if (result != BLKPR_OK)
+		return result;
+	result = disk->ops->preempt_abort(disk, passing, own, view->type ? view->type : PR_WRITE_EXCLUSIVE_REG_ONLY);
+	if (result != BLKPR_OK && result != BLKPR_CONFLICT) /* a conflict: nobody has it any more */
+		return result;
+	if (again)
+		return disk->ops->register_key(disk, passing, own);
+	return disk->ops->unregister(disk, passing);
+}
+
 /* As for off (S1): whoever wrote before has nothing in flight any more. */
 static enum blkpr_result drain(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
@@ -139,18 +166,21 @@ static enum blkpr_result drain(struct blkpr_disk *disk, struct blkpr_verdict *ve
 	return verdict->undrainable ? BLKPR_OK : result;
 }
 
-/*
- * Repeats STEP, which looks and does one thing, until it says that nothing is left to do. Waits are the disk's: a
- * device that is BUSY answers so again until the deadline.
- */
 struct errand {
 	const struct blkpr_hold *hold;
 	const struct blkpr_target *target;
 	struct blkpr_disk *disk;
 	struct blkpr_verdict *verdict;
 	struct view view;
+	bool released, unregistered; /* leave: tried, by the paths that live */
 };
 
+#define BUSY_PAUSE_MS 20
+
+/*
+ * Looks and lets STEP do one thing, until it says that nothing is left to do. A BUSY device did nothing: what to do
+ * next is decided by the next look.
+ */
 static enum blkpr_result repeat(struct errand *errand, enum blkpr_result (*step)(struct errand *errand, bool *done))
 {
 	enum blkpr_result result = BLKPR_UNSETTLED;
@@ -164,8 +194,12 @@ static enum blkpr_result repeat(struct errand *errand, enum blkpr_result (*step)
 		if (most < MOST_ROUNDS + errand->verdict->registrations) /* each key may take a round */
 			most = MOST_ROUNDS + errand->verdict->registrations;
 		result = step(errand, &done);
-		if (done || (result != BLKPR_OK && result != BLKPR_CONFLICT))
+		if (!done && result == BLKPR_BUSY && blkpr_clock_ms() < errand->disk->deadline) {
+			blkpr_clock_pause(BUSY_PAUSE_MS, errand->disk->deadline);
+			round--;
+		} else if (done || (result != BLKPR_OK && result != BLKPR_CONFLICT)) {
 			return result;
+		}
 	}
 	return result == BLKPR_CONFLICT ? BLKPR_CONFLICT : BLKPR_UNSETTLED;
 }
@@ -191,7 +225,7 @@ static enum blkpr_result hold_step(struct errand *errand, bool *done)
 	errand->verdict->won = true;
 	if (!errand->verdict->drained && !errand->verdict->undrainable)
 		return drain(errand->disk, errand->verdict);
-	return finish(done, BLKPR_OK);
+	return finish(done, blkpr_fence_check_shared(own, errand->disk, errand->verdict));
 }
 
 /*
@@ -231,7 +265,10 @@ void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target
 		verdict->result = held_by_another(&errand.view) ? BLKPR_TAKEN : BLKPR_STRANGERS;
 	if (verdict->result != BLKPR_OK)
 		return; /* before anything is changed */
-	verdict->result = register_own(target->own, disk, verdict);
+	if (verdict->kept)
+		verdict->result = shed(target->own, &errand.view, true, disk, verdict);
+	else
+		verdict->result = register_own(target->own, disk, verdict);
 	if (verdict->result == BLKPR_OK)
 		verdict->result = repeat(&errand, take_step);
 }
@@ -274,6 +311,8 @@ void blkpr_hold_join_disk(const void *context, const struct blkpr_target *target
 		verdict->result = look(context, target->own, disk, &view, verdict);
 	if (verdict->result == BLKPR_OK && !view.own)
 		verdict->result = BLKPR_EVICTED;
+	if (verdict->result == BLKPR_OK)
+		verdict->result = blkpr_fence_check_shared(target->own, disk, verdict);
 }
 
 static enum blkpr_result demote_step(struct errand *errand, bool *done)
@@ -294,14 +333,21 @@ void blkpr_hold_demote_disk(const void *context, const struct blkpr_target *targ
 static enum blkpr_result leave_step(struct errand *errand, bool *done)
 {
 	const struct view *view = &errand->view;
+	enum blkpr_result result;
 
 	/* what all registrants hold goes with the last registration; to release it would take it from the others */
-	if (view->holds && !(for_all_registrants(view->type) && view->strangers))
+	if (view->holds && !(for_all_registrants(view->type) && view->strangers) && !errand->released) {
+		errand->released = true; /* in vain if a path holds that is down: it goes with its registration */
 		return release(errand->target->own, view, errand->disk, errand->verdict);
+	}
 	if (!view->own || errand->target->keep)
 		return finish(done, BLKPR_OK);
+	if (errand->unregistered) /* and it is still there */
+		return shed(errand->target->own, view, false, errand->disk, errand->verdict);
+	errand->unregistered = true;
 	errand->verdict->step = BLKPR_STEP_UNREGISTER;
-	return errand->disk->ops->unregister(errand->disk, errand->target->own);
+	result = errand->disk->ops->unregister(errand->disk, errand->target->own);
+	return result == BLKPR_PATH_FAILED || result == BLKPR_GONE ? BLKPR_OK : result; /* the next look tells */
 }
 
 void blkpr_hold_leave_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
@@ -337,6 +383,8 @@ void blkpr_hold_watch_disk(const void *context, const struct blkpr_target *targe
 	verdict->result = look(context, target->own, disk, &view, verdict);
 	if (verdict->result == BLKPR_OK)
 		verdict->result = watch(context, &view);
+	if (verdict->result == BLKPR_OK)
+		verdict->result = blkpr_fence_check_shared(target->own, disk, verdict);
 }
 
 /* --- many devices --------------------------------------------------------------------------------- */

@@ -18,6 +18,7 @@ enum blkpr_step {
 	BLKPR_STEP_PREEMPT,
 	BLKPR_STEP_RELEASE,
 	BLKPR_STEP_UNREGISTER,
+	BLKPR_STEP_SHED,
 	BLKPR_STEP_DRAIN,
 	BLKPR_STEP_INITIATORS,
 	BLKPR_STEP_CAPABILITIES,
@@ -34,6 +35,7 @@ struct blkpr_verdict {
 	bool won;                 /* read: own key registered, victim's not, reservation not foreign */
 	bool victim_seen;         /* the victim's key was registered when we came */
 	bool kept;                /* own was registered when we came */
+	bool touched;             /* a command that may have changed the device has been sent */
 	bool drained;             /* a LUN RESET has ended what was in flight */
 	uint32_t drained_at;      /* at this PR generation */
 	bool undrainable;         /* it was refused at once: the driver or the device has none */

@@ -2,6 +2,7 @@
 // The resource agent's protocols on the model disk.
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/hold.h"
 #include "tests/unit/model.h"
 #include "tests/unit/unit.h"
@@ -117,7 +118,7 @@ static void take_again_changes_nothing_but_the_registration(void **state)
 	check_holds_alone(TYPE);
 	assert_true(verdict.kept);
 	assert_int_equal(model_count(&model, 'S'), 1);
-	assert_int_equal(model_count(&model, 'P'), 0);
+	assert_int_equal(verdict.evicted, 0);
 }
 
 static void polite_take_changes_nothing_where_others_are(void **state)
@@ -341,6 +342,92 @@ static void nothing_is_concluded_from_a_status(void **state)
 	assert_result(run(blkpr_hold_demote_disk, &alone), BLKPR_UNSETTLED);
 }
 
+/* --- registrations that no living path has ------------------------------------------------------------ */
+
+/* Own key and reservation are those of a nexus from before the last boot. */
+static void dead_nexus_holds(enum pr_type type)
+{
+	fresh();
+	model_set_key(&model, 5, OWN);
+	model_set_reservation(&model, type, 5);
+	model_write(&model);
+}
+
+static void take_inherits_from_a_dead_nexus(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+		struct blkpr_hold hold = { .type = types[i], .evict = true };
+
+		dead_nexus_holds(types[i]);
+		assert_result(run(blkpr_hold_take_disk, &hold), BLKPR_OK);
+		assert_true(model_may_write(&model, 0));
+		assert_false(model.nexus[5].registered || model.nexus[5].in_flight);
+		assert_true(model.nexus[0].registered && model.nexus[0].key == OWN);
+	}
+}
+
+static void leave_gives_back_what_a_dead_nexus_holds(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+		struct blkpr_hold hold = { .type = types[i], .evict = true };
+
+		dead_nexus_holds(types[i]);
+		assert_result(run(blkpr_hold_leave_disk, &hold), BLKPR_OK);
+		assert_false(model.nexus[0].registered || model.nexus[5].registered);
+		assert_int_equal(model.type, 0);
+		dead_nexus_holds(types[i]);
+		model_set_key(&model, 0, OWN);
+		assert_result(run(blkpr_hold_leave_disk, &hold), BLKPR_OK);
+		assert_false(model.nexus[0].registered || model.nexus[5].registered);
+	}
+}
+
+static void a_key_that_nodes_share_is_no_success(void **state)
+{
+	(void)state;
+	fresh();
+	model_set_key(&model, 1, OWN); /* another node */
+	model_set_reservation(&model, TYPE, 1);
+	model_write(&model);
+	assert_result(run(blkpr_hold_join_disk, &alone), BLKPR_SHARED_KEY);
+	assert_result(run(blkpr_hold_watch_disk, &alone), BLKPR_SHARED_KEY);
+	assert_result(run(blkpr_hold_take_disk, &alone), BLKPR_OK); /* as from a dead nexus: it is out */
+	assert_false(model_may_write(&model, 1) || model.nexus[1].in_flight);
+}
+
+static unsigned busy;
+
+static bool answer_busy(struct model *m, char op, enum blkpr_result *result)
+{
+	(void)m;
+	if (op != 'P' || !busy)
+		return false;
+	busy--;
+	*result = BLKPR_BUSY;
+	return true;
+}
+
+static void a_busy_device_is_asked_again(void **state)
+{
+	struct model_disk node;
+	struct blkpr_target target = { .own = OWN };
+
+	(void)state;
+	fresh();
+	model_set_key(&model, 1, OTHER);
+	model_set_reservation(&model, TYPE, 1);
+	model.before = answer_busy;
+	busy = 20;
+	node = model_connect(&model, 0, 1);
+	node.disk.deadline = blkpr_clock_ms() + 60000;
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_hold_take_disk(&alone, &target, &node.disk, &verdict);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_int_equal(busy, 0);
+}
+
 /* --- watch ---------------------------------------------------------------------------------------- */
 
 static void watch_tells_apart(void **state)
@@ -467,6 +554,10 @@ int main(void)
 		cmocka_unit_test(leave_touches_nothing_of_others),
 		cmocka_unit_test(nothing_is_concluded_from_a_disk_that_cannot_be_read),
 		cmocka_unit_test(nothing_is_concluded_from_a_status),
+		cmocka_unit_test(take_inherits_from_a_dead_nexus),
+		cmocka_unit_test(leave_gives_back_what_a_dead_nexus_holds),
+		cmocka_unit_test(a_key_that_nodes_share_is_no_success),
+		cmocka_unit_test(a_busy_device_is_asked_again),
 		cmocka_unit_test(watch_tells_apart),
 		cmocka_unit_test(watch_of_an_exclusive_reservation_allows_registrants),
 		cmocka_unit_test(watch_of_a_managed_disk_asks_for_any_holder),
