@@ -70,6 +70,21 @@ void agent_begin_work(const struct agent *agent)
 	alarm_during_work(agent->deadline - blkpr_clock_ms() + TELLING_MS);
 }
 
+int agent_settle_devices(struct agent *agent, struct blkpr_error *error)
+{
+	blkpr_list_settle(&agent->list);
+	agent->targets = calloc(agent->list.count, sizeof(*agent->targets));
+	agent->verdicts = calloc(agent->list.count, sizeof(*agent->verdicts));
+	if (!agent->targets || !agent->verdicts) {
+		blkpr_error_set(error, "out of memory");
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < agent->list.count; i++)
+		agent->targets[i].device = &agent->list.devices[i];
+	agent->ntargets = agent->list.count;
+	return 0;
+}
+
 int agent_find_devices(struct agent *agent, struct blkpr_error *error)
 {
 	const char *spec = options_get(agent->options, "devices");
@@ -83,16 +98,7 @@ int agent_find_devices(struct agent *agent, struct blkpr_error *error)
 			spec ? "the list in devices is empty" : "none given, and LVM has no shared volume group; set devices=");
 		return -ENODEV;
 	}
-	blkpr_list_settle(&agent->list);
-	agent->targets = calloc(agent->list.count, sizeof(*agent->targets));
-	agent->verdicts = calloc(agent->list.count, sizeof(*agent->verdicts));
-	if (!agent->targets || !agent->verdicts) {
-		blkpr_error_set(error, "out of memory");
-		return -ENOMEM;
-	}
-	for (unsigned i = 0; i < agent->list.count; i++)
-		agent->targets[i].device = &agent->list.devices[i];
-	return 0;
+	return agent_settle_devices(agent, error);
 }
 
 /* Without a cluster an action can still work with explicit keys: the reason is kept for those that cannot. */
@@ -150,7 +156,7 @@ int agent_add_remotes(struct agent *agent, struct blkpr_error *error)
 
 bool agent_all_ok(const struct agent *agent)
 {
-	for (unsigned i = 0; i < agent->list.count; i++)
+	for (unsigned i = 0; i < agent->ntargets; i++)
 		if (agent->verdicts[i].result != BLKPR_OK)
 			return false;
 	return true;

@@ -31,7 +31,8 @@ struct agent {
 	bool clustered;                /* cluster is loaded */
 	struct blkpr_error unclustered; /* else why not */
 	struct blkpr_list list;
-	struct blkpr_target *targets;  /* one a device of LIST, in its order */
+	struct blkpr_target *targets;  /* the devices of LIST that this run is about, in its order */
+	unsigned ntargets;
 	struct blkpr_verdict *verdicts;
 	struct blkpr_fence fence;
 	uint64_t *known;               /* fence.known */
@@ -50,8 +51,11 @@ int agent_take_key(struct agent *agent, const struct options *options, struct bl
 int agent_take_number(const struct options *options, const char *name, long least, long most, long *value,
 	struct blkpr_error *error);
 
-/* Finds out agent.list from the parameter devices, or from LVM without it; makes room for targets and verdicts. */
+/* Finds out agent.list from the parameter devices, or from LVM without it, and settles it. */
 int agent_find_devices(struct agent *agent, struct blkpr_error *error);
+
+/* Puts agent.list in order, and makes room for targets and verdicts; the targets are all of its devices. */
+int agent_settle_devices(struct agent *agent, struct blkpr_error *error);
 
 /* Asks corosync, once. Without a cluster an action can still work with explicit keys: agent.unclustered is why not. */
 void agent_load_cluster(struct agent *agent);

@@ -8,6 +8,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+const char *alarm_prefix = "fence_blkpr: ";
+
 static void set_timer(int64_t ms)
 {
 	struct itimerval timer = {
@@ -32,13 +34,14 @@ static void set_handler(void (*handler)(int number))
 /* Nobody may be reading stderr. */
 static void say_and_exit(int number)
 {
-	static const char text[] = "fence_blkpr: the deadline has passed before any disk was touched; "
+	static const char text[] = "the deadline has passed before any disk was touched; "
 				   "does corosync answer (corosync-cmapctl)?\n";
 	ssize_t written;
 
 	(void)number;
 	fcntl(STDERR_FILENO, F_SETFL, fcntl(STDERR_FILENO, F_GETFL) | O_NONBLOCK);
-	written = write(STDERR_FILENO, text, sizeof(text) - 1);
+	written = write(STDERR_FILENO, alarm_prefix, strlen(alarm_prefix));
+	written += write(STDERR_FILENO, text, sizeof(text) - 1);
 	(void)written;
 	_exit(1);
 }

@@ -5,6 +5,9 @@
 
 #include <stdint.h>
 
+/* What is put before the words on stderr; "fence_blkpr: " unless set. */
+extern const char *alarm_prefix;
+
 /* From here on, nothing touches a disk; after MS milliseconds the process says so on stderr and exits with 1. */
 void alarm_before_work(int64_t ms);
 

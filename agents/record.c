@@ -97,10 +97,10 @@ static int replace_file(const char *name, const char *text, struct blkpr_error *
 		rc = -errno;
 	if (!rc)
 		rc = write_file(fresh, text);
-	if (!rc && rename(fresh, path)) {
+	if (!rc && rename(fresh, path))
 		rc = -errno;
+	if (rc)
 		unlink(fresh);
-	}
 	return rc ? fail(BLKPR_RUN_DIR, rc, "write", error) : 0;
 }
 
@@ -139,6 +139,44 @@ static int no_memory(struct blkpr_error *error)
 	return -ENOMEM;
 }
 
+static bool file_has(const char *path, const char *wwid, uint64_t *key)
+{
+	FILE *file = fopen(path, "re");
+	char *line = NULL;
+	size_t room = 0;
+	bool found = false;
+
+	while (file && !found && getline(&line, &room, file) >= 0) {
+		char *rest, *name = strtok_r(line, " \n", &rest), *text = strtok_r(NULL, " \n", &rest);
+
+		found = name && text && !strcmp(name, wwid) && !blkpr_key_parse(text, key);
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/* One that shares a disk is of a configuration that has been changed: what it says of its other disks may be over. */
+static void remove_older_lists(const char *newest, const struct blkpr_target targets[], unsigned count)
+{
+	uint64_t key;
+	glob_t lists;
+
+	if (glob(BLKPR_RUN_DIR "/list-*", 0, NULL, &lists))
+		return;
+	for (size_t i = 0; i < lists.gl_pathc; i++) {
+		const char *path = lists.gl_pathv[i];
+		bool shares = false;
+
+		for (unsigned k = 0; k < count && !shares; k++)
+			shares = file_has(path, targets[k].device->wwid, &key);
+		if (shares && strcmp(strrchr(path, '/') + 1, newest) != 0)
+			unlink(path);
+	}
+	globfree(&lists);
+}
+
 /* A line is "WWID KEY NAME". */
 int record_list_store(const char *spec, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_error *error)
@@ -153,6 +191,8 @@ int record_list_store(const char *spec, const struct blkpr_target targets[], uns
 	if (out)
 		fclose(out);
 	rc = name && text ? replace_file(name, text, error) : no_memory(error);
+	if (!rc)
+		remove_older_lists(name, targets, count);
 	free(name);
 	free(text);
 	return rc;
@@ -208,24 +248,6 @@ int record_list_compare(
 	rc = collect_missing(file, list, missing, error);
 	fclose(file);
 	return rc;
-}
-
-static bool file_has(const char *path, const char *wwid, uint64_t *key)
-{
-	FILE *file = fopen(path, "re");
-	char *line = NULL;
-	size_t room = 0;
-	bool found = false;
-
-	while (file && !found && getline(&line, &room, file) >= 0) {
-		char *rest, *name = strtok_r(line, " \n", &rest), *text = strtok_r(NULL, " \n", &rest);
-
-		found = name && text && !strcmp(name, wwid) && !blkpr_key_parse(text, key);
-	}
-	free(line);
-	if (file)
-		fclose(file);
-	return found;
 }
 
 bool record_list_has(const char *wwid, uint64_t *key)

@@ -38,14 +38,23 @@ enum ocf {
 	OCF_FAILED_PROMOTED = 9,
 };
 
+/* A disk that may be held or registered. */
+struct remembered {
+	char *wwid;
+	char *name;           /* in devices, then */
+	uint64_t key;         /* that was used there; 0: a fence agent's, the disk is its */
+	bool keep;            /* it was registered before, by whomever */
+};
+
 /* What this node remembers of the resource until it is rebooted; written before a disk is changed. */
 struct memory {
 	bool exists;
 	bool promoted;
-	time_t good;          /* when all was well last */
+	time_t good;          /* when all was well last; 0: never, start was interrupted */
+	long session;         /* of Pacemaker on this node */
 	long score, pending;  /* promotion score; the one that it will have when master_score_delay is over, -1: none */
 	time_t pending_since;
-	char **disks;         /* WWIDs that may be held or registered */
+	struct remembered *disks;
 	unsigned ndisks;
 };
 
@@ -54,7 +63,9 @@ struct resource {
 	struct options options;
 	char *instance;       /* without a clone instance's number: one node has one */
 	long check_level;
+	bool probe;           /* monitor, not a recurring one */
 	bool promotable;
+	bool clone;           /* a plain one */
 	bool managed;         /* by a fence agent */
 	long required, score_base, score_factor, score_delay;
 	unsigned absent;      /* names in devices that stand for nothing here, and need not */
@@ -74,49 +85,59 @@ static enum ocf fail_with(struct resource *resource, enum ocf code, const struct
 
 /* --- memory --------------------------------------------------------------------------------------- */
 
-static int remember_disk(struct memory *memory, const char *wwid)
+static int remember_disk(struct memory *memory, const char *wwid, const char *name, uint64_t key, bool keep)
 {
-	char **disks = realloc(memory->disks, (memory->ndisks + 1) * sizeof(*disks));
+	struct remembered *disks = realloc(memory->disks, (memory->ndisks + 1) * sizeof(*disks));
 
 	if (!disks)
 		return -ENOMEM;
 	memory->disks = disks;
-	disks[memory->ndisks] = strdup(wwid);
-	return disks[memory->ndisks++] ? 0 : -ENOMEM;
+	disks += memory->ndisks++;
+	*disks = (struct remembered){ strdup(wwid), strdup(name), key, keep };
+	return disks->wwid && disks->name ? 0 : -ENOMEM;
 }
 
-static bool remembers(const struct memory *memory, const char *wwid)
+static const struct remembered *remembered(const struct memory *memory, const char *wwid)
 {
 	for (unsigned i = 0; i < memory->ndisks; i++)
-		if (!strcmp(memory->disks[i], wwid))
-			return true;
-	return false;
+		if (!strcmp(memory->disks[i].wwid, wwid))
+			return &memory->disks[i];
+	return NULL;
+}
+
+static void forget_disk(struct memory *memory, unsigned i)
+{
+	free(memory->disks[i].wwid);
+	free(memory->disks[i].name);
+	memory->disks[i] = memory->disks[--memory->ndisks];
 }
 
 static void forget_disks(struct memory *memory)
 {
-	for (unsigned i = 0; i < memory->ndisks; i++)
-		free(memory->disks[i]);
+	while (memory->ndisks)
+		forget_disk(memory, memory->ndisks - 1);
 	free(memory->disks);
 	memory->disks = NULL;
-	memory->ndisks = 0;
 }
 
 static int parse_memory(struct memory *memory, char *text)
 {
-	char *rest = NULL;
-	int rc = 0;
+	char *rest = NULL, wwid[256];
+	int rc = 0, keep, name;
+	uint64_t key;
 
 	memory->exists = true;
 	for (char *line = strtok_r(text, "\n", &rest); line && !rc; line = strtok_r(NULL, "\n", &rest)) {
 		long long good, since;
 
-		if (!strncmp(line, "disk ", 5))
-			rc = remember_disk(memory, line + 5);
+		if (sscanf(line, "disk %255s %" SCNx64 " %d %n", wwid, &key, &keep, &name) == 3)
+			rc = remember_disk(memory, wwid, line + name, key, keep);
 		else if (!strcmp(line, "role promoted"))
 			memory->promoted = true;
 		else if (sscanf(line, "good %lld", &good) == 1)
 			memory->good = (time_t)good;
+		else if (sscanf(line, "session %ld", &memory->session) == 1)
+			continue;
 		else if (sscanf(line, "score %ld %ld %lld", &memory->score, &memory->pending, &since) == 3)
 			memory->pending_since = (time_t)since;
 	}
@@ -150,10 +171,12 @@ static int memorize(const struct resource *resource, struct blkpr_error *error)
 		blkpr_error_set(error, "out of memory");
 		return -ENOMEM;
 	}
-	fprintf(out, "role %s\ngood %lld\nscore %ld %ld %lld\n", memory->promoted ? "promoted" : "started",
-		(long long)memory->good, memory->score, memory->pending, (long long)memory->pending_since);
+	fprintf(out, "role %s\ngood %lld\nsession %ld\nscore %ld %ld %lld\n", memory->promoted ? "promoted" : "started",
+		(long long)memory->good, memory->session, memory->score, memory->pending,
+		(long long)memory->pending_since);
 	for (unsigned i = 0; i < memory->ndisks; i++)
-		fprintf(out, "disk %s\n", memory->disks[i]);
+		fprintf(out, "disk %s %" PRIx64 " %d %s\n", memory->disks[i].wwid, memory->disks[i].key,
+			memory->disks[i].keep, memory->disks[i].name);
 	fclose(out);
 	rc = record_resource_store(resource->instance, text, error);
 	free(text);
@@ -185,6 +208,8 @@ static int take_parameters(struct resource *resource, struct blkpr_error *error)
 		rc = agent_take_number(options, "master_score_dev_factor", 0, 1000000, &resource->score_factor, error);
 	if (!rc)
 		rc = agent_take_number(options, "master_score_delay", 0, 1000000, &resource->score_delay, error);
+	if (rc)
+		parallel = 64; /* stop goes on all the same */
 	agent->method = methods[options_choice(options, "key_value")];
 	agent->fence.type = types[options_choice(options, "reservation_type")];
 	resource->hold = (struct blkpr_hold){ .type = agent->fence.type, .parallel = (unsigned)parallel,
@@ -192,6 +217,10 @@ static int take_parameters(struct resource *resource, struct blkpr_error *error)
 	if (!rc && resource->promotable && agent->fence.type >= PR_WRITE_EXCLUSIVE_ALL_REGS) {
 		blkpr_error_set(error, "reservation_type=%s: all instances would hold; for a promotable clone use "
 			"WRITE_EXCLUSIVE, EXCLUSIVE_ACCESS or a REG_ONLY type", options_get(options, "reservation_type"));
+		rc = -EINVAL;
+	}
+	if (!rc && resource->clone && strcmp(options_get(options, "fence_blkpr"), "yes") != 0) {
+		blkpr_error_set(error, "a plain clone: each instance would evict the others; make it promotable, or a primitive");
 		rc = -EINVAL;
 	}
 	return rc;
@@ -228,28 +257,31 @@ static int add_devices(struct resource *resource, struct blkpr_error *error)
 	return rc;
 }
 
-static int find_devices(struct resource *resource, struct blkpr_error *error)
+/* Pacemaker may not know the parameters any more (an orphan is demoted without them), or know newer ones. */
+static int add_remembered(struct resource *resource, struct blkpr_error *error)
+{
+	int rc = 0, failure;
+
+	for (unsigned i = 0; i < resource->memory.ndisks; i++) {
+		failure = blkpr_list_add(&resource->agent.list, resource->memory.disks[i].name, error);
+		if (failure)
+			rc = failure;
+	}
+	return rc;
+}
+
+static int find_devices(struct resource *resource, bool remembered_ones, struct blkpr_error *error)
 {
 	struct agent *agent = &resource->agent;
-	int rc = add_devices(resource, error);
+	int rc = remembered_ones ? add_remembered(resource, error) : add_devices(resource, error);
 
 	if (!rc && !agent->list.count) {
-		blkpr_error_set(error, "no devices: devices=%.400s names none that is there",
-			options_get(&resource->options, "devices"));
+		blkpr_error_set(error, "no devices: devices names none that is there");
 		rc = -ENOENT;
 	}
-	if (rc)
+	if (rc && !(remembered_ones && agent->list.count && resource->required))
 		return rc;
-	blkpr_list_settle(&agent->list);
-	agent->targets = calloc(agent->list.count, sizeof(*agent->targets));
-	agent->verdicts = calloc(agent->list.count, sizeof(*agent->verdicts));
-	if (!agent->targets || !agent->verdicts) {
-		blkpr_error_set(error, "out of memory");
-		return -ENOMEM;
-	}
-	for (unsigned i = 0; i < agent->list.count; i++)
-		agent->targets[i].device = &agent->list.devices[i];
-	return 0;
+	return agent_settle_devices(agent, error);
 }
 
 /* What fence_blkpr's `on` has registered here is the fence agent's, all of the disks or none. */
@@ -278,13 +310,19 @@ static int find_manager(struct resource *resource, struct blkpr_error *error)
 static int find_fencers(struct resource *resource, struct blkpr_error *error)
 {
 	const struct agent *agent = &resource->agent;
-	struct agent fencer = *agent;
+	struct agent fencer;
 	struct blkpr_error unasked;
+	int rc;
 
 	if (!agent->clustered || !strcmp(options_get(&resource->options, "fence_blkpr"), "no"))
 		return 0;
-	if (agent_add_remotes(&resource->agent, &unasked))
+	rc = agent_add_remotes(&resource->agent, &unasked);
+	if (rc)
 		qb_log(LOG_INFO, "remote nodes are not known: %s", unasked.text);
+	if (rc == -ETIME) { /* a cluster that does not answer may have some, whose keys are not to be evicted */
+		*error = unasked;
+		return rc;
+	}
 	fencer = *agent;
 	fencer.domain = 0;
 	resource->fencers = calloc((size_t)agent->cluster.count * BLKPR_KEY_METHODS + 1, sizeof(*resource->fencers));
@@ -340,21 +378,53 @@ static int check_paths(const struct resource *resource, struct blkpr_error *erro
 	return 0;
 }
 
-/* Devices, who manages them, keys. OCF_SUCCESS, or with the reason. */
-static enum ocf plan(struct resource *resource)
+/* With which key a disk is held does not follow from today's parameters. */
+static void keep_remembered(struct resource *resource)
+{
+	struct agent *agent = &resource->agent;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < agent->list.count; i++) {
+		const struct blkpr_device *device = &agent->list.devices[i];
+		const struct remembered *disk = remembered(&resource->memory, device->wwid);
+
+		if (!disk)
+			continue; /* the name stands for another disk now: lost_disk() */
+		agent->targets[n] = (struct blkpr_target){ .device = device, .own = disk->key, .keep = disk->keep };
+		resource->managed |= !disk->key;
+		if (!disk->key)
+			record_list_has(disk->wwid, &agent->targets[n].own);
+		n++;
+	}
+	agent->ntargets = n;
+	if (resource->managed)
+		agent->domain = 0;
+}
+
+/*
+ * Devices, who manages them, keys. CHANGES: for start, by the parameters; else by what start has remembered, if it has.
+ * OCF_SUCCESS, or with the reason.
+ */
+static enum ocf plan(struct resource *resource, bool changes)
 {
 	struct blkpr_error error;
+	bool anew = changes;
 	int rc;
 
 	agent_load_cluster(&resource->agent);
-	rc = find_devices(resource, &error);
+	anew |= !resource->memory.exists || !resource->memory.ndisks;
+	rc = find_devices(resource, !anew, &error);
 	if (rc)
 		return fail_with(resource, rc == -EINVAL ? OCF_ERR_CONFIGURED : OCF_ERR_INSTALLED, &error);
-	if (find_manager(resource, &error))
-		return fail_with(resource, OCF_ERR_GENERIC, &error);
-	if (find_own(resource, &error))
-		return fail_with(resource, OCF_ERR_GENERIC, &error);
-	if (check_paths(resource, &error))
+	if (!anew) {
+		keep_remembered(resource);
+	} else {
+		if (find_manager(resource, &error))
+			return fail_with(resource, OCF_ERR_GENERIC, &error);
+		if (find_own(resource, &error))
+			return fail_with(resource, OCF_ERR_GENERIC, &error);
+	}
+	if (changes && check_paths(resource, &error))
 		return fail_with(resource, OCF_ERR_CONFIGURED, &error);
 	resource->hold.managed = resource->managed;
 	agent_begin_work(&resource->agent);
@@ -384,7 +454,7 @@ static bool enough(const struct resource *resource, int rc, judge *good)
 	const struct agent *agent = &resource->agent;
 	unsigned count = 0, decided = 0;
 
-	for (unsigned i = 0; i < agent->list.count; i++) {
+	for (unsigned i = 0; i < agent->ntargets; i++) {
 		if (good(resource, &agent->verdicts[i]))
 			count++;
 		else if (!blkpr_result_unreachable(agent->verdicts[i].result))
@@ -392,25 +462,27 @@ static bool enough(const struct resource *resource, int rc, judge *good)
 	}
 	if (rc || decided)
 		return false;
-	return count >= (resource->required ? (unsigned)resource->required : agent->list.count + resource->absent);
+	if (resource->memory.exists && !resource->required)
+		return count == agent->ntargets;
+	return count >= (resource->required ? (unsigned)resource->required : agent->ntargets + resource->absent);
 }
 
 /* The reason is the first disk's; one that somebody decided about before one that does not answer. */
 static void take_reason(struct resource *resource, int rc, judge *good)
 {
 	const struct agent *agent = &resource->agent;
-	unsigned bad = 0, worst = agent->list.count;
+	unsigned bad = 0, worst = agent->ntargets;
 	char *text;
 
-	for (unsigned i = 0; i < agent->list.count; i++) {
+	for (unsigned i = 0; i < agent->ntargets; i++) {
 		if (good(resource, &agent->verdicts[i]) || agent->verdicts[i].result == BLKPR_UNTOUCHED)
 			continue;
 		bad++;
-		if (worst == agent->list.count || (blkpr_result_unreachable(agent->verdicts[worst].result) &&
+		if (worst == agent->ntargets || (blkpr_result_unreachable(agent->verdicts[worst].result) &&
 							  !blkpr_result_unreachable(agent->verdicts[i].result)))
 			worst = i;
 	}
-	if (worst == agent->list.count) {
+	if (worst == agent->ntargets) {
 		blkpr_error_set(&resource->reason, "%s", rc ? strerror(-rc) : "fewer disks are there than required_devices");
 		return;
 	}
@@ -440,7 +512,7 @@ static int watch(struct resource *resource)
 {
 	struct agent *agent = &resource->agent;
 
-	return blkpr_hold_watch(&resource->hold, agent->targets, agent->list.count, agent->verdicts);
+	return blkpr_hold_watch(&resource->hold, agent->targets, agent->ntargets, agent->verdicts);
 }
 
 #define LOOKING_SHARE 4
@@ -460,7 +532,7 @@ static int watch_first(struct resource *resource)
 /* --- promotion score ------------------------------------------------------------------------------ */
 
 /* crm_attribute knows the resource from the environment. A cluster that does not answer costs no action. */
-static void set_attribute(const struct resource *resource, const char *score)
+static bool set_attribute(const struct resource *resource, const char *score)
 {
 	const char *const update[] = { "crm_attribute", "--promotion", "--lifetime", "reboot", "--update", score, NULL };
 	const char *const delete[] = { "crm_attribute", "--promotion", "--lifetime", "reboot", "--delete", NULL };
@@ -468,9 +540,12 @@ static void set_attribute(const struct resource *resource, const char *score)
 	struct blkpr_error error;
 	char *output = NULL;
 
-	if (run_program(score ? update : delete, now + (resource->agent.deadline - now) / 2, &output, &error))
+	int rc = run_program(score ? update : delete, now + (resource->agent.deadline - now) / 2, &output, &error);
+
+	if (rc)
 		qb_log(LOG_INFO, "promotion score: %s", error.text);
 	free(output);
+	return !rc;
 }
 
 /* A change that would move the promoted role has to last for master_score_delay. */
@@ -484,7 +559,7 @@ static void update_score(struct resource *resource, judge *good)
 
 	if (!resource->promotable)
 		return;
-	for (unsigned i = 0; i < resource->agent.list.count; i++)
+	for (unsigned i = 0; i < resource->agent.ntargets; i++)
 		if (good(resource, &resource->agent.verdicts[i]))
 			score += resource->score_factor;
 	if (score == memory->score) {
@@ -498,10 +573,9 @@ static void update_score(struct resource *resource, judge *good)
 	}
 	if (wait && now - memory->pending_since < resource->score_delay)
 		return;
-	memory->score = score;
 	memory->pending = -1;
 	snprintf(text, sizeof(text), "%ld", score);
-	set_attribute(resource, text);
+	memory->score = set_attribute(resource, text) ? score : 0;
 }
 
 /* --- start ---------------------------------------------------------------------------------------- */
@@ -525,13 +599,16 @@ static bool told_before(const struct agent *agent, unsigned disk, uint64_t key)
 	return false;
 }
 
+#define LONGEST_QUESTION_MS 2000
+
 /* Before keys go: whose they are, and what the fencer knows of their nodes. A hint for people; the disk decides. */
 static void tell_evidence(const struct resource *resource)
 {
 	const struct agent *agent = &resource->agent;
+	int64_t began = blkpr_clock_ms();
 	char history[256];
 
-	for (unsigned i = 0; i < agent->list.count; i++)
+	for (unsigned i = 0; i < agent->ntargets; i++)
 		for (unsigned k = 0; k < agent->verdicts[i].nkeys; k++) {
 			uint64_t key = agent->verdicts[i].keys[k].key;
 			const char *owner = owner_of(resource, key);
@@ -541,9 +618,9 @@ static void tell_evidence(const struct resource *resource)
 				continue;
 			text = say_key(agent, &agent->targets[i], key);
 			snprintf(history, sizeof(history), "no node of the cluster has this key");
-			if (owner)
+			if (owner && blkpr_clock_ms() - began < LONGEST_QUESTION_MS)
 				fencer_history(owner, history, sizeof(history));
-			qb_log(LOG_NOTICE, "%s: %s is registered, and will be evicted; %s", agent->list.devices[i].name,
+			qb_log(LOG_NOTICE, "%s: %s is registered, and will be evicted; %s", agent->targets[i].device->name,
 				text ? text : "a key", history);
 			free(text);
 		}
@@ -554,17 +631,40 @@ static bool takes_over(const struct resource *resource)
 	return !resource->promotable && resource->hold.evict;
 }
 
-/* An explicit key may have been somebody else's before; a derived one is nobody's but this agent's. */
+/* Of this node's Pacemaker: its executor's process. What a managed disk shows is the same before and after. */
+static long pacemaker_session(void)
+{
+	static const char *const argv[] = { "pidof", "-s", "pacemaker-execd", NULL };
+	struct blkpr_error error;
+	char *output = NULL;
+	long session = 0;
+
+	if (!run_program(argv, blkpr_clock_ms() + 1000, &output, &error))
+		session = strtol(output, NULL, 10);
+	free(output);
+	return session;
+}
+
+/* A derived key is nobody's but this agent's; an explicit one that was there before is not ended by stop. */
 static int begin_memory(struct resource *resource, struct blkpr_error *error)
 {
 	struct memory *memory = &resource->memory;
+	const struct agent *agent = &resource->agent;
+	bool fresh = !memory->exists;
 	int rc = 0;
 
 	memory->exists = true;
 	memory->promoted = false;
-	for (unsigned i = 0; i < resource->agent.list.count && !rc; i++)
-		if (!remembers(memory, resource->agent.list.devices[i].wwid))
-			rc = remember_disk(memory, resource->agent.list.devices[i].wwid);
+	memory->good = 0;
+	memory->session = resource->managed ? pacemaker_session() : 0;
+	for (unsigned i = 0; i < agent->ntargets && !rc; i++) {
+		const char *wwid = agent->targets[i].device->wwid;
+		uint64_t key = resource->managed ? 0 : agent->targets[i].own;
+		bool keep = fresh && agent->key && key && agent->verdicts[i].kept;
+
+		if (!remembered(memory, wwid))
+			rc = remember_disk(memory, wwid, agent->targets[i].device->name, key, keep);
+	}
 	if (rc) {
 		blkpr_error_set(error, "out of memory");
 		return rc;
@@ -582,32 +682,38 @@ static enum ocf good_now(struct resource *resource)
 	return OCF_SUCCESS;
 }
 
-/* Disks that are beyond required_devices and were not reached are not this resource's. */
-static void forget_unreached(struct resource *resource)
+/* A disk to which nothing was sent is not this resource's, and stop need not reach it. */
+static void forget_untouched(struct resource *resource)
 {
 	const struct agent *agent = &resource->agent;
+	struct blkpr_error error;
 
-	forget_disks(&resource->memory);
-	for (unsigned i = 0; i < agent->list.count; i++)
-		if (agent->verdicts[i].step > BLKPR_STEP_READ || !blkpr_result_unreachable(agent->verdicts[i].result))
-			remember_disk(&resource->memory, agent->list.devices[i].wwid);
+	for (unsigned i = 0; i < agent->ntargets; i++) {
+		const struct remembered *disk = remembered(&resource->memory, agent->targets[i].device->wwid);
+
+		if (!disk || agent->verdicts[i].touched || agent->verdicts[i].kept)
+			continue;
+		forget_disk(&resource->memory, (unsigned)(disk - resource->memory.disks));
+	}
+	if (memorize(resource, &error))
+		qb_log(LOG_WARNING, "%s", error.text);
 }
 
 static enum ocf change(struct resource *resource)
 {
 	struct agent *agent = &resource->agent;
-	unsigned arbiter = agent->list.count;
+	unsigned arbiter = agent->ntargets;
 	enum ocf code;
 	int rc;
 
 	if (resource->promotable)
-		rc = blkpr_hold_join(&resource->hold, agent->targets, agent->list.count, agent->verdicts);
+		rc = blkpr_hold_join(&resource->hold, agent->targets, agent->ntargets, agent->verdicts);
 	else
-		rc = blkpr_hold_take(&resource->hold, agent->targets, agent->list.count, agent->verdicts, &arbiter);
+		rc = blkpr_hold_take(&resource->hold, agent->targets, agent->ntargets, agent->verdicts, &arbiter);
 	code = judge_all(resource, rc, is_ok);
-	tell(resource, arbiter);
-	if (code == OCF_SUCCESS)
-		forget_unreached(resource);
+	say_story(agent, arbiter);
+	say_failures(agent, arbiter); /* or what could not be done as well as it should */
+	forget_untouched(resource);
 	return code;
 }
 
@@ -615,7 +721,7 @@ static enum ocf start(struct resource *resource)
 {
 	judge *good = resource->promotable ? is_registered : is_ok;
 	struct blkpr_error error;
-	enum ocf code = plan(resource);
+	enum ocf code = plan(resource, true);
 	int rc;
 
 	if (code == OCF_SUCCESS && find_fencers(resource, &error))
@@ -623,8 +729,12 @@ static enum ocf start(struct resource *resource)
 	if (code != OCF_SUCCESS)
 		return code;
 	rc = resource->managed ? watch(resource) : watch_first(resource);
-	if (resource->managed || (resource->memory.exists && enough(resource, rc, good))) {
+	if (resource->managed) {
 		code = judge_all(resource, rc, good);
+		if (code == OCF_SUCCESS && begin_memory(resource, &error))
+			return fail_with(resource, OCF_ERR_GENERIC, &error);
+	} else if (resource->memory.good && enough(resource, rc, good)) {
+		code = OCF_SUCCESS; /* started before, to its end */
 	} else {
 		if (takes_over(resource))
 			tell_evidence(resource);
@@ -635,32 +745,34 @@ static enum ocf start(struct resource *resource)
 			return code;
 		code = judge_all(resource, watch(resource), good); /* all at one time, after the last change */
 	}
-	tell(resource, resource->agent.list.count);
+	tell(resource, resource->agent.ntargets);
 	if (code != OCF_SUCCESS)
 		return code;
+	resource->memory.score = 0; /* whatever the cluster knows of it */
 	update_score(resource, good);
 	return good_now(resource);
 }
 
 /* --- stop ----------------------------------------------------------------------------------------- */
 
-/* A disk that this resource has held, and whose state is not known now, is no reason to say that it is stopped. */
 static bool is_left(const struct resource *resource, const struct blkpr_verdict *verdict)
 {
 	const struct agent *agent = &resource->agent;
-	const char *wwid = agent->list.devices[verdict - agent->verdicts].wwid;
+	const char *wwid = agent->targets[verdict - agent->verdicts].device->wwid;
 
-	return verdict->result == BLKPR_OK || !remembers(&resource->memory, wwid);
+	/* what this resource never held need not be reached */
+	return verdict->result == BLKPR_OK || !remembered(&resource->memory, wwid);
 }
 
 static bool all_left(const struct resource *resource)
 {
-	for (unsigned i = 0; i < resource->agent.list.count; i++)
+	for (unsigned i = 0; i < resource->agent.ntargets; i++)
 		if (!is_left(resource, &resource->agent.verdicts[i]))
 			return false;
 	return true;
 }
 
+/* The identity of a disk that is remembered, and that no name in devices stands for any more; NULL: none. */
 static const char *lost_disk(const struct resource *resource)
 {
 	const struct blkpr_list *list = &resource->agent.list;
@@ -668,12 +780,21 @@ static const char *lost_disk(const struct resource *resource)
 	for (unsigned i = 0; i < resource->memory.ndisks; i++) {
 		unsigned k = 0;
 
-		while (k < list->count && strcmp(list->devices[k].wwid, resource->memory.disks[i]) != 0)
+		while (k < list->count && strcmp(list->devices[k].wwid, resource->memory.disks[i].wwid) != 0)
 			k++;
 		if (k == list->count)
-			return resource->memory.disks[i];
+			return resource->memory.disks[i].wwid;
 	}
 	return NULL;
+}
+
+static void take_lost_as_reason(struct resource *resource)
+{
+	const char *lost = *resource->reason.text ? NULL : lost_disk(resource);
+
+	if (lost)
+		blkpr_error_set(&resource->reason, "%s: held by this resource, and no name in devices stands for it any more; "
+			"reconnect it, or put its name back", lost);
 }
 
 static enum ocf forget(struct resource *resource)
@@ -690,31 +811,29 @@ static enum ocf forget(struct resource *resource)
 static enum ocf leave(struct resource *resource)
 {
 	struct agent *agent = &resource->agent;
-	const char *lost;
-	int rc;
+	int rc = 0;
 
-	rc = blkpr_hold_leave(&resource->hold, agent->targets, agent->list.count, agent->verdicts);
+	if (agent->ntargets)
+		rc = blkpr_hold_leave(&resource->hold, agent->targets, agent->ntargets, agent->verdicts);
 	if (rc || !all_left(resource))
 		take_reason(resource, rc, is_left);
-	lost = lost_disk(resource);
-	if (!*resource->reason.text && lost)
-		blkpr_error_set(&resource->reason, "%s: held by this resource, and no name in devices stands for it any more; "
-			"whether it is held still cannot be told: reconnect it", lost);
-	tell(resource, agent->list.count);
+	take_lost_as_reason(resource);
+	tell(resource, agent->ntargets);
 	return *resource->reason.text ? OCF_ERR_GENERIC : forget(resource);
 }
 
-/* What was never started here needs no disk to be stopped: a start that failed for its parameters must be. */
+/*
+ * A disk that is remembered, and whose state is not known now, is no reason to say that all is stopped; what was never
+ * started here needs no disk to be stopped.
+ */
 static enum ocf stop(struct resource *resource)
 {
-	enum ocf code = plan(resource);
+	enum ocf code = plan(resource, false);
 
-	if (code == OCF_SUCCESS && !resource->managed)
-		return leave(resource);
-	if (resource->managed && code == OCF_SUCCESS)
-		return forget(resource);
-	if (resource->memory.exists && resource->memory.ndisks)
-		return code;
+	if (code == OCF_SUCCESS)
+		return resource->managed ? forget(resource) : leave(resource);
+	if (resource->memory.exists && resource->memory.ndisks && !resource->managed)
+		return OCF_ERR_GENERIC;
 	qb_log(LOG_NOTICE, "%s; nothing is held here", resource->reason.text);
 	*resource->reason.text = '\0';
 	return forget(resource);
@@ -727,23 +846,22 @@ static void check_deeply(struct resource *resource)
 {
 	struct agent *agent = &resource->agent;
 
-	for (unsigned i = 0; i < agent->list.count && resource->check_level >= 10; i++)
+	for (unsigned i = 0; i < agent->ntargets && resource->check_level >= 10; i++)
 		if (agent->verdicts[i].result == BLKPR_OK &&
-			agent->verdicts[i].own_registrations < agent->list.devices[i].paths)
+			agent->verdicts[i].own_registrations < agent->targets[i].device->paths)
 			agent->verdicts[i].result = BLKPR_FEWER_PATHS;
 }
 
-/* Nothing on any disk, and every disk says so. */
+/* Nothing of this node's is on the disk. */
 static bool is_away(const struct resource *resource, const struct blkpr_verdict *verdict)
 {
 	(void)resource;
-	return verdict->result == BLKPR_EVICTED || verdict->result == BLKPR_UNRESERVED ||
-	       verdict->result == BLKPR_TAKEN;
+	return verdict->result == BLKPR_EVICTED;
 }
 
 static bool all_away(const struct resource *resource)
 {
-	for (unsigned i = 0; i < resource->agent.list.count; i++)
+	for (unsigned i = 0; i < resource->agent.ntargets; i++)
 		if (!is_away(resource, &resource->agent.verdicts[i]))
 			return false;
 	return true;
@@ -766,6 +884,7 @@ static enum ocf monitor_started(struct resource *resource, int rc)
 {
 	bool held = enough(resource, rc, is_ok);
 	judge *good = resource->promotable ? is_registered : is_ok;
+	struct blkpr_error error;
 	enum ocf code;
 
 	if (resource->managed)
@@ -775,49 +894,64 @@ static enum ocf monitor_started(struct resource *resource, int rc)
 		take_reason(resource, rc, is_ok);
 		code = OCF_FAILED_PROMOTED;
 	}
+	take_lost_as_reason(resource);
+	if (!*resource->reason.text && !resource->memory.good)
+		blkpr_error_set(&resource->reason, "start was interrupted, and has not proven that nobody else writes; start it again");
+	if (code == OCF_SUCCESS && *resource->reason.text)
+		code = OCF_ERR_GENERIC;
 	if (code != OCF_SUCCESS)
 		add_time(resource);
-	tell(resource, resource->agent.list.count);
+	tell(resource, resource->agent.ntargets);
 	update_score(resource, good);
 	if (code != OCF_SUCCESS)
 		return code;
-	code = good_now(resource);
-	return code == OCF_SUCCESS && resource->promotable && held ? OCF_RUNNING_PROMOTED : code;
+	resource->memory.good = time(NULL);
+	if (memorize(resource, &error))
+		qb_log(LOG_WARNING, "%s", error.text); /* the disks are all right */
+	return resource->promotable && held ? OCF_RUNNING_PROMOTED : OCF_SUCCESS;
 }
 
-/* Not started here since the node was: the disks may say otherwise, of the node's life before. */
+/*
+ * Not started here since the node was, so nothing of this boot is held. A disk may still have this node's key from before;
+ * whether it holds by a path that lives only start can tell, so to be registered is not to run, for a primitive.
+ */
 static enum ocf monitor_unknown(struct resource *resource, int rc)
 {
-	enum ocf code = OCF_NOT_RUNNING;
-
 	if (resource->managed || all_away(resource))
 		return OCF_NOT_RUNNING;
-	if (enough(resource, rc, is_ok)) {
-		struct blkpr_error error;
-
-		if (begin_memory(resource, &error))
-			return fail_with(resource, OCF_ERR_GENERIC, &error);
-		resource->memory.promoted = resource->promotable;
-		return resource->promotable ? OCF_RUNNING_PROMOTED : OCF_SUCCESS;
+	if (enough(resource, rc, is_ok) || enough(resource, rc, is_registered)) {
+		qb_log(LOG_NOTICE, "this node's key is on the disks, from before its last boot; start makes it good");
+		return OCF_NOT_RUNNING;
 	}
-	code = judge_all(resource, rc, is_ok);
-	tell(resource, resource->agent.list.count);
-	return code;
+	judge_all(resource, rc, is_ok);
+	tell(resource, resource->agent.ntargets);
+	return OCF_ERR_INSTALLED; /* for a probe: it does not run here, and cannot */
+}
+
+/* Pacemaker died here, the node was evicted, and Pacemaker came back: what was started in that life does not run. */
+static bool was_ended(const struct resource *resource)
+{
+	if (!resource->probe)
+		return false;
+	return resource->managed ? resource->memory.session != pacemaker_session() : all_away(resource);
 }
 
 static enum ocf monitor(struct resource *resource)
 {
-	enum ocf code = plan(resource);
+	enum ocf code = plan(resource, false);
 	int rc;
 
-	if (code == OCF_ERR_CONFIGURED && !resource->memory.exists)
+	if (code != OCF_SUCCESS && !resource->memory.exists && resource->probe) {
+		qb_log(LOG_INFO, "%s", resource->reason.text);
+		*resource->reason.text = '\0';
 		return OCF_NOT_RUNNING; /* what cannot be started does not run */
-	if (code == OCF_ERR_INSTALLED && resource->memory.exists)
-		return OCF_ERR_GENERIC; /* it ran, and its disk has gone */
+	}
 	if (code != OCF_SUCCESS)
-		return code;
-	rc = watch(resource);
+		return resource->memory.exists ? OCF_ERR_GENERIC : code; /* it ran, and its disk has gone */
+	rc = resource->agent.ntargets ? watch(resource) : -ENODEV;
 	check_deeply(resource);
+	if (resource->memory.exists && was_ended(resource))
+		return forget(resource) == OCF_SUCCESS ? OCF_NOT_RUNNING : OCF_ERR_GENERIC;
 	return resource->memory.exists ? monitor_started(resource, rc) : monitor_unknown(resource, rc);
 }
 
@@ -826,9 +960,9 @@ static enum ocf monitor(struct resource *resource)
 static enum ocf promote(struct resource *resource)
 {
 	struct agent *agent = &resource->agent;
-	unsigned arbiter = agent->list.count;
+	unsigned arbiter = agent->ntargets;
 	struct blkpr_error error;
-	enum ocf code = plan(resource);
+	enum ocf code = plan(resource, false);
 	int rc = 0;
 
 	if (code == OCF_SUCCESS && find_fencers(resource, &error))
@@ -836,13 +970,13 @@ static enum ocf promote(struct resource *resource)
 	if (code != OCF_SUCCESS)
 		return code;
 	if (!resource->managed) {
-		rc = blkpr_hold_promote(&resource->hold, agent->targets, agent->list.count, agent->verdicts, &arbiter);
+		rc = blkpr_hold_promote(&resource->hold, agent->targets, agent->ntargets, agent->verdicts, &arbiter);
 		code = judge_all(resource, rc, is_ok);
 		tell(resource, arbiter);
 	}
 	if (code == OCF_SUCCESS)
 		code = judge_all(resource, watch(resource), is_ok);
-	tell(resource, agent->list.count);
+	tell(resource, agent->ntargets);
 	resource->memory.promoted = code == OCF_SUCCESS;
 	return code == OCF_SUCCESS ? good_now(resource) : code;
 }
@@ -850,16 +984,16 @@ static enum ocf promote(struct resource *resource)
 static enum ocf demote(struct resource *resource)
 {
 	struct agent *agent = &resource->agent;
-	enum ocf code = plan(resource);
+	enum ocf code = plan(resource, false);
 	int rc = 0;
 
 	if (code != OCF_SUCCESS)
 		return code;
 	if (!resource->managed) {
-		rc = blkpr_hold_demote(&resource->hold, agent->targets, agent->list.count, agent->verdicts);
+		rc = blkpr_hold_demote(&resource->hold, agent->targets, agent->ntargets, agent->verdicts);
 		if (rc || !all_left(resource))
 			take_reason(resource, rc, is_left);
-		tell(resource, agent->list.count);
+		tell(resource, agent->ntargets);
 	}
 	if (*resource->reason.text)
 		return OCF_ERR_GENERIC;
@@ -872,7 +1006,7 @@ static enum ocf demote(struct resource *resource)
 static enum ocf validate(struct resource *resource)
 {
 	if (resource->check_level >= 10)
-		return plan(resource);
+		return plan(resource, true);
 	if (options_get(&resource->options, "devices"))
 		return OCF_SUCCESS;
 	blkpr_error_set(&resource->reason, "devices is not set: name the disks of the service");
@@ -940,6 +1074,8 @@ static void read_environment(struct resource *resource)
 		resource->instance[strcspn(resource->instance, ":")] = '\0';
 	resource->check_level = number_in_environment("OCF_CHECK_LEVEL", 0);
 	resource->promotable = getenv("OCF_RESKEY_CRM_meta_promoted_max") || getenv("OCF_RESKEY_CRM_meta_master_max");
+	resource->clone = !resource->promotable && getenv("OCF_RESKEY_CRM_meta_clone_max");
+	resource->probe = number_in_environment("OCF_RESKEY_CRM_meta_interval", 0) == 0;
 }
 
 static enum ocf run(struct resource *resource, const struct action *action)
@@ -963,7 +1099,7 @@ static enum ocf run(struct resource *resource, const struct action *action)
 	log.verbosity = options_flag(&resource->options, "verbose");
 	if (log_open(&log, &error))
 		return fail_with(resource, OCF_ERR_GENERIC, &error);
-	if (take_parameters(resource, &error) && action->run != stop)
+	if (take_parameters(resource, &error) && action->run != stop && action->run != demote)
 		return fail_with(resource, OCF_ERR_CONFIGURED, &error);
 	set_deadline(resource, began);
 	if (action->disks && recall(resource, &error))
@@ -1004,6 +1140,7 @@ int main(int argc, char *argv[])
 
 	agent_secure_stdio();
 	signal(SIGCHLD, SIG_DFL);
+	alarm_prefix = "ocf-exit-reason:";
 	code = act(&resource, argc, argv);
 	fflush(stdout);
 	if (code != OCF_SUCCESS && *resource.reason.text)

@@ -227,7 +227,9 @@ static void explain(FILE *out, const struct scene *scene)
 		explanations[result].print(out, scene);
 	else
 		fputs(blkpr_result_text(result), out);
-	if (explanations[result].remedy && !lost)
+	if (scene->agent->domain && (result == BLKPR_UNRESERVED || result == BLKPR_CONFLICT || result == BLKPR_FEWER_PATHS))
+		fputs("; stop and start the resource", out); /* `on` would make it the fence agent's */
+	else if (explanations[result].remedy && !lost)
 		fprintf(out, "; %s", explanations[result].remedy);
 }
 
@@ -268,7 +270,7 @@ void say_failures(const struct agent *agent, unsigned arbiter)
 {
 	unsigned untouched = 0;
 
-	for (unsigned i = 0; i < agent->list.count; i++) {
+	for (unsigned i = 0; i < agent->ntargets; i++) {
 		struct scene scene = { agent, &agent->targets[i], &agent->verdicts[i] };
 
 		if (scene.verdict->result == BLKPR_UNTOUCHED)
@@ -281,7 +283,7 @@ void say_failures(const struct agent *agent, unsigned arbiter)
 	if (untouched)
 		qb_log(LOG_ERR, "%u other device%s not touched, since the arbiter did not decide for this node",
 			untouched, untouched == 1 ? " was" : "s were");
-	else if (arbiter && arbiter < agent->list.count)
+	else if (arbiter && arbiter < agent->ntargets)
 		qb_log(LOG_WARNING, "%s decided as arbiter, since %s could not be asked",
 			agent->targets[arbiter].device->name, agent->targets[0].device->name);
 }
@@ -340,7 +342,7 @@ static void say_device(const struct scene *scene, bool arbiter)
 
 void say_story(const struct agent *agent, unsigned arbiter)
 {
-	for (unsigned i = 0; i < agent->list.count; i++) {
+	for (unsigned i = 0; i < agent->ntargets; i++) {
 		struct scene scene = { agent, &agent->targets[i], &agent->verdicts[i] };
 
 		say_device(&scene, i == arbiter);

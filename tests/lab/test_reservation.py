@@ -4,7 +4,6 @@
 import pytest
 
 import lab_image
-from agent import wait_for
 from resource import (CLONE, CONFIGURED, FAILED_PROMOTED, GENERIC, INSTALLED, KEYS, NOT_RUNNING, OCF, PERM, PROMOTED,
                       SUCCESS, UNIMPLEMENTED, Resource, reason)
 
@@ -59,7 +58,7 @@ def test_start_evicts_who_was_there(resource):
     assert resource.held() == resource.only("n2")
     assert not resource.can_write("n1")
     assert result.stderr == ""
-    text = reason(resource.must("n1", "monitor", GENERIC))
+    text = reason(resource.must("n1", "monitor", GENERIC, CRM_meta_interval=10000))
     assert f"{KEYS['n2']:#x} (n2) holds the disk" in text and "all was well at 20" in text
     resource.must("n1", "stop")         # nothing of it is left
     assert resource.held() == resource.only("n2")
@@ -98,10 +97,25 @@ def test_other_types(resource, kind, name):
     assert resource.free()
 
 
-def test_rebooted_holder_is_known_by_its_disks(plain):
+def test_rebooted_holder_starts_again(plain):
     plain.must("n1", "start")
     plain.lab.exec("n1", "rm -rf /run/fence_blkpr", check=True)     # what a reboot leaves of it
-    plain.must("n1", "monitor")
+    plain.must("n1", "monitor", NOT_RUNNING)        # whether it holds by a session that lives only start can tell
+    plain.must("n1", "start")
+    assert plain.held() == plain.only("n1") and plain.can_write("n1")
+    plain.lab.exec("n1", "rm -rf /run/fence_blkpr", check=True)
+    plain.must("n1", "stop")
+    assert plain.free()
+
+
+def test_registration_of_a_dead_session_is_no_obstacle(plain):
+    """Own key and reservation are those of another session, which cannot be reached any more (fence-agents 517)."""
+    key = KEYS["n1"]
+    for lun in range(LUNS):         # n2's nexus stands for n1's of before
+        plain.lab.exec("n2", f"sg_persist --out --register-ignore --param-sark={key:#x} /dev/lun{lun} && sg_persist --out "
+                             f"--reserve --prout-type=5 --param-rk={key:#x} /dev/lun{lun}", check=True)
+    plain.must("n1", "start")
+    assert plain.can_write("n1") and not plain.can_write("n2")
     plain.must("n1", "stop")
     assert plain.free()
 
@@ -191,7 +205,7 @@ def test_promotion_takes_from_a_holder_that_was_fenced(plain):
     plain.must("n1", "promote", **CLONE)
     plain.must("n2", "promote", **CLONE)
     assert plain.held() == [({"n2"}, "n2", "Write Exclusive Access")] * LUNS
-    assert "is not registered" in reason(plain.must("n1", "monitor", GENERIC, **CLONE))
+    assert "is not registered" in reason(plain.must("n1", "monitor", GENERIC, CRM_meta_interval=10000, **CLONE))
     assert plain("n1", "promote", **CLONE).rc == GENERIC        # registers nobody (S2)
     assert plain.held() == [({"n2"}, "n2", "Write Exclusive Access")] * LUNS
     plain.must("n1", "stop", **CLONE)
@@ -223,7 +237,7 @@ def test_disk_that_is_gone_cannot_be_stopped(plain):
     plain.must("n1", "start")
     plain.lab.detach("n1", 1)
     assert "no such device" in reason(plain.must("n1", "monitor", GENERIC))
-    assert "no such device" in reason(plain.must("n1", "stop", INSTALLED))
+    assert "no such device" in reason(plain.must("n1", "stop", GENERIC))
     assert plain.held()[1] == ({"n1"}, "n1", "Write Exclusive Access, Registrants Only")
     plain.lab.attach("n1", 1)
     plain.must("n1", "stop")
@@ -233,7 +247,7 @@ def test_disk_that_is_gone_cannot_be_stopped(plain):
 def test_disk_that_was_never_there_needs_no_stop(plain):
     plain.must("n1", "start", INSTALLED, devices="/dev/nothing")
     plain.must("n1", "stop", devices="/dev/nothing")
-    plain.must("n1", "monitor", INSTALLED, devices="/dev/nothing")
+    plain.must("n1", "monitor", NOT_RUNNING, devices="/dev/nothing")
 
 
 def test_required_devices(plain):
@@ -262,20 +276,57 @@ def test_dead_path_is_survived(resource):
 
 @pytest.mark.parametrize("action", ["start", "stop"])
 def test_killed_at_any_point_and_repeated(resource, action):
-    """kill -9 of the agent and its workers while one disk hangs: between any two disks, within any."""
-    lab = resource.lab
-    if action == "stop":
-        resource.must("n1", "start")
-    for hung in lab.hang_luns:
-        lab.hang(hung)
-        running = lab.start("n1", resource.command(action))
-        wait_for(lambda: lab.exec("n1", "pgrep -x reservation").rc == 0)
-        lab.exec("n1", "pkill -9 -x reservation")
-        running.wait()
-        lab.resume()
-        assert resource("n1", "monitor").rc in (SUCCESS, GENERIC, NOT_RUNNING)
-    resource.must("n1", action)
-    assert resource.free() if action == "stop" else resource.held() == resource.only("n1")
+    """kill -9 of the agent and its workers, a little later each time, over the whole of its run."""
+    outcomes = set()
+    for delay in range(20, 200, 20):
+        if action == "stop":
+            resource.must("n1", "start")
+        else:
+            resource.must("n2", "start")            # there is somebody to evict
+        resource.lab.exec("n1", f"{resource.command(action)} & sleep {delay / 1000}; pkill -9 -x reservation; wait")
+        outcomes.add(resource("n1", "monitor").rc)
+        resource.must("n1", action)
+        assert resource.free() if action == "stop" else resource.held() == resource.only("n1")
+        resource.must("n1", "stop")
+        resource.must("n2", "stop")
+    assert outcomes <= {SUCCESS, GENERIC, NOT_RUNNING} and len(outcomes) > 1, outcomes
+
+
+def test_interrupted_start_is_no_success(plain):
+    """Killed after the other's key went, before what it had sent was ended: neither start nor monitor believe it (S1)."""
+    plain.must("n1", "start")
+    plain.lab.exec("n1", "sed -i 's/^good .*/good 0/' /run/fence_blkpr/resource-*", check=True)
+    assert "interrupted" in reason(plain.must("n1", "monitor", GENERIC))
+    plain.must("n1", "start")
+    plain.must("n1", "monitor")
+
+
+def test_start_that_failed_on_a_disk_it_never_reached_can_be_stopped(plain):
+    """Else the node would be fenced for a disk that it has done nothing to."""
+    plain.lab.hang(0)
+    plain.must("n1", "start", GENERIC, timeout=4)
+    plain.must("n1", "stop", timeout=4)
+    plain.lab.resume()
+
+
+def test_stop_needs_no_parameters(plain):
+    """An orphan's are not known any more; and what is held does not follow from newer ones."""
+    plain.must("n1", "start")
+    plain.must("n1", "stop", devices=None)
+    assert plain.free()
+    plain.must("n1", "start")
+    plain.must("n1", "stop", key_value="hash", devices="/dev/lun0")
+    assert plain.free()
+
+
+def test_plain_clone_is_refused(plain):
+    assert "make it promotable" in reason(plain.must("n1", "start", CONFIGURED, CRM_meta_clone_max=2))
+
+
+def test_evicted_node_whose_cluster_comes_back_does_not_run_it(plain):
+    plain.must("n1", "start")
+    plain.must("n2", "start")
+    plain.must("n1", "monitor", NOT_RUNNING)        # a probe; a recurring monitor would fail
 
 
 # ---------------------------------------------------------------- input
