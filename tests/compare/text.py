@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The words of doc/comparison.md; all figures come from the run."""
 
+import os
+
 SECTIONS = {
     "plain": ("Nothing is wrong", """\
 Exit status and output, each run once. `status` says OFF with exit status 2."""),
@@ -33,8 +35,8 @@ another one when all that was in flight has landed."""),
 What a node that is not fenced notices while another one is. fence_blkpr ends all commands in flight by a LUN RESET,
 those of other nodes as well, whose drivers repeat them."""),
     "costs": ("Time, processes", """\
-Medians, as the caller sees it, everything else being idle. Machines are User Mode Linux, where starting a process is
-slower than on hardware: the ratio counts, and it favours whoever starts fewer processes."""),
+Medians, as the caller sees it, with nothing else of this run going on (what else the machine did, its load tells: see
+the end). Nodes are User Mode Linux, where starting a process is slower than on hardware: the ratio is exaggerated."""),
 }
 
 PAGE = """\
@@ -85,6 +87,7 @@ each disk at once.
 | storage | LIO over iSCSI, on a machine of its own, same kernel |
 | agents | {agents} |
 | in the nodes | {rest} |
+| machine | {processors} processors, load average {load:.1f} at the end |
 | experiments, how often | {counts} |
 | took | {minutes:.0f} minutes |
 
@@ -95,9 +98,10 @@ To repeat it, as root on a Debian machine, in a build directory:
 
 
 def page(tables, summary, how_often, versions, agents, seconds, luns):
+    """The whole of doc/comparison.md."""
     sections = "".join(f"\n## {SECTIONS[name][0]}\n\n{SECTIONS[name][1]}\n\n{tables[name]}\n" for name in how_often)
     return PAGE.format(
         sections=sections, summary=summary, minutes=seconds / 60, luns=luns, kernel=versions["kernel"],
         rest=versions["rest"], agents=", ".join([*(a.title for a in agents[:-1]), versions["blkpr"]]),
-        older=agents[0].title.split()[1],
+        older=agents[0].title.split()[1], processors=os.cpu_count(), load=os.getloadavg()[0],
         counts=", ".join(f"{name.replace('_', ' ')} {count}" for name, count in how_often.items()))
