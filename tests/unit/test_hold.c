@@ -159,6 +159,24 @@ static void take_that_is_evicted_meanwhile_has_lost(void **state)
 	assert_false(verdict.won);
 }
 
+static void take_and_promote_fail_where_commands_in_flight_do_not_end(void **state)
+{
+	static blkpr_protocol *const protocols[] = { blkpr_hold_take_disk, blkpr_hold_promote_disk };
+
+	(void)state; /* S1 */
+	for (unsigned i = 0; i < ARRAY_SIZE(protocols); i++) {
+		fresh();
+		model_set_key(&model, 0, OWN);
+		model_set_key(&model, 1, OTHER);
+		model_set_reservation(&model, TYPE, 1);
+		model.drain_result = BLKPR_UNDRAINED;
+		assert_result(run(protocols[i], &alone), BLKPR_UNDRAINED);
+		model.drain_result = BLKPR_UNSUPPORTED; /* a driver without: told, and no obstacle */
+		assert_result(run(protocols[i], &alone), BLKPR_OK);
+		assert_true(verdict.undrainable);
+	}
+}
+
 /* --- interrupted and interleaved ------------------------------------------------------------------ */
 
 static unsigned stop_at;
@@ -428,6 +446,52 @@ static void a_busy_device_is_asked_again(void **state)
 	assert_int_equal(busy, 0);
 }
 
+/* --- fence agents' keys --------------------------------------------------------------------------- */
+
+static const uint64_t fencers[] = { 0x77, THIRD };
+static const struct blkpr_hold beside = { .type = TYPE, .evict = true, .fencers = fencers, .nfencers = ARRAY_SIZE(fencers) };
+
+static void a_fence_agents_registration_is_never_touched(void **state)
+{
+	static blkpr_protocol *const protocols[] = { blkpr_hold_take_disk, blkpr_hold_join_disk, blkpr_hold_promote_disk };
+
+	(void)state; /* whoever else is there, whoever holds */
+	for (unsigned i = 0; i < ARRAY_SIZE(protocols); i++)
+		for (int holder = MODEL_NOBODY; holder < 3; holder++) {
+			fresh();
+			model_set_key(&model, 0, OWN);
+			model_set_key(&model, 1, OTHER);
+			model_set_key(&model, 2, THIRD);
+			model_set_reservation(&model, holder == MODEL_NOBODY ? 0 : TYPE, holder);
+			assert_result(run(protocols[i], &beside), BLKPR_UNDER_FENCING);
+			assert_int_equal(verdict.offender, THIRD);
+			assert_true(model_only_read(&model));
+		}
+}
+
+static bool let_fencer_register(struct model *m, char op, enum blkpr_result *result)
+{
+	(void)op;
+	(void)result;
+	if (m->ops == stop_at)
+		model_set_key(m, 2, THIRD);
+	return false;
+}
+
+/* It comes between any two operations of ours: its registration stays. */
+static void a_fence_agents_registration_that_comes_meanwhile_stays(void **state)
+{
+	(void)state;
+	for (stop_at = 1; stop_at < 12; stop_at++) {
+		fresh();
+		model_set_key(&model, 1, OTHER);
+		model_set_reservation(&model, TYPE, 1);
+		model.before = let_fencer_register;
+		run(blkpr_hold_take_disk, &beside);
+		assert_true(model.ops < stop_at || model_has(&model, THIRD));
+	}
+}
+
 /* --- watch ---------------------------------------------------------------------------------------- */
 
 static void watch_tells_apart(void **state)
@@ -547,6 +611,7 @@ int main(void)
 		cmocka_unit_test(take_again_changes_nothing_but_the_registration),
 		cmocka_unit_test(polite_take_changes_nothing_where_others_are),
 		cmocka_unit_test(take_that_is_evicted_meanwhile_has_lost),
+		cmocka_unit_test(take_and_promote_fail_where_commands_in_flight_do_not_end),
 		cmocka_unit_test(take_and_leave_converge_from_anywhere),
 		cmocka_unit_test(of_two_that_take_one_holds),
 		cmocka_unit_test(leave_gives_all_back),
@@ -558,6 +623,8 @@ int main(void)
 		cmocka_unit_test(leave_gives_back_what_a_dead_nexus_holds),
 		cmocka_unit_test(a_key_that_nodes_share_is_no_success),
 		cmocka_unit_test(a_busy_device_is_asked_again),
+		cmocka_unit_test(a_fence_agents_registration_is_never_touched),
+		cmocka_unit_test(a_fence_agents_registration_that_comes_meanwhile_stays),
 		cmocka_unit_test(watch_tells_apart),
 		cmocka_unit_test(watch_of_an_exclusive_reservation_allows_registrants),
 		cmocka_unit_test(watch_of_a_managed_disk_asks_for_any_holder),
