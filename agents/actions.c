@@ -72,20 +72,15 @@ static int find_own_keys(struct agent *agent, struct blkpr_error *error)
 	return rc;
 }
 
-static int find_known_keys(struct agent *agent, struct blkpr_error *error)
-{
-	agent->known = calloc(agent->cluster.count + 1, sizeof(*agent->known));
-	if (agent->known)
-		return 0;
-	blkpr_error_set(error, "out of memory");
-	return -ENOMEM;
-}
-
 /* The keys of all nodes but the victim: one that it would have besides the key meant is no reassurance. */
-static void know_keys(struct agent *agent)
+static int know_keys(struct agent *agent)
 {
+	uint64_t *known = realloc(agent->known, (agent->cluster.count + 1) * sizeof(*known));
 	unsigned n = 0;
 
+	if (!known)
+		return -ENOMEM; /* what was known is known still */
+	agent->known = known;
 	for (unsigned i = 0; i < agent->cluster.count; i++) {
 		const struct cluster_node *node = &agent->cluster.nodes[i];
 
@@ -94,9 +89,10 @@ static void know_keys(struct agent *agent)
 	}
 	agent->fence.known = agent->known;
 	agent->fence.nknown = n;
+	return 0;
 }
 
-/* Before keys are evicted, or reported, as nobody's: they may be remote nodes'. */
+/* Before keys are evicted, or taken for nobody's: they may be remote nodes'. */
 static void know_remotes(struct agent *agent)
 {
 	struct blkpr_error error;
@@ -109,6 +105,28 @@ static void know_remotes(struct agent *agent)
 		qb_log(LOG_WARNING, "Pacemaker does not say who its remote nodes are: no unknown key is evicted");
 		agent->fence.unknown = BLKPR_UNKNOWN_FAIL;
 	}
+}
+
+static bool saw_unknown_keys(const struct agent *agent)
+{
+	for (unsigned i = 0; i < agent->list.count; i++)
+		if (agent->verdicts[i].result == BLKPR_UNKNOWN_KEYS)
+			return true;
+	return false;
+}
+
+/*
+ * Whether it is worth looking again: the keys that nobody has may be remote nodes', which are looked up only then,
+ * since to ask Pacemaker costs more than a fencing.
+ */
+static bool learned_remotes(struct agent *agent)
+{
+	unsigned before = agent->cluster.count;
+
+	if (agent->remotes_asked || !saw_unknown_keys(agent))
+		return false;
+	know_remotes(agent);
+	return agent->cluster.count > before && !know_keys(agent);
 }
 
 static int unknown_node(const struct agent *agent, const char *name, struct blkpr_error *error)
@@ -195,12 +213,13 @@ static int plan(struct agent *agent, struct blkpr_error *error)
 	if (!rc && agent->fence.unknown == BLKPR_UNKNOWN_EVICT)
 		know_remotes(agent);
 	if (!rc)
-		rc = find_known_keys(agent, error);
-	if (!rc)
 		rc = record_list_compare(list_name(agent), &agent->list, &agent->missing, error);
 	if (rc)
 		return rc;
-	know_keys(agent);
+	if (know_keys(agent)) {
+		blkpr_error_set(error, "out of memory");
+		return -ENOMEM;
+	}
 	agent_begin_work(agent);
 	return 0;
 }
@@ -210,7 +229,8 @@ static void turn_to(struct agent *agent, const struct victim *victim)
 {
 	agent->victim = victim;
 	agent->fence.victim = victim->key;
-	know_keys(agent);
+	if (know_keys(agent))
+		agent->fence.nknown = 0; /* out of memory: nobody is known, which spoils success */
 }
 
 /* --- on ------------------------------------------------------------------------------------------- */
@@ -353,10 +373,12 @@ static enum outcome act_off(struct agent *agent)
 		unsigned arbiter;
 
 		turn_to(agent, &agent->victims[i]);
-		rc = blkpr_fence_off(&agent->fence, agent->targets, agent->list.count, agent->verdicts, &arbiter);
+		do {
+			rc = blkpr_fence_off(&agent->fence, agent->targets, agent->list.count, agent->verdicts, &arbiter);
+			removed |= victim_was_seen(agent);
+		} while (learned_remotes(agent));
 		if (!report(agent, rc, arbiter))
 			return OUTCOME_FAILED;
-		removed |= victim_was_seen(agent);
 	}
 	puts(removed ? "Success: Powered OFF" : "Success: Already OFF");
 	return OUTCOME_DONE;
@@ -371,7 +393,9 @@ static enum outcome status_of(struct agent *agent, const struct victim *victim)
 	int rc;
 
 	turn_to(agent, victim);
-	rc = blkpr_fence_status(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
+	do
+		rc = blkpr_fence_status(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
+	while (learned_remotes(agent));
 	for (unsigned i = 0; i < agent->list.count && !rc; i++) {
 		if (agent->verdicts[i].result != BLKPR_VICTIM_ON)
 			continue;
@@ -406,11 +430,14 @@ static enum outcome act_monitor(struct agent *agent)
 
 	agent->nvictims = 0; /* the fencer may name a node; monitor is about this one */
 	agent_load_cluster(agent);
-	know_remotes(agent);
+	if (agent->method != BLKPR_KEY_NAME64)
+		know_remotes(agent); /* short keys: a remote node may have this node's */
 	rc = plan(agent, &error);
 	if (rc)
 		return refuse(&error);
-	rc = blkpr_fence_monitor(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
+	do
+		rc = blkpr_fence_monitor(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
+	while (learned_remotes(agent));
 	return report(agent, rc, agent->list.count) ? OUTCOME_DONE : OUTCOME_FAILED;
 }
 

@@ -151,6 +151,9 @@ int agent_add_remotes(struct agent *agent, struct blkpr_error *error)
 {
 	int64_t now = blkpr_clock_ms();
 
+	if (agent->remotes_asked)
+		return 0;
+	agent->remotes_asked = true;
 	return cluster_add_remotes(&agent->cluster, now + (agent->deadline - now) / ASKING_SHARE, error);
 }
 
