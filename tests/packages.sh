@@ -8,7 +8,7 @@
 		pacemaker-dev libqb-dev libcmap-dev libxml2-dev libglib2.0-dev)
 	PACKAGES_LAB=(python3 iproute2 mmdebstrap patchelf)
 	PACKAGES_CHECK=(libcmocka-dev clang libclang-rt-14-dev clang-tidy cppcheck shellcheck
-		libxml2-utils python3-pytest)
+		libxml2-utils python3-pytest python3-pytest-xdist)
 }
 
 # The apt-get of scripts: it asks nothing, and waits for another one that is at work.

@@ -18,7 +18,11 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lab as lab_module    # noqa: E402
 
-MOST_LABS = 3               # kept up at once; the one unused for longest is ended first
+MOST_LABS = 2               # kept up at once; the one unused for longest is ended first, one that runs Pacemaker at once
+LONGEST = ("test_changes", "test_cluster", "test_failover", "test_mistakes")
+ALL_SHAPES = ("7-plain", "7-multipath", "6.1-plain", "6.1-multipath")       # a process takes 4 times as long on 6.1
+# what hands a test its lab: tests with the same one of these stay together when several runs share the work
+LAB_FIXTURES = ("shape", "plain", "started", "pair_of_run", "trio_of_run", "cluster_of_run", "scene_of_run")
 
 
 class Labs:
@@ -33,8 +37,9 @@ class Labs:
         key = tuple(sorted((k, str(v)) for k, v in wanted.items()))
         found = self._restored(self.up.pop(key, None))
         if not found:
-            while len(self.up) >= MOST_LABS:
-                self.up.pop(next(iter(self.up))).down()
+            busy = [k for k, lab in self.up.items() if lab.config["cluster"] == "pacemaker"]
+            for old in busy or list(self.up)[:len(self.up) + 1 - MOST_LABS]:
+                self.up.pop(old).down()
             self.made += 1
             found = lab_module.up(name=f"pytest-{os.getpid()}-{self.made}", **wanted)
         self.up[key] = found
@@ -80,5 +85,32 @@ def labs():
     found.down()
 
 
+def pytest_generate_tests(metafunc):
+    """A test that takes `shape` runs on the shapes of its marker, or else of its module; on all if BLKPR_SHAPES=all."""
+    if "shape" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("shapes")
+        few = marker.args if marker else metafunc.module.SHAPES
+        wanted = ALL_SHAPES if os.environ.get("BLKPR_SHAPES") == "all" else few
+        metafunc.parametrize("shape", wanted, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def shape(request):
+    """A kernel, and plain disks or multipath maps, as arguments of labs()."""
+    kernel, _, disks = request.param.partition("-")
+    return {"kernel": kernel, "paths": 2 if disks == "multipath" else 1}
+
+
+@pytest.hookimpl(tryfirst=True)        # before xdist makes its groups of the marks
+def pytest_collection_modifyitems(items):
+    """For `pytest -n N --dist loadgroup`: one group is what uses one lab, in the order of its file; long ones begin first."""
+    items.sort(key=lambda item: item.module.__name__ not in LONGEST)
+    for item in items:
+        parameters = getattr(item, "callspec", None) and item.callspec.params or {}
+        shared = [f"{name}:{parameters.get(name, '')}" for name in LAB_FIXTURES if name in item.fixturenames]
+        item.add_marker(pytest.mark.xdist_group("-".join([item.module.__name__, *shared])))
+
+
 def pytest_configure(config):
-    config.addinivalue_line("markers", "every_shape: runs on both kernels, each with plain disks and multipath maps")
+    config.addinivalue_line("markers", "xdist_group(name): tests that one process runs, one after the other")
+    config.addinivalue_line("markers", "shapes(name, ...): the shapes that the test runs on, unless BLKPR_SHAPES=all")

@@ -38,8 +38,8 @@ class Failover(Cluster):
         for command, monitor in (
                 (f"disk ocf:blkpr:reservation devices={self.device}", "op monitor interval=2s timeout=20s"),
                 (f"fs ocf:heartbeat:Filesystem device={self.device} directory={MOUNT} fstype=ext4",
-                 "op monitor interval=5s"),
-                (f"service ocf:lab:ledger file={MOUNT}/ledger", "op monitor interval=2s")):
+                 "op monitor interval=30s"),
+                (f"service ocf:lab:ledger file={MOUNT}/ledger", "op monitor interval=10s")):
             yield f"pcs resource create {command} --group web"
             self.admin(f"pcs resource create {command} {monitor} --group web")
 

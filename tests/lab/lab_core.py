@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import random
 import re
 import shlex
 import shutil
@@ -15,7 +16,7 @@ import lab_exec
 import lab_image
 import lab_settings
 from lab_host import (LabError, call, group_members, namespace_id, namespace_members, namespace_of,
-                      network_namespace, process_stat, reap, tail, wait_until, write)
+                      network_namespace, one_processor, process_stat, reap, tail, wait_until, write)
 from lab_settings import MAX_HANG_LUNS, MAX_NODES, MGMT, NETWORKS, RING, SAN_A, SAN_B, address, tap
 
 RUN = os.environ.get("BLKPR_LAB_RUN", "/run/fence-blkpr-lab")
@@ -107,13 +108,20 @@ class Lab:
 
     def hang(self, lun):
         """Let every command on a LUN hang, on all nodes, without an end (PR commands too)."""
+        self._hold_back(lun, "on")
+
+    def crawl(self, lun, ms):
+        """Let every command on a LUN that can hang take ms milliseconds longer, until resume()."""
+        self._hold_back(lun, int(ms))
+
+    def _hold_back(self, lun, how):
         hung = self.hung()
         if lun not in hung:
-            self.exec("stor", "/bin/bash /run/lab-guest/hang on " + self._hang_arguments(lun), check=True)
+            self.exec("stor", f"/bin/bash /run/lab-guest/hang {how} " + self._hang_arguments(lun), check=True)
             self._write_hung([*hung, lun])
 
     def resume(self, lun=None):
-        """Let a LUN go on (None: all); the commands that hung complete."""
+        """Let a LUN go on as before (None: all); the commands that hung complete."""
         for k in self.hung() if lun is None else [lun]:
             arguments = self._hang_arguments(k)
             if k in self.hung():
@@ -121,7 +129,7 @@ class Lab:
                 self._write_hung([h for h in self.hung() if h != k])
 
     def hung(self):
-        """The LUNs that hang now."""
+        """The LUNs that hang or crawl now."""
         with contextlib.suppress(FileNotFoundError), open(os.path.join(self.dir, "hung")) as f:
             return json.load(f)
         return []
@@ -192,28 +200,40 @@ class Lab:
         commands = [f"tc qdisc replace dev vec{san} root netem delay {ms}ms limit 100000" if ms else
                     f"tc qdisc del dev vec{san} root 2>/dev/null || :" for san in (SAN_A, SAN_B)]
         self.exec("stor", ("modprobe sch_netem && " if ms else "") + " && ".join(commands), check=True)
+        write(os.path.join(self.dir, "latency"), str(ms))
+
+    def _is_delayed(self):
+        with contextlib.suppress(FileNotFoundError), open(os.path.join(self.dir, "latency")) as f:
+            return f.read() != "0"
+        return False
 
     # -- the target's truth
 
     def keys(self, lun):
         """[(key, registrant)]: what the target has registered for a LUN, from its configfs."""
-        text = self._pr(lun, "res_pr_registered_i_pts")
-        found = re.findall(r"Node: (\S+) Key: (0x[0-9a-fA-F]+)", text)
-        return [(hex(int(key, 16)), who) for who, key in found]
+        return self._keys_in(self._pr(lun, "res_pr_registered_i_pts")[0])
+
+    @staticmethod
+    def _keys_in(text):
+        return [(hex(int(key, 16)), who) for who, key in re.findall(r"Node: (\S+) Key: (0x[0-9a-fA-F]+)", text)]
 
     def holder(self, lun):
         """{"holder", "type", "key", "prgen"} of a LUN; the first three None when nothing is reserved."""
-        files = ("res_holder", "res_pr_holder_tg_port", "res_pr_type", "res_pr_generation")
-        who, _, kind, generation = (self._pr(lun, f).strip() for f in files)
+        who, kind, generation, registered = self._pr(lun, "res_holder", "res_pr_type", "res_pr_generation",
+                                                     "res_pr_registered_i_pts")
         found = re.search(r"(iqn\.\S+)", who)
         holder = found and found.group(1)
-        key = next((k for k, r in self.keys(lun) if r == holder), None)
+        key = next((k for k, r in self._keys_in(registered) if r == holder), None)
         return {"holder": holder, "type": kind.removeprefix("SPC-3 Reservation Type: ") if holder else None,
                 "key": key, "prgen": int(generation.rsplit(None, 1)[-1], 0) if "0x" in generation else None}
 
-    def _pr(self, lun, file):
+    def _pr(self, lun, *files):
+        """The content of each of a LUN's files."""
         self._must_be_lun(lun)
-        return self.exec("stor", f"cat /sys/kernel/config/target/core/*_0/lun{lun}/pr/{file}", check=True).stdout
+        text = self.exec("stor", f"cd /sys/kernel/config/target/core/*_0/lun{lun}/pr && grep -H '' {' '.join(files)}",
+                         check=True).stdout
+        return ["\n".join(line.partition(":")[2] for line in text.splitlines() if line.startswith(f + ":")).strip()
+                for f in files]
 
     def _must_be_lun(self, lun):
         if not 0 <= lun < self.luns:
@@ -247,7 +267,8 @@ class Lab:
         for node in self.nodes:
             if self.state(node) == "off":
                 self.boot(node)
-        self.latency(0)
+        if self._is_delayed():
+            self.latency(0)
         self.resume()
         self._end_slowness()
         for node in self.nodes:
@@ -389,7 +410,9 @@ class Lab:
         argv = lab_settings.kernel_command(self, machine, directory)
         console = os.open(os.path.join(directory, "console"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        with network_namespace(self.netns):         # so that the process is known to be ours from its first moment
+        turn = self.config["turn"] + self.machines.index(machine)
+        # in the namespace, so that the process is known to be ours from its first moment
+        with network_namespace(self.netns), one_processor(turn):
             pid = os.posix_spawn(argv[0], argv, os.environ, setsid=True, file_actions=[
                 (os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, console, 1), (os.POSIX_SPAWN_DUP2, console, 2)])
         write(os.path.join(directory, "pid"), str(pid))
@@ -437,7 +460,7 @@ def up(name="lab", nodes=2, luns=1, paths=1, kernel="7", stor_kernel="7", cluste
         "stor_kernel": image.kernel(stor_kernel), "cluster": cluster, "cluster_name": cluster_name,
         "stage": stage and os.path.abspath(stage), "hang_luns": hang_luns, "shuffle": shuffle,
         "slow_luns": slow_luns, "queue_if_no_path": queue_if_no_path, "lun_size": lun_size, "memory": memory,
-        "image": image.path}, indent=1))
+        "image": image.path, "turn": random.randrange(2)}, indent=1))
     lab = Lab(name)
     try:
         make_network(lab)

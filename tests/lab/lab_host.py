@@ -32,6 +32,21 @@ def network_namespace(name):
             setns(home.fileno(), CLONE_NEWNET)
 
 
+@contextlib.contextmanager
+def one_processor(turn):
+    """What the body starts (from this thread) runs on one processor only, the turn-th of those that we may use.
+
+    A machine of the lab is a kernel and a process for each of its programs, and they wait for each other all the time.
+    On two processors that takes twice to three times as long (measured: crm_mon 83 and 28 ms).
+    """
+    usable = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {usable[turn % len(usable)]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, usable)
+
+
 def write(path, text):
     with open(path, "w") as f:
         f.write(text)

@@ -20,6 +20,13 @@ from watch import Watch
 
 MOVES = int(os.environ.get("BLKPR_MOVES", "3"))
 FAILOVERS = int(os.environ.get("BLKPR_FAILOVERS", "3"))
+SHAPES = ["managed", "own"]
+
+
+def only(shape):
+    """A test that ./check runs on one shape, and the long run (BLKPR_CLUSTERS=all) on both."""
+    wanted = SHAPES if os.environ.get("BLKPR_CLUSTERS") == "all" else [shape]
+    return pytest.mark.parametrize("cluster_of_run", wanted, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +36,7 @@ def stage(tmp_path_factory):
     return stage_with_service(os.environ["BLKPR_STAGE"], tmp_path_factory.mktemp("stage") / "root")
 
 
-@pytest.fixture(scope="module", params=["managed", "own"])
+@pytest.fixture(scope="module", params=SHAPES)
 def cluster_of_run(request, labs, stage):
     cluster = Failover(labs(kernel="7", nodes=3, luns=LUNS, hang_luns=[], cluster="pacemaker", stage=stage,
                             lun_size=65 if request.param == "own" else 64), request.param == "managed")
@@ -78,6 +85,7 @@ def test_moves_and_failovers_lose_no_write(cluster, record_property):
     print(f"{len(cluster.acks())} acknowledged writes")
 
 
+@only("own")
 def test_rogue_mount_cannot_write(cluster):
     """A node that mounts by hand what another one's service uses; under fence_blkpr all members may write."""
     if cluster.managed:
@@ -89,6 +97,7 @@ def test_rogue_mount_cannot_write(cluster):
     cluster.assert_nothing_lost(cluster.where("service", "n1")[0])
 
 
+@only("own")
 def test_agent_killed_while_it_works(cluster):
     """kill -9 of the resource agent, at whatever it is; the cluster converges, and nothing is lost."""
     node = cluster.where("service", "n1")[0]
@@ -101,6 +110,7 @@ def test_agent_killed_while_it_works(cluster):
     cluster.assert_nothing_lost(cluster.until_up())
 
 
+@only("own")
 def test_active_node_that_loses_its_storage_is_left(cluster):
     """Neither monitor nor stop can be told there: the node is fenced, and the service comes up elsewhere."""
     victim = cluster.where("service", "n1")[0]
@@ -145,6 +155,7 @@ def may_write(cluster, node):
     return cluster.lab.exec(node, f"dd if=/dev/zero of={cluster.agent.device(SHARED)} bs=4k count=1 oflag=direct").rc == 0
 
 
+@only("own")
 def test_promotable_clone_has_one_writer_at_any_time(clone):
     """All are registered, one holds; when it is cut off another one does, and the first cannot write any more."""
     nodes = clone.lab.nodes
@@ -167,6 +178,7 @@ def test_promotable_clone_has_one_writer_at_any_time(clone):
 
 # ---------------------------------------------------------------- Pacemaker's own tools
 
+@only("managed")
 def test_pacemakers_tools_drive_the_agent(cluster):
     node = cluster.where("service", "n1")[0]
     idle = cluster.other(node)
@@ -186,6 +198,7 @@ def test_pacemakers_tools_drive_the_agent(cluster):
     cluster.assert_nothing_lost(cluster.until_up())
 
 
+@only("managed")
 def test_split_cluster_runs_the_service_once(cluster):
     """One node against two, the one with the service alone: it may write until it is fenced, and not after."""
     active = cluster.where("service", "n1")[0]

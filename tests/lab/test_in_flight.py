@@ -16,18 +16,13 @@ from agent import KEYS, Agent, wait_for
 
 DELAY_MS = 300
 WATCH = 3 * DELAY_MS / 1000     # seconds
-
-
-@pytest.fixture(scope="module", params=["7-plain", "7-multipath", "6.1-plain"])
-def shape(request):
-    kernel, _, disks = request.param.partition("-")
-    return {"kernel": kernel, "nodes": 3, "luns": 1, "paths": 2 if disks == "multipath" else 1, "slow_luns": [0]}
+SHAPES = ["7-plain"]
 
 
 @pytest.fixture(params=["n1", "n2"], ids=["fencer-holds", "victim-holds"])
 def agent(labs, shape, request):
     """All nodes unfenced, the reservation held by the one or the other, n2 writing."""
-    found = Agent(labs(**shape))
+    found = Agent(labs(**shape, nodes=3, luns=1, slow_luns=[0]))
     found.unfence(request.param)
     found.unfence()
     assert f":{request.param}," in found.lab.holder(0)["holder"]
@@ -73,6 +68,7 @@ def begin_and_kill_first_off(agent):
 
 # ---------------------------------------------------------------- off, undisturbed
 
+@pytest.mark.shapes("7-plain", "7-multipath", "6.1-plain")
 def test_writes_in_flight_have_ended_when_off_succeeds(agent):
     agent.lab.write_delay(0, DELAY_MS)
     agent.wait_written("n1")

@@ -6,6 +6,7 @@ Whatever words are asserted here stand in doc/troubleshooting.md, too: says() lo
 
 import os
 import re
+import time
 
 import pytest
 
@@ -167,18 +168,18 @@ class Scene(Cluster):
         return text
 
     def until_done(self, condition, what):
-        """Until Pacemaker has done it; told again when it asked a fencer that did not have the new device yet."""
+        """Until Pacemaker has done it; told again, every 15 s at most, when it asked a fencer that did not have the new
+        device yet."""
         refreshed = 0
 
         def done():
             nonlocal refreshed
             if condition():
                 return True
-            hasty = self.log().count(GIVEN_UP_FOR_NOW)
-            if hasty > refreshed:
+            if time.monotonic() - refreshed > 15 and GIVEN_UP_FOR_NOW in self.log():
                 recommended(GIVEN_UP_FOR_NOW, REFRESH)
                 self.admin(REFRESH)
-                refreshed = hasty
+                refreshed = time.monotonic()
             return False
         until(done, what)
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The safety properties S1 to S7 of doc/safety.md, on real kernels: 6.1 and 7, plain disks and multipath maps."""
+"""The safety properties S1 to S7 of doc/safety.md, on real kernels.
+
+What a kernel's own ways matter for (BOTH) runs on 7 and 6.1, with multipath maps and with plain disks; the rest on one
+shape. BLKPR_SHAPES=all: everything on all four.
+"""
 
 import collections
 import errno
@@ -18,26 +22,13 @@ RACES = int(os.environ.get("BLKPR_RACES", "100"))          # on each kernel with
 KILLS = int(os.environ.get("BLKPR_KILLS", "10"))
 
 
-# every test runs on both kernels, and on plain disks as well as on multipath maps; those marked every_shape on all four
-PAIRED = ["7-multipath", "6.1-plain"]
-EVERY = ["7-plain", *PAIRED, "6.1-multipath"]
-
-
-def pytest_generate_tests(metafunc):
-    if "shape" in metafunc.fixturenames:
-        every = metafunc.definition.get_closest_marker("every_shape")
-        metafunc.parametrize("shape", EVERY if every else PAIRED, indirect=True, scope="module")
-
-
-@pytest.fixture(scope="module")
-def shape(request):
-    kernel, _, disks = request.param.partition("-")
-    return {"kernel": kernel, "nodes": 2, "luns": LUNS, "paths": 2 if disks == "multipath" else 1, "shuffle": True}
+SHAPES = ["7-multipath"]
+both = pytest.mark.shapes("7-multipath", "6.1-plain")
 
 
 @pytest.fixture
 def agent(labs, shape):
-    found = Agent(labs(**shape))
+    found = Agent(labs(**shape, nodes=2, luns=LUNS, shuffle=True))
     yield found
     for node in found.lab.nodes:
         if found.lab.state(node) == "running":
@@ -46,7 +37,7 @@ def agent(labs, shape):
 
 # ---------------------------------------------------------------- S1: fenced means fenced
 
-@pytest.mark.every_shape
+@both
 def test_no_write_lands_after_success(agent):
     """A writer that never stops: after `off` has returned, no number on any disk grows any more."""
     agent.unfence("n1", "n2")
@@ -77,6 +68,7 @@ def test_no_write_in_flight_lands_after_success(agent):
         agent.lab.latency(0)
 
 
+@both
 def test_evicted_node_is_refused_with_ebade(agent):
     agent.unfence("n1", "n2")
     agent.write("n2")
@@ -90,6 +82,7 @@ def test_evicted_node_is_refused_with_ebade(agent):
 
 # ---------------------------------------------------------------- S2: eviction is final
 
+@both
 @pytest.mark.parametrize("action", ["off", "status", "monitor", "list-status"])
 def test_evicted_node_is_refused_and_registers_nothing(agent, action):
     agent.unfence("n1", "n2")
@@ -122,6 +115,7 @@ def test_evicted_from_the_arbiter_only_touches_nothing(agent):
     assert agent.registered() == [{"n1": agent.paths}] + agent.everywhere("n1", "n2")[1:]
 
 
+@both
 def test_unfenced_node_can_write_again(agent):
     agent.unfence("n1", "n2")
     assert agent("n1", "off", plug="n2").rc == 0
@@ -142,7 +136,7 @@ def race(agent, orders):
     return [node for node, result in results.items() if result.rc == 0], agent.registered(), results
 
 
-@pytest.mark.every_shape
+@both
 def test_races_have_one_winner_everywhere(agent):
     """Started together, with the devices named in every order: one wins, on all LUNs; the other's keys are gone."""
     count = RACES if agent.paths == 1 else max(1, RACES // 4)
@@ -210,7 +204,7 @@ def test_unknown_key_is_allowed_on_request(agent):
     assert agent("n1", "off", plug="n2", unknown_keys="allow").stdout == "Success: Already OFF\n"
 
 
-@pytest.mark.every_shape
+@both
 def test_missing_reservation_is_restored_before_success(agent):
     agent.unfence("n1", "n2")
     release(agent, 3)
@@ -239,7 +233,7 @@ def test_device_where_this_node_is_not_registered_fails_after_the_others(agent):
 
 # ---------------------------------------------------------------- S5: bounded
 
-@pytest.mark.every_shape
+@both
 @pytest.mark.parametrize("hung", [LUNS - 1, 0], ids=["a-disk", "the-arbiter"])
 def test_hung_disk_is_bounded_and_the_others_are_fenced(agent, hung):
     agent.unfence("n1", "n2")
@@ -284,6 +278,7 @@ def test_frozen_corosync_is_bounded(agent):
 
 # ---------------------------------------------------------------- S6: nothing else is touched
 
+@both
 def test_reservation_of_another_type_is_left_alone(agent):
     agent.unfence("n1", "n2")
     release(agent, 0)
@@ -307,7 +302,7 @@ def test_off_leaves_others_registered(agent):
 
 # ---------------------------------------------------------------- S7: repeatable
 
-@pytest.mark.every_shape
+@both
 def test_off_killed_at_any_point_and_repeated_converges(agent):
     for i in range(KILLS):
         agent.unfence("n1", "n2")
@@ -347,6 +342,7 @@ def test_victim_that_was_switched_off_is_fenced_and_comes_back(agent):
     assert agent("n1", "monitor").rc == 0
 
 
+@both
 def test_key_left_by_a_crash_does_not_count_as_registered(agent):
     """A reboot with another session: the old nexus still has the key, the new one has to register (issue 517)."""
     agent.unfence("n1", "n2")
