@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How long `off` takes to a verdict when one of 16 disks, the last, is ill."""
+
+import statistics
+import threading
+import time
+
+from side import BLKPR, SCSI
+
+LUNS, LUN = 16, 15
+GIVE_UP = 60                    # seconds; what Pacemaker gives an agent unless told otherwise
+SECONDS = 1                     # for which the target is not ready
+# LIO: a change of the port group's state that takes its time; every command is answered NOT READY, ASYMMETRIC ACCESS
+# STATE TRANSITION until then
+TRANSITION = """cd /sys/kernel/config/target/core/fileio_0/lun{lun}/alua/default_tg_pt_gp
+echo {ms} >trans_delay_msecs
+for state in 1 0; do echo $state >alua_access_state; echo 0 >trans_delay_msecs; done"""
+
+
+def measure(side):
+    """[(what is ill, program, "exit 0" or "none in 60 s", seconds)]"""
+    rows = []
+    for what, ill, well in (("nothing", lambda _: None, lambda _: None),
+                            ("it does not answer at all", hang, resume),
+                            ("each of its answers takes 2 s longer", crawl, resume),
+                            (f"its target is not ready for {SECONDS} s", unready, lambda _: None)):
+        for program in (SCSI, BLKPR):
+            verdicts, seconds = [], []
+            for _ in range(2 if program == SCSI else 3):
+                side.begin(LUNS)
+                side.register_victim(LUNS)
+                verdict, took = once(side, program, ill, well)
+                verdicts.append(verdict)
+                seconds.append(took)
+            rows.append((what, program, ", ".join(sorted(set(verdicts))), statistics.median(seconds)))
+    return rows
+
+
+def once(side, program, ill, well):
+    ill(side.lab)
+    began = time.monotonic()
+    try:
+        result = side.lab.exec("n1", side.command(program, "off", LUNS), timeout=GIVE_UP)
+        took = time.monotonic() - began
+    finally:
+        well(side.lab)
+    side.lab.exec("n1", "while pgrep '^(fence_|sg_persist)' >/dev/null; do sleep 0.1; done")
+    return "none" if result.timed_out else f"exit {result.rc}", took
+
+
+def hang(lab):
+    lab.hang(LUN)
+
+
+def crawl(lab):
+    lab.crawl(LUN, 2000)
+
+
+def resume(lab):
+    lab.resume(LUN)
+
+
+def unready(lab):
+    """It begins now; the command that makes it so ends when it is over."""
+    begun = lab.start("stor", TRANSITION.format(lun=LUN, ms=SECONDS * 1000))
+    threading.Thread(target=begun.wait, daemon=True).start()
+    time.sleep(0.1)             # until the target has begun: there is nothing to ask it
