@@ -250,6 +250,15 @@ static bool reset_again(const struct blkpr_disk *disk, enum blkpr_result result,
 	return true;
 }
 
+static enum blkpr_result reset_in_turn(struct blkpr_block_disk *block)
+{
+	void *turn = blkpr_turns_take(block->turns, block->port.fd);
+	enum blkpr_result result = reset_lun(block->port.fd);
+
+	blkpr_turns_pass(turn);
+	return result;
+}
+
 static enum blkpr_result block_drain(struct blkpr_disk *disk)
 {
 	struct blkpr_block_disk *block = block_of(disk);
@@ -260,7 +269,7 @@ static enum blkpr_result block_drain(struct blkpr_disk *disk)
 	if (block->port.kind == BLKPR_NVME)
 		return BLKPR_UNSUPPORTED;
 	do
-		result = reset_lun(block->port.fd);
+		result = reset_in_turn(block);
 	while (again(&patience, &result, disk) || other_path(block, result, &tried) ||
 		reset_again(disk, result, &resets));
 	return result;

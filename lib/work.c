@@ -12,6 +12,7 @@
 struct round {
 	const struct blkpr_work *work;
 	const struct blkpr_target *targets;
+	struct blkpr_turns *turns;
 };
 
 /* In the worker process. */
@@ -28,6 +29,7 @@ static void run_one(void *context, unsigned index, struct blkpr_verdict *verdict
 		verdict->result = result;
 		return;
 	}
+	block.turns = round->turns;
 	round->work->protocol(round->work->context, target, &block.disk, verdict);
 	verdict->transport = block.transport;
 	blkpr_disk_close(&block);
@@ -37,11 +39,13 @@ static int run_until(const struct blkpr_work *work, const struct blkpr_target ta
 	int64_t deadline, struct blkpr_verdict verdicts[])
 {
 	struct blkpr_fleet fleet = { .parallel = work->parallel, .deadline = deadline };
-	struct round round = { work, targets };
+	struct round round = { work, targets, count > 1 ? blkpr_turns_new() : NULL };
+	int rc = -EINVAL; /* nothing asked, nothing proven */
 
-	if (!count)
-		return -EINVAL; /* nothing asked, nothing proven */
-	return blkpr_fleet_run(&fleet, count, run_one, &round, verdicts);
+	if (count)
+		rc = blkpr_fleet_run(&fleet, count, run_one, &round, verdicts);
+	blkpr_turns_free(round.turns);
+	return rc;
 }
 
 int blkpr_work_run(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
