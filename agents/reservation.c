@@ -314,8 +314,12 @@ static int find_fencers(struct resource *resource, struct blkpr_error *error)
 	struct blkpr_error unasked;
 	int rc;
 
-	if (!agent->clustered || !strcmp(options_get(&resource->options, "fence_blkpr"), "no"))
+	if (!strcmp(options_get(&resource->options, "fence_blkpr"), "no"))
 		return 0;
+	if (!agent->clustered) { /* nobody can tell whose a key is, so none is evicted */
+		resource->hold.evict = false;
+		return 0;
+	}
 	rc = agent_add_remotes(&resource->agent, &unasked);
 	if (rc)
 		qb_log(LOG_INFO, "remote nodes are not known: %s", unasked.text);
@@ -822,6 +826,15 @@ static enum ocf leave(struct resource *resource)
 	return *resource->reason.text ? OCF_ERR_GENERIC : forget(resource);
 }
 
+/* Whether a disk that is remembered was held with a key of this resource's, not a fence agent's. */
+static bool holds_of_its_own(const struct memory *memory)
+{
+	for (unsigned i = 0; i < memory->ndisks; i++)
+		if (memory->disks[i].key)
+			return true;
+	return false;
+}
+
 /*
  * A disk that is remembered, and whose state is not known now, is no reason to say that all is stopped; what was never
  * started here needs no disk to be stopped.
@@ -832,7 +845,7 @@ static enum ocf stop(struct resource *resource)
 
 	if (code == OCF_SUCCESS)
 		return resource->managed ? forget(resource) : leave(resource);
-	if (resource->memory.exists && resource->memory.ndisks && !resource->managed)
+	if (holds_of_its_own(&resource->memory))
 		return OCF_ERR_GENERIC;
 	qb_log(LOG_NOTICE, "%s; nothing is held here", resource->reason.text);
 	*resource->reason.text = '\0';
@@ -928,12 +941,22 @@ static enum ocf monitor_unknown(struct resource *resource, int rc)
 	return OCF_ERR_INSTALLED; /* for a probe: it does not run here, and cannot */
 }
 
+/* Whether Pacemaker is not the one any more that started it; what cannot be told is no. */
+static bool is_of_an_earlier_session(const struct resource *resource)
+{
+	long now = pacemaker_session();
+
+	return now && resource->memory.session && resource->memory.session != now;
+}
+
 /* Pacemaker died here, the node was evicted, and Pacemaker came back: what was started in that life does not run. */
 static bool was_ended(const struct resource *resource)
 {
 	if (!resource->probe)
 		return false;
-	return resource->managed ? resource->memory.session != pacemaker_session() : all_away(resource);
+	if (resource->managed)
+		return is_of_an_earlier_session(resource);
+	return resource->agent.ntargets && !lost_disk(resource) && all_away(resource);
 }
 
 static enum ocf monitor(struct resource *resource)
@@ -969,6 +992,8 @@ static enum ocf promote(struct resource *resource)
 		code = fail_with(resource, OCF_ERR_GENERIC, &error);
 	if (code != OCF_SUCCESS)
 		return code;
+	if (!resource->managed && !resource->hold.evict && !resource->agent.clustered)
+		return fail_with(resource, OCF_ERR_GENERIC, &agent->unclustered);
 	if (!resource->managed) {
 		rc = blkpr_hold_promote(&resource->hold, agent->targets, agent->ntargets, agent->verdicts, &arbiter);
 		code = judge_all(resource, rc, is_ok);
@@ -993,6 +1018,7 @@ static enum ocf demote(struct resource *resource)
 		rc = blkpr_hold_demote(&resource->hold, agent->targets, agent->ntargets, agent->verdicts);
 		if (rc || !all_left(resource))
 			take_reason(resource, rc, is_left);
+		take_lost_as_reason(resource);
 		tell(resource, agent->ntargets);
 	}
 	if (*resource->reason.text)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/host.h"
 
 #define MOST_ATTENTIONS 5 /* queued unit attentions are reported one a command (SAM-5 5.14) */
 #define FIRST_PAUSE_MS 5
@@ -211,43 +212,37 @@ static enum blkpr_result block_preempt_abort(
 #ifndef SG_SCSI_RESET_NO_ESCALATE
 #define SG_SCSI_RESET_NO_ESCALATE 0x100
 #endif
-#define REFUSED_AT_ONCE_MS 50
-#define MOST_RESETS 3
 #define RESET_PAUSE_MS 100
+#define LAST_WORD_MS 300 /* before the deadline: to say how it ended */
 
 /*
- * A driver without a LUN RESET and one whose reset failed both answer EIO (drivers/scsi/scsi_error.c). One
- * that has none says so at once; one that waits for commands which do not end takes its time. EAGAIN is for
- * O_NONBLOCK while the host is busy with another reset.
+ * EIO says that the reset failed, or that the driver has none, which only its name tells: to take the one for the other
+ * would let commands in flight land after a success (S1). EAGAIN is for O_NONBLOCK while the host is busy with another.
  */
 static enum blkpr_result reset_lun(int fd)
 {
 	int operation = SG_SCSI_RESET_DEVICE | SG_SCSI_RESET_NO_ESCALATE;
-	int64_t started = blkpr_clock_ms();
-	int err;
+	unsigned host;
 
 	if (!ioctl(fd, SG_SCSI_RESET, &operation))
 		return BLKPR_OK;
-	err = errno;
-	if (err == EIO)
-		return blkpr_clock_ms() - started < REFUSED_AT_ONCE_MS ? BLKPR_UNSUPPORTED : BLKPR_UNDRAINED;
-	if (err == EINVAL)
-		return BLKPR_UNSUPPORTED;
-	return blkpr_result_from_errno(err);
+	if (errno == EIO)
+		return !blkpr_host_of(fd, &host) && blkpr_host_lacks_reset(host) ? BLKPR_UNSUPPORTED : BLKPR_UNDRAINED;
+	return errno == EINVAL ? BLKPR_UNSUPPORTED : blkpr_result_from_errno(errno);
 }
 
 /*
- * A reset fails, quickly or not, while the driver is at another one or aborts a command (drivers/scsi/libiscsi.c: one
- * task management function at a time). On a busy disk that is often, and it must not pass for a driver that has none.
+ * A reset fails, quickly or not, while the driver is at another one, aborts a command, or logs in again
+ * (drivers/scsi/libiscsi.c: iscsi_eh_device_reset). It is worth repeating, by another path if there is one.
  */
-static bool reset_again(const struct blkpr_disk *disk, enum blkpr_result result, unsigned *resets)
+static bool reset_again(struct blkpr_block_disk *block, enum blkpr_result result)
 {
-	if (result != BLKPR_UNDRAINED && result != BLKPR_UNSUPPORTED)
+	if (result != BLKPR_UNDRAINED || blkpr_clock_ms() + LAST_WORD_MS >= block->disk.deadline)
 		return false;
-	if (++*resets >= MOST_RESETS || blkpr_clock_ms() >= disk->deadline)
-		return false;
-	blkpr_clock_pause(RESET_PAUSE_MS, disk->deadline);
-	return true;
+	blkpr_clock_pause(RESET_PAUSE_MS, block->disk.deadline);
+	if (block->device->multipath)
+		turn_to_next_path(block);
+	return !blkpr_disk_over(&block->disk);
 }
 
 static enum blkpr_result reset_in_turn(struct blkpr_block_disk *block)
@@ -264,14 +259,14 @@ static enum blkpr_result block_drain(struct blkpr_disk *disk)
 	struct blkpr_block_disk *block = block_of(disk);
 	struct patience patience = { 0 };
 	enum blkpr_result result;
-	unsigned tried = 0, resets = 0;
+	unsigned tried = 0;
 
 	if (block->port.kind == BLKPR_NVME)
 		return BLKPR_UNSUPPORTED;
 	do
 		result = reset_in_turn(block);
 	while (again(&patience, &result, disk) || other_path(block, result, &tried) ||
-		reset_again(disk, result, &resets));
+		reset_again(block, result));
 	return result;
 }
 
@@ -318,6 +313,11 @@ static const struct blkpr_disk_ops block_ops = {
 	.initiators = block_initiators,
 	.capabilities = block_capabilities,
 };
+
+bool blkpr_disk_over(const struct blkpr_disk *disk)
+{
+	return disk->parent && (getppid() != disk->parent || blkpr_clock_ms() >= disk->deadline);
+}
 
 enum blkpr_result blkpr_disk_open(
 	struct blkpr_block_disk *block, const struct blkpr_device *device, int64_t deadline)

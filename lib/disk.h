@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "lib/device.h"
 #include "lib/prin.h"
@@ -32,7 +33,15 @@ struct blkpr_disk_ops {
 struct blkpr_disk {
 	const struct blkpr_disk_ops *ops;
 	int64_t deadline; /* blkpr_clock_ms(); no call is repeated past it */
+	pid_t parent;     /* of a worker: whom it works for; 0: nobody */
 };
+
+/*
+ * Whether a worker has nothing to do on the disk any more: its parent is gone, or the time is over. It is killed then, but
+ * a kernel may forget that: libiscsi's wait for a LUN RESET throws pending signals away (iscsi_exec_task_mgmt_fn). So a
+ * protocol asks before each command: what it was told to do may be wrong by now, since the victim may be back.
+ */
+bool blkpr_disk_over(const struct blkpr_disk *disk);
 
 /* A block device as a disk. */
 struct blkpr_block_disk {

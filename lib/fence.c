@@ -135,6 +135,8 @@ static enum blkpr_result on(const struct blkpr_fence *fence, uint64_t own, struc
 		return result;
 	if (view.foreign)
 		return BLKPR_FOREIGN_TYPE; /* before anything is changed */
+	if (blkpr_disk_over(disk))
+		return BLKPR_UNFINISHED;
 	result = register_own(own, disk, verdict);
 	if (result != BLKPR_OK)
 		return result;
@@ -238,6 +240,8 @@ static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, stru
 
 	for (unsigned round = 0; round < most; round++) {
 		verdict->won = false;
+		if (blkpr_disk_over(disk))
+			return BLKPR_UNFINISHED;
 		result = look(fence, own, disk, &view, verdict);
 		if (result != BLKPR_OK)
 			return result;
@@ -249,6 +253,8 @@ static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, stru
 		if (view.foreign)
 			return BLKPR_FOREIGN_TYPE;
 		verdict->won = view.reserved && !view.victim;
+		if (blkpr_disk_over(disk))
+			return BLKPR_UNFINISHED;
 		if (!view.reserved) {
 			result = reserve(fence, own, disk, verdict);
 			verdict->drained = false; /* what anybody sent while it was open is in flight, too */

@@ -26,8 +26,15 @@ static bool serves(enum pr_type type, unsigned held)
 	return type == held || blkpr_fence_type_serves(type, held);
 }
 
+/* The key that shed() takes for a moment; no other node's differs from own by just these bits. */
+static uint64_t passing_key(uint64_t own)
+{
+	return own ^ 0xb1d6e5a95c3f7281;
+}
+
 struct view {
 	bool own;
+	bool passing;      /* left by a run that was killed inside shed() */
 	uint64_t fencer;   /* a fence agent's key, 0: none is registered */
 	bool holds;        /* own holds the reservation, of whatever type */
 	unsigned type;     /* of the reservation, 0: none */
@@ -60,6 +67,7 @@ static enum blkpr_result look(const struct blkpr_hold *hold, uint64_t own, struc
 	if (first)
 		verdict->generation_before = report.generation;
 	view->own = blkpr_report_count(&report, own);
+	view->passing = blkpr_report_count(&report, passing_key(own));
 	view->type = report.type;
 	view->holds = view->own && report.type && (for_all_registrants(report.type) || report.holder == own);
 	if (report.type && report.holder != own)
@@ -91,6 +99,8 @@ static enum blkpr_result register_own(uint64_t own, struct blkpr_disk *disk, str
 {
 	enum blkpr_result result;
 
+	if (blkpr_disk_over(disk))
+		return BLKPR_UNFINISHED;
 	verdict->step = BLKPR_STEP_REGISTER;
 	verdict->touched = true;
 	result = disk->ops->register_key(disk, 0, own);
@@ -138,9 +148,11 @@ static enum blkpr_result evict(enum pr_type type, uint64_t own, const struct vie
 static enum blkpr_result shed(uint64_t own, const struct view *view, bool again, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
-	uint64_t passing = own ^ 1;
+	uint64_t passing = passing_key(own);
 	enum blkpr_result result;
 
+	if (blkpr_disk_over(disk))
+		return BLKPR_UNFINISHED;
 	verdict->step = BLKPR_STEP_SHED;
 	verdict->touched = true;
 	result = disk->ops->register_key(disk, own, passing);
@@ -172,7 +184,7 @@ struct errand {
 	struct blkpr_disk *disk;
 	struct blkpr_verdict *verdict;
 	struct view view;
-	bool released, unregistered; /* leave: tried, by the paths that live */
+	bool taken_back, released, unregistered; /* leave: tried, by the paths that live */
 };
 
 #define BUSY_PAUSE_MS 20
@@ -193,6 +205,8 @@ static enum blkpr_result repeat(struct errand *errand, enum blkpr_result (*step)
 			return result;
 		if (most < MOST_ROUNDS + errand->verdict->registrations) /* each key may take a round */
 			most = MOST_ROUNDS + errand->verdict->registrations;
+		if (blkpr_disk_over(errand->disk))
+			return BLKPR_UNFINISHED;
 		result = step(errand, &done);
 		if (!done && result == BLKPR_BUSY && blkpr_clock_ms() < errand->disk->deadline) {
 			blkpr_clock_pause(BUSY_PAUSE_MS, errand->disk->deadline);
@@ -330,11 +344,29 @@ void blkpr_hold_demote_disk(const void *context, const struct blkpr_target *targ
 	verdict->result = repeat(&errand, demote_step);
 }
 
+/* What a run that was killed inside shed() has left: this node's registrations under another key. */
+static enum blkpr_result take_back(struct errand *errand)
+{
+	uint64_t own = errand->target->own;
+	unsigned type = errand->view.type ? errand->view.type : PR_WRITE_EXCLUSIVE_REG_ONLY;
+
+	if (blkpr_disk_over(errand->disk))
+		return BLKPR_UNFINISHED;
+	errand->verdict->step = BLKPR_STEP_SHED;
+	if (!errand->taken_back) { /* by the paths that live, which it replaces there */
+		errand->taken_back = true;
+		return errand->disk->ops->register_key(errand->disk, passing_key(own), own);
+	}
+	return errand->disk->ops->preempt_abort(errand->disk, own, passing_key(own), type);
+}
+
 static enum blkpr_result leave_step(struct errand *errand, bool *done)
 {
 	const struct view *view = &errand->view;
 	enum blkpr_result result;
 
+	if (view->passing)
+		return take_back(errand);
 	/* what all registrants hold goes with the last registration; to release it would take it from the others */
 	if (view->holds && !(for_all_registrants(view->type) && view->strangers) && !errand->released) {
 		errand->released = true; /* in vain if a path holds that is down: it goes with its registration */

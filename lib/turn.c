@@ -4,14 +4,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
 
-#define TURNS 64 /* hosts that share one wait for each other */
+#include "lib/host.h"
+
+#define TURNS 256 /* hosts that share one wait for each other */
 
 struct blkpr_turns {
 	pthread_mutex_t hosts[TURNS];
@@ -41,25 +38,6 @@ void blkpr_turns_free(struct blkpr_turns *turns)
 		munmap(turns, sizeof(*turns));
 }
 
-/* sysfs has the disk's device as HOST:CHANNEL:TARGET:LUN. */
-static int host_of(int fd, unsigned *host)
-{
-	char path[64], target[512];
-	const char *slash;
-	struct stat st;
-	ssize_t length;
-
-	if (fstat(fd, &st) || !S_ISBLK(st.st_mode))
-		return -ENODEV;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/device", major(st.st_rdev), minor(st.st_rdev));
-	length = readlink(path, target, sizeof(target) - 1);
-	if (length <= 0)
-		return -ENODEV;
-	target[length] = '\0';
-	slash = strrchr(target, '/');
-	return sscanf(slash ? slash + 1 : target, "%u:%*u:%*u:%*u", host) == 1 ? 0 : -ENODEV;
-}
-
 void *blkpr_turns_take_host(struct blkpr_turns *turns, unsigned host)
 {
 	pthread_mutex_t *turn = &turns->hosts[host % TURNS];
@@ -74,7 +52,7 @@ void *blkpr_turns_take(struct blkpr_turns *turns, int fd)
 {
 	unsigned host;
 
-	return turns && !host_of(fd, &host) ? blkpr_turns_take_host(turns, host) : NULL;
+	return turns && !blkpr_host_of(fd, &host) ? blkpr_turns_take_host(turns, host) : NULL;
 }
 
 void blkpr_turns_pass(void *turn)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/fleet.h"
@@ -13,6 +14,8 @@ struct round {
 	const struct blkpr_work *work;
 	const struct blkpr_target *targets;
 	struct blkpr_turns *turns;
+	int64_t deadline;
+	pid_t parent;
 };
 
 /* In the worker process. */
@@ -24,12 +27,13 @@ static void run_one(void *context, unsigned index, struct blkpr_verdict *verdict
 	enum blkpr_result result;
 
 	verdict->step = BLKPR_STEP_OPEN;
-	result = blkpr_disk_open(&block, target->device, round->work->deadline);
+	result = blkpr_disk_open(&block, target->device, round->deadline);
 	if (result != BLKPR_OK) {
 		verdict->result = result;
 		return;
 	}
 	block.turns = round->turns;
+	block.disk.parent = round->parent;
 	round->work->protocol(round->work->context, target, &block.disk, verdict);
 	verdict->transport = block.transport;
 	blkpr_disk_close(&block);
@@ -39,7 +43,7 @@ static int run_until(const struct blkpr_work *work, const struct blkpr_target ta
 	int64_t deadline, struct blkpr_verdict verdicts[])
 {
 	struct blkpr_fleet fleet = { .parallel = work->parallel, .deadline = deadline };
-	struct round round = { work, targets, count > 1 ? blkpr_turns_new() : NULL };
+	struct round round = { work, targets, count > 1 ? blkpr_turns_new() : NULL, deadline, getpid() };
 	int rc = -EINVAL; /* nothing asked, nothing proven */
 
 	if (count)
@@ -56,14 +60,20 @@ int blkpr_work_run(const struct blkpr_work *work, const struct blkpr_target targ
 
 #define ARBITER_PAUSE_MS 100
 
-/* Lets the worker work on one device until it is done there; while the device cannot be asked, until UNTIL. */
+/*
+ * Lets the worker work on one device until it is done there; while the device cannot be asked, until UNTIL. What an earlier
+ * worker has done there is not forgotten.
+ */
 static int insist(const struct blkpr_work *work, const struct blkpr_target *target, bool winning_is_enough,
 	int64_t until, struct blkpr_verdict *verdict)
 {
+	bool touched = verdict->touched, victim_seen = verdict->victim_seen;
 	int rc;
 
 	for (;;) {
 		rc = run_until(work, target, 1, until, verdict);
+		verdict->touched = touched |= verdict->touched;
+		verdict->victim_seen = victim_seen |= verdict->victim_seen;
 		if (!rc && !blkpr_result_unreachable(verdict->result))
 			return rc;
 		if (!rc && winning_is_enough && verdict->won)

@@ -10,6 +10,7 @@
 import argparse
 import csv
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -26,7 +27,7 @@ from side import ACTIONS, BLKPR, FLOORS, LONGEST, PROGRAMS, SCSI, Side     # noq
 
 LUNS = (1, 4, 16, 64, 256)
 LATENCIES = (0, 5)              # milliseconds that the target takes longer for each answer
-ROUNDS = {1: 9, 4: 9, 16: 7, 64: 5, 256: 3}
+ROUNDS = {1: 9, 4: 7, 16: 5, 64: 3, 256: 3}
 FIELDS = ("luns", "latency_ms", "action", "program", "round", "status", "wall_us", "cpu_us", "memory_kib")
 
 
@@ -149,6 +150,9 @@ def main():
     parser.add_argument("--output", default=os.path.join(TOP, "doc"), help="the directory (default doc)")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # so that the lab is taken down
+    if not all(map(shutil.which, ("gnuplot", "strace"))):
+        raise SystemExit("gnuplot or strace is missing: apt-get install gnuplot-nox strace")
+    path = os.path.join(args.output, "benchmark")
     began = time.monotonic()
     lab = lab_module.up(name=f"bench-{os.getpid()}", nodes=2, luns=LONGEST, kernel="7", stage=args.stage,
                         hang_luns=[faults.LUN])
@@ -157,14 +161,13 @@ def main():
         found = versions(lab)
         start = startup.measure(lab, args.stage)
         rows = measure_all(side, args.rounds)
+        write_csv(path + ".csv", rows)
         memory = memory_of_all(side)
         ill = faults.LUNS, faults.measure(side)
     finally:
         lab.down()
     medians = Medians(rows)
     reached = goals(medians, memory, start)
-    path = os.path.join(args.output, "benchmark")
-    write_csv(path + ".csv", rows)
     plot(path + ".svg", medians)
     with open(path + ".md", "w") as f:
         f.write(text.page(medians, reached, memory, start, ill, found, time.monotonic() - began, LUNS, LATENCIES,

@@ -26,9 +26,9 @@ def measure(side):
                             (f"its target is not ready for {SECONDS} s", unready, lambda _: None)):
         for program in (SCSI, BLKPR):
             verdicts, seconds = [], []
-            for _ in range(2 if program == SCSI else 3):
+            for _ in range(1 if program == SCSI else 2):
                 side.begin(LUNS)
-                side.register_victim(LUNS)
+                side.register(program, LUNS)
                 verdict, took = once(side, program, ill, well)
                 verdicts.append(verdict)
                 seconds.append(took)

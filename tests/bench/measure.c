@@ -64,12 +64,12 @@ static void measure_time(char *command[])
 {
 	int null = open_null(), status, exit_status = 125;
 	int64_t began = now_us(), wall = 0, cpu = 0;
-	pid_t leader = vfork(), pid;
+	pid_t leader = fork(), pid;
 	struct rusage usage;
 	long memory = 0;
 
 	if (leader < 0)
-		die("vfork");
+		die("fork");
 	if (!leader)
 		become(null, command);
 	while ((pid = wait4(-1, &status, 0, &usage)) > 0) {

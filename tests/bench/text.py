@@ -81,7 +81,7 @@ TITLES = {SCSI: "fence_scsi", FLOORS[0]: "floor, serial", FLOORS[1]: "floor, par
 
 
 def ms(us):
-    return f"{us / 1000:.1f} ms" if us < 1e5 else f"{us / 1000:.0f} ms" if us < 1e6 else f"{us / 1e6:.1f} s"
+    return f"{us / 1000:.1f} ms" if us < 1e4 else f"{us / 1000:.0f} ms" if us < 1e6 else f"{us / 1e6:.1f} s"
 
 
 def plural(luns):

@@ -9,6 +9,7 @@ from pacemaker import Cluster, until
 FENCED, DISK, SHARED = range(3)         # fence_blkpr's in any case; the service's; for a promotable clone
 LUNS = 3
 MOUNT = "/srv/service"
+SYSLOG = "/var/log/messages"
 
 
 class Failover(Cluster):
@@ -27,7 +28,7 @@ class Failover(Cluster):
     def steps(self):
         """Set all up; yields what an administrator would type, before it is done."""
         for node in self.lab.nodes:
-            self.admin(f"mkdir -p {MOUNT}; modprobe ext4", node)
+            self.prepare(node)
         self.admin("/run/lab-guest/ledger listen", "stor")
         self.admin("pcs resource defaults update resource-stickiness=100")
         yield f"mkfs.ext4 {self.device}"
@@ -42,6 +43,9 @@ class Failover(Cluster):
                 (f"service ocf:lab:ledger file={MOUNT}/ledger", "op monitor interval=10s")):
             yield f"pcs resource create {command} --group web"
             self.admin(f"pcs resource create {command} {monitor} --group web")
+
+    def prepare(self, node):
+        self.admin(f"mkdir -p {MOUNT}; modprobe ext4; busybox syslogd -O {SYSLOG}", node)
 
     def registered_for_fencing(self):
         found = self.agent.registered()
@@ -105,7 +109,7 @@ class Failover(Cluster):
         self.lab.kill(victim)
         self.lab.heal(victim)
         self.lab.boot(victim)
-        self.admin(f"mkdir -p {MOUNT}; modprobe ext4", victim)
+        self.prepare(victim)
 
     def check_file_system(self):
         """The service stopped, the file system must be clean, and the disk free of the resource's keys."""

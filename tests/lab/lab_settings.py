@@ -21,7 +21,7 @@ totem {{
     version: 2
     cluster_name: {cluster_name}
     transport: knet
-    token: 1000
+    token: 2000
     crypto_cipher: none
     crypto_hash: none
 }}

@@ -422,7 +422,6 @@ def test_pacemaker_tools_accept_the_agent(agent):
     assert bad.rc != 0 and "/dev/nothing: no such device" in bad.stdout + bad.stderr, bad
 
 
-@both
 def test_starts_in_a_tenth_of_fence_scsis_time(agent):
     """`-o metadata`, nothing else: the quickest of runs in turn, for others use this machine, too. Debian's fence_scsi."""
     script = ("import subprocess, time\n"

@@ -14,7 +14,7 @@ import time
 import pytest
 
 import resource as ra
-from failover import DISK, FENCED, LUNS, MOUNT, SHARED, Failover
+from failover import DISK, FENCED, LUNS, MOUNT, SHARED, SYSLOG, Failover
 from pacemaker import stage_with_service, until
 from watch import Watch
 
@@ -71,6 +71,9 @@ def test_moves_and_failovers_lose_no_write(cluster, record_property):
         assert cluster.agent.registered()[FENCED].keys() == set(cluster.lab.nodes) - {victim}
         assert victim not in {node for node, key in ra.KEYS.items()
                               if hex(key) in {k for k, _ in cluster.lab.keys(DISK)}}
+        if not cluster.managed:         # before the victim's key was evicted, the fencer was asked
+            said = cluster.admin(f"grep 'will be evicted' {SYSLOG} | tail -n 1", survivor)
+            assert f"({victim}) is registered, and will be evicted; {victim} was fenced (" in said
         cluster.bring_back(victim)
         cluster.until_up()
         cluster.assert_nothing_lost(cluster.where("service", "n1")[0])
@@ -196,6 +199,17 @@ def test_pacemakers_tools_drive_the_agent(cluster):
     assert cluster.lab.exec(idle, "crm_resource --force-check --resource disk").rc == ra.NOT_RUNNING
     cluster.admin("pcs resource enable web --wait=60")
     cluster.assert_nothing_lost(cluster.until_up())
+
+
+@only("managed")
+def test_parameter_that_can_change_restarts_nothing(cluster):
+    node = cluster.where("service", "n1")[0]
+    writer, log = cluster.admin("cat /run/ledger.group", node), cluster.log_lines(node)
+    cluster.admin("crm_resource --resource disk --set-parameter max_parallel --parameter-value 32")
+    until(lambda: [line for line in cluster.log_since(node, log) if "reload-agent" in line and "disk" in line],
+          lambda: f"no reload-agent: {cluster.tail(node)}")
+    cluster.until_acknowledged(node, len(cluster.acks()))
+    assert cluster.where("service", "n1") == [node] and cluster.admin("cat /run/ledger.group", node) == writer
 
 
 @only("managed")

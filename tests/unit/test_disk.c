@@ -18,6 +18,8 @@ int64_t __wrap_blkpr_clock_ms(void);
 void __wrap_blkpr_clock_pause(int64_t ms, int64_t deadline);
 int __wrap_blkpr_device_open(const struct blkpr_device *device);
 int __wrap_blkpr_device_open_path(const struct blkpr_device *map, unsigned i);
+int __wrap_blkpr_host_of(int fd, unsigned *host);
+bool __wrap_blkpr_host_lacks_reset(unsigned host);
 int __real_close(int fd);
 int __wrap_close(int fd);
 
@@ -41,6 +43,21 @@ int __wrap_blkpr_device_open(const struct blkpr_device *device)
 {
 	(void)device;
 	return opened;
+}
+
+static bool driver_lacks_reset;
+
+int __wrap_blkpr_host_of(int fd, unsigned *host)
+{
+	(void)fd;
+	*host = 7;
+	return 0;
+}
+
+bool __wrap_blkpr_host_lacks_reset(unsigned host)
+{
+	assert_int_equal(host, 7);
+	return driver_lacks_reset;
 }
 
 /* --- paths of a map: number N has the descriptor PATH_FD(N) ---------------------------------------- */
@@ -541,30 +558,41 @@ static void wait_50_ms(void)
 	now += 50;
 }
 
-static void wait_49_ms(void)
+/* as lib/disk.c: a pause of 100 ms after each, until 300 ms before the deadline */
+static void mock_failing_resets(void (*wait)(void), int64_t takes_ms)
 {
-	now += 49;
+	for (int64_t t = now + takes_ms;; t += 100 + takes_ms) {
+		mock_reset(-1, EIO, wait);
+		if (t + 300 >= DEADLINE)
+			break;
+	}
 }
 
-#define MOST_RESETS 3 /* as lib/disk.c */
-
-static void mock_resets(int err, void (*wait)(void))
-{
-	for (unsigned i = 0; i < MOST_RESETS; i++)
-		mock_reset(-1, err, wait);
-}
-
-static void a_drain_that_takes_its_time_and_fails_is_undrained(void **state)
+static void a_drain_that_fails_is_undrained(void **state)
 {
 	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
 
-	(void)state; /* there is a LUN RESET, and commands did not end */
-	mock_resets(EIO, wait_50_ms);
+	(void)state; /* S1: however quickly; the session may be about to log in again */
+	mock_failing_resets(NULL, 0);
 	assert_result(disk->ops->drain(disk), BLKPR_UNDRAINED);
-	mock_resets(EIO, wait_49_ms);
-	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
+	assert_int_equal(now, DEADLINE - 300);
+	now = 0;
+	mock_failing_resets(wait_50_ms, 50);
+	assert_result(disk->ops->drain(disk), BLKPR_UNDRAINED);
 	mock_reset(0, 0, wait_long);
 	assert_result(disk->ops->drain(disk), BLKPR_OK);
+}
+
+static void a_drain_that_fails_by_a_driver_without_one_is_unsupported(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state;
+	driver_lacks_reset = true;
+	mock_reset(-1, EIO, NULL);
+	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
+	driver_lacks_reset = false;
+	assert_int_equal(pauses, 0);
 }
 
 static void a_drain_that_fails_beside_another_is_repeated(void **state)
@@ -581,17 +609,17 @@ static void a_drain_that_fails_beside_another_is_repeated(void **state)
 
 static void a_drain_that_is_refused_at_once_is_unsupported(void **state)
 {
-	static const int refusals[] = { EINVAL, ENOTTY, EOPNOTSUPP, EIO };
+	static const int refusals[] = { EINVAL, ENOTTY, EOPNOTSUPP };
 	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(refusals); i++) {
 		now = 0;
-		mock_resets(refusals[i], NULL);
+		mock_reset(-1, refusals[i], NULL);
 		assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
 	}
 	now = 0;
-	mock_resets(EINVAL, wait_50_ms); /* after the error recovery that it waited for */
+	mock_reset(-1, EINVAL, wait_50_ms); /* after the error recovery that it waited for */
 	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
 }
 
@@ -636,7 +664,7 @@ static void a_drain_waits_for_a_host_that_is_busy(void **state)
 	assert_int_equal(pauses, 3);
 	for (unsigned i = 0; i < 5; i++)
 		mock_reset(-1, EAGAIN, NULL);
-	mock_resets(EIO, NULL); /* quick: the wait before it does not count */
+	mock_reset(-1, EINVAL, NULL);
 	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
 }
 
@@ -681,18 +709,22 @@ static void a_drain_that_a_path_fails_goes_to_the_next(void **state)
 	assert_result(disk->ops->drain(disk), BLKPR_GONE);
 }
 
-static void a_lun_that_cannot_be_drained_is_not_reset_by_every_path(void **state)
+static void a_drain_that_fails_is_repeated_by_the_next_path(void **state)
 {
 	struct blkpr_disk *disk = open_map(2);
 
-	(void)state; /* the commands that do not end are the LUN's */
-	mock_on_fd(PATH_FD(0));
-	mock_resets(EIO, wait_50_ms);
-	assert_result(disk->ops->drain(disk), BLKPR_UNDRAINED);
-	mock_reset(-1, EPERM, NULL);
+	(void)state; /* S1: the session that it goes by may be the one that is lost */
+	expect_reset_on(0, EIO);
+	expect_reset_on(1, EIO);
+	expect_reset_on(0, EIO);
+	expect_reset_on(1, 0);
+	assert_result(disk->ops->drain(disk), BLKPR_OK);
+	assert_int_equal(pauses, 3);
+	expect_reset_on(1, EPERM);
 	assert_result(disk->ops->drain(disk), BLKPR_DENIED);
-	mock_resets(EINVAL, NULL);
+	expect_reset_on(1, EINVAL);
 	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
+	assert_int_equal(paths_open(), 1);
 }
 
 static void nvme_is_not_reset(void **state)
@@ -844,14 +876,15 @@ int main(void)
 		mock_test(a_conflict_comes_back_and_the_next_command_takes_another_path),
 		mock_test(what_the_disk_refuses_is_not_tried_on_another_path),
 		mock_test(drain_resets_the_lun_and_no_more),
-		mock_test(a_drain_that_takes_its_time_and_fails_is_undrained),
+		mock_test(a_drain_that_fails_is_undrained),
+		mock_test(a_drain_that_fails_by_a_driver_without_one_is_unsupported),
 		mock_test(a_drain_that_fails_beside_another_is_repeated),
 		mock_test(a_drain_that_is_refused_at_once_is_unsupported),
 		mock_test(a_drain_that_cannot_be_sent_now_is_not_unsupported),
 		mock_test(a_drain_waits_for_a_host_that_is_busy),
 		mock_test(a_host_that_stays_busy_is_drained_until_the_deadline),
 		mock_test(a_drain_that_a_path_fails_goes_to_the_next),
-		mock_test(a_lun_that_cannot_be_drained_is_not_reset_by_every_path),
+		mock_test(a_drain_that_fails_is_repeated_by_the_next_path),
 		mock_test(nvme_is_not_reset),
 		mock_test(initiators_are_asked_of_scsi_only),
 		mock_test(a_device_without_full_status_cannot_tell_initiators),

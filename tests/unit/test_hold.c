@@ -219,6 +219,28 @@ static void take_and_leave_converge_from_anywhere(void **state)
 	assert_true(stop_at > 5);
 }
 
+/* Own key was there before, of this session or of a dead one: it is shed under a key that passes, wherever that ends. */
+static void what_a_killed_run_has_left_is_given_back(void **state)
+{
+	static blkpr_protocol *const protocols[] = { blkpr_hold_take_disk, blkpr_hold_leave_disk };
+
+	(void)state;
+	for (unsigned p = 0; p < ARRAY_SIZE(protocols); p++)
+		for (unsigned nexus = 0; nexus <= 5; nexus += 5)
+			for (stop_at = 1; stop_at < 15; stop_at++) {
+				fresh();
+				model_set_key(&model, nexus, OWN);
+				model_set_reservation(&model, TYPE, (int)nexus);
+				model.before = answer_nothing;
+				run(protocols[p], &alone);
+				model.before = NULL;
+				assert_result(run(blkpr_hold_leave_disk, &alone), BLKPR_OK);
+				for (unsigned i = 0; i < MODEL_NEXUSES; i++)
+					assert_false(model.nexus[i].registered);
+				assert_int_equal(model.type, 0);
+			}
+}
+
 static enum blkpr_result others_result;
 
 static bool let_other_take(struct model *m, char op, enum blkpr_result *result)
@@ -613,6 +635,7 @@ int main(void)
 		cmocka_unit_test(take_that_is_evicted_meanwhile_has_lost),
 		cmocka_unit_test(take_and_promote_fail_where_commands_in_flight_do_not_end),
 		cmocka_unit_test(take_and_leave_converge_from_anywhere),
+		cmocka_unit_test(what_a_killed_run_has_left_is_given_back),
 		cmocka_unit_test(of_two_that_take_one_holds),
 		cmocka_unit_test(leave_gives_all_back),
 		cmocka_unit_test(leave_keeps_a_registration_that_was_there_before),
