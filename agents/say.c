@@ -205,7 +205,9 @@ static const struct {
 	[BLKPR_FOREIGN_TYPE] = { print_type, "it is not ours to break: release it, or set reservation_type to it" },
 	[BLKPR_FEWER_PATHS] = { print_paths, "unfence this node again (fence_blkpr -o on) once all paths are back" },
 	[BLKPR_SHARED_KEY] = { print_shared, "give every node a key of its own (no key= for the whole cluster)" },
-	[BLKPR_UNDRAINED] = { print_step, "the target still works on commands of the victim: look at its log, then repeat" },
+	[BLKPR_UNDRAINED] = { print_step,
+		"the target still works on commands of the victim, the session to it is lost, or the driver has no LUN "
+		"RESET (doc/safety.md, S1): look at the kernel's and the target's logs, then repeat" },
 	[BLKPR_TAKEN] = { print_taken, "find out who runs the service" },
 	[BLKPR_STRANGERS] = { print_strangers,
 		"find its owner; other_registrants=evict makes start remove it" },
