@@ -100,7 +100,8 @@ static void know_remotes(struct agent *agent)
 
 	if (!rc)
 		return;
-	qb_log(LOG_INFO, "remote nodes are not known: %s", error.text);
+	qb_log(rc == -ETIME ? LOG_WARNING : LOG_INFO, "remote nodes are not known, and keys that are nobody's may be theirs: %s",
+		error.text);
 	if (rc == -ETIME && agent->fence.unknown == BLKPR_UNKNOWN_EVICT) {
 		qb_log(LOG_WARNING, "Pacemaker does not say who its remote nodes are: no unknown key is evicted");
 		agent->fence.unknown = BLKPR_UNKNOWN_FAIL;

@@ -35,7 +35,8 @@ class Failover(Cluster):
         self.admin(f"wipefs -qa {self.device}; mkfs.ext4 -q -F -E nodiscard {self.device}")
         yield f"pcs stonith create fence-disks fence_blkpr devices={self.agent.devices(self.fenced)}"
         self.create_fencing(devices=self.agent.devices(self.fenced), power_timeout=8)
-        until(lambda: self.members("n1") == self.lab.nodes and self.where("fence-disks", "n1"), "no fencing", 120)
+        until(lambda: self.members("n1") == self.lab.nodes and self.where("fence-disks", "n1") or self.tell_again(),
+              "no fencing", 120)
         for command, monitor in (
                 (f"disk ocf:blkpr:reservation devices={self.device}", "op monitor interval=2s timeout=20s"),
                 (f"fs ocf:heartbeat:Filesystem device={self.device} directory={MOUNT} fstype=ext4",
@@ -60,7 +61,7 @@ class Failover(Cluster):
                     and all(disk == everybody for disk in self.registered_for_fencing())
                     and len(self.where("service", "n1")) == 1 and self.where("fence-disks", "n1")
                     and self.where("service", "n1")[0])
-        return until(up, lambda: f"not up: {self.registered_for_fencing()}, {self.where('service', 'n1')}, "
+        return until(lambda: up() or self.tell_again(), lambda: f"not up: {self.registered_for_fencing()}, {self.where('service', 'n1')}, "
                      f"{self.admin('crm_mon -1rf')}\n" + self.tail("n1") + self.tail(self.lab.nodes[-1]), timeout)
 
     def acks(self):

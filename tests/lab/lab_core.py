@@ -396,8 +396,8 @@ class Lab:
         """The processes of a machine that live, and are certainly ours: of its group and in our namespace."""
         pid = self._pid(machine)
         reap(pid)
-        if pid and process_stat(pid)[0] not in "XZ":      # the usual case, without a look at every process
-            return [pid] if namespace_of(pid) == namespace_id(self.netns) else []
+        if pid and process_stat(pid)[0] not in "XZ" and namespace_of(pid) == namespace_id(self.netns):
+            return [pid]            # the usual case, without a look at every process
         return group_members(pid, self.netns)
 
     def _spawn(self, machine):

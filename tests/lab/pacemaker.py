@@ -18,6 +18,8 @@ KEYS["n3"] = 0x6c9d58de4443aee1        # name64, as the others
 AGENT_LOG = "/var/log/fence_blkpr.log"
 PACEMAKER_LOG = "/var/log/pacemaker/pacemaker.log"
 SERVICES = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "guest", name) for name in ("seqwriter", "ledger")]
+GIVEN_UP_FOR_NOW = "No fence device (aborting transition and giving up for now)"
+REFRESH = "crm_resource --refresh"
 FENCINGS = ("off", "reboot")                        # what the cluster calls it; the agent always does `off`
 
 
@@ -52,6 +54,7 @@ class Cluster:
     def __init__(self, lab, luns=None):
         self.lab = lab
         self.luns = luns or lab.luns
+        self.told_again = 0
         self.agent = Agent(lab)
 
     # -- set up
@@ -71,6 +74,16 @@ class Cluster:
     def admin(self, command, node="n1", timeout=120):
         """A command that must work; its output."""
         return self.lab.exec(node, command, timeout=timeout, check=True).stdout
+
+    def tell_again(self):
+        """Pacemaker gives up when it asks for an unfencing before a fencer has heard of the new device; by what
+        doc/troubleshooting.md recommends it tries again. Every 15 s at most."""
+        if time.monotonic() - self.told_again < 15:
+            return
+        self.told_again = time.monotonic()
+        alive = [n for n in self.lab.nodes if self.lab.state(n) == "running"]
+        if any(self.lab.exec(n, f"grep -qF '{GIVEN_UP_FOR_NOW}' {PACEMAKER_LOG}").rc == 0 for n in alive):
+            self.lab.exec(alive[0], REFRESH)
 
     # -- the cluster's view
 
@@ -198,6 +211,9 @@ class Cluster:
         nodes = self.lab.nodes
 
         def well():
+            return found() or self.tell_again()
+
+        def found():
             return (self.unfenced(*nodes) and all(self.members(n) == nodes for n in nodes)
                     and len(self.where("service", nodes[0])) == 1 and len(self.where("fence-disks", nodes[0])) == 1
                     and self.where("service", nodes[0])[0])

@@ -64,8 +64,8 @@ def with_new_disk_away(cluster, devices):
     for node in cluster.lab.nodes:
         cluster.lab.detach(node, NEW)
     cluster.create_fencing(devices=devices)
-    until(lambda: all(disk == {n: 1 for n in cluster.lab.nodes} for disk in cluster.registered()[:NEW])
-          and cluster.where("service", "n1") and cluster.where("fence-disks", "n1"),
+    until(lambda: (all(disk == {n: 1 for n in cluster.lab.nodes} for disk in cluster.registered()[:NEW])
+                   and cluster.where("service", "n1") and cluster.where("fence-disks", "n1")) or cluster.tell_again(),
           lambda: f"the cluster does not start: {cluster.registered()} {cluster.tail('n1')}")
     until(lambda: len(cluster.where("everywhere", "n1")) == 3, "the clone does not start")
     service = cluster.where("service", "n1")[0]
@@ -164,7 +164,7 @@ def at_rest(cluster, keys, *devices):
     def well():
         return (cluster.members("n1") == cluster.lab.nodes and all(found == keys for found in keys_on(cluster))
                 and cluster.where("service", "n1") and all(cluster.where(d, "n1") for d in devices))
-    until(well, lambda: f"{cluster.members('n1')} {keys_on(cluster)} {cluster.where('service', 'n1')} "
+    until(lambda: well() or cluster.tell_again(), lambda: f"{cluster.members('n1')} {keys_on(cluster)} {cluster.where('service', 'n1')} "
           f"{cluster.admin('crm_mon -1rf')} {cluster.tail('n1')}", 120)
 
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from pacemaker import PACEMAKER_LOG, Cluster, until
+from pacemaker import GIVEN_UP_FOR_NOW, PACEMAKER_LOG, REFRESH, Cluster, until
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 PCS = "pcs stonith create fence-disks fence_blkpr"
@@ -47,8 +47,6 @@ def plain(text):
 
 
 ATTEMPTS = 3            # after which Pacemaker gives up here, to save time; by default 10
-GIVEN_UP_FOR_NOW = "No fence device (aborting transition and giving up for now)"
-REFRESH = "crm_resource --refresh"
 REMEMBERED = "#node-unfenced|#digests|fail-count|last-failure"      # of a fence device, in nodes' attributes
 GUIDE = plain(read("doc", "troubleshooting.md"))
 README = read("README.md")
