@@ -46,7 +46,7 @@ class Failover(Cluster):
             self.admin(f"pcs resource create {command} {monitor} --group web")
 
     def prepare(self, node):
-        self.admin(f"mkdir -p {MOUNT}; modprobe ext4; busybox syslogd -s 0 -O {SYSLOG}", node)
+        self.admin(f"mkdir -p {MOUNT}; modprobe ext4; busybox syslogd -O {SYSLOG}", node)
 
     def registered_for_fencing(self):
         found = self.agent.registered()
