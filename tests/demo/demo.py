@@ -328,9 +328,9 @@ def lab_for(screen, **wanted):
     name = f"demo-{os.getpid()}"
     began = time.monotonic()
     try:
-        lab = up(name=name, nodes=2, kernel="7", **wanted)
-        screen.plain(f"lab up in {time.monotonic() - began:.1f} s: cluster nodes n1 and n2, storage stor (iSCSI), "
-                     f"three machines with kernels of their own, Linux {lab.config['kernel']}")
+        lab = up(name=name, kernel="7", **wanted)
+        screen.plain(f"lab up in {time.monotonic() - began:.1f} s: cluster nodes {', '.join(lab.nodes)}, storage stor "
+                     f"(iSCSI), each a machine with a kernel of its own, Linux {lab.config['kernel']}")
         screen.plain()
         yield lab
     finally:
@@ -341,10 +341,11 @@ def lab_for(screen, **wanted):
 
 def play(screen):
     remove_labs_of_dead_demos()
-    with lab_for(screen, luns=1, stage=prepare.STAGE) as lab:
+    with lab_for(screen, nodes=2, luns=1, stage=prepare.STAGE) as lab:
         Story(lab, screen).tell()
     screen.plain("the same in a Pacemaker cluster: a service with its reservation, whose active node is cut off", "bold")
-    with lab_for(screen, luns=2, hang_luns=[], cluster="pacemaker", stage=prepare.stage_with_service()) as lab:
+    # three, so that it is known who is cut off: of two, either may win
+    with lab_for(screen, nodes=3, luns=2, hang_luns=[], cluster="pacemaker", stage=prepare.stage_with_service()) as lab:
         Service(lab, screen, claim).tell()
     screen.plain("All of this was checked and is true.", "good")
 

@@ -24,8 +24,7 @@ class Service:
         other = self.cluster.other(active)
         self.show_service(active)
         self.try_by_hand(other)
-        self.cut_off(active, other)
-        self.judge(other)
+        self.judge(self.cut_off(active, other))
 
     def set_up(self):
         for command in self.cluster.steps():
@@ -56,12 +55,12 @@ class Service:
         self.screen.event(other, f"{command}, by hand: refused", "good")
 
     def cut_off(self, active, other):
-        """The time line is the storage machine's clock; every write is judged by what it was told."""
+        """Who takes over. The time line is the storage machine's clock; every write is judged by what it was told."""
         cut = float(self.cluster.admin("date +%s.%N", "stor"))
         self.lab.cut(active, "ring")
         self.screen.event(active, "is cut off from the cluster; it keeps its disks, and goes on writing", "bold")
-        until(lambda: [a for a in self.cluster.timed_acks() if a[1] == other and a[2] > cut],
-              lambda: f"{other} does not take over: {self.cluster.tail(other)}", 120)
+        other = until(lambda: next((a[1] for a in self.cluster.timed_acks() if a[1] != active and a[2] > cut), None),
+                      lambda: f"nobody takes over: {self.cluster.tail(other)}", 120)
         fenced = self.cluster.until_fenced(active, other)
         acks = [a for a in self.cluster.timed_acks() if a[2] > cut]
         last = [a for a in acks if a[1] == active]
@@ -72,12 +71,13 @@ class Service:
         self.screen.line("0.00 s", active, "cut off")
         if last:
             self.screen.line(f"{last[-1][2] - cut:.2f} s", active, f"its last write that is done: number {last[-1][0]}")
-        self.screen.detail(f"fence_blkpr -o off -n {active}, by {other}'s fencer: {waited * 1000:.0f} ms, on the disks "
+        self.screen.detail(f"fence_blkpr -o off -n {active}, by {fenced[0]["delegate"]}'s fencer: {waited * 1000:.0f} ms, on the disks "
                            f"{worked * 1000:.0f} ms of it")
         self.screen.line(f"{first[2] - cut:.2f} s", other, f"the service is up, its first write is done: number {first[0]}")
         self.screen.detail("(by the storage machine's clock; most of it is corosync's and Pacemaker's)", "dim")
         self.screen.plain()
         self.show_key(other)
+        return other
 
     def judge(self, node):
         self.cluster.assert_nothing_lost(node)
