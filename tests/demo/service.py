@@ -66,12 +66,13 @@ class Service:
         last = [a for a in acks if a[1] == active]
         first = next(a for a in acks if a[1] == other)
         self.claim(all(a[2] < first[2] for a in last), f"{active} wrote after {other} had begun: {last[-1]}, {first}")
-        waited, worked = self.cluster.agents_share(active, fenced[0]["delegate"])
+        fencer = fenced[0]["delegate"]
+        waited, worked = self.cluster.agents_share(active, fencer)
         self.screen.plain()
         self.screen.line("0.00 s", active, "cut off")
         if last:
             self.screen.line(f"{last[-1][2] - cut:.2f} s", active, f"its last write that is done: number {last[-1][0]}")
-        self.screen.detail(f"fence_blkpr -o off -n {active}, by {fenced[0]["delegate"]}'s fencer: {waited * 1000:.0f} ms, on the disks "
+        self.screen.detail(f"fence_blkpr -o off -n {active}, by {fencer}'s fencer: {waited * 1000:.0f} ms, on the disks "
                            f"{worked * 1000:.0f} ms of it")
         self.screen.line(f"{first[2] - cut:.2f} s", other, f"the service is up, its first write is done: number {first[0]}")
         self.screen.detail("(by the storage machine's clock; most of it is corosync's and Pacemaker's)", "dim")
