@@ -136,7 +136,7 @@ set yrange [0.001:200]
 set xrange [0.8:320]
 set grid
 set xlabel 'disks'
-set key top left
+set key top left noenhanced
 """
 
 
