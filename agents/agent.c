@@ -151,10 +151,13 @@ int agent_add_remotes(struct agent *agent, struct blkpr_error *error)
 {
 	int64_t now = blkpr_clock_ms();
 
-	if (agent->remotes_asked)
-		return 0;
+	if (agent->remotes_asked) {
+		blkpr_error_set(error, "Pacemaker could not be asked for them");
+		return agent->remotes_answer;
+	}
 	agent->remotes_asked = true;
-	return cluster_add_remotes(&agent->cluster, now + (agent->deadline - now) / ASKING_SHARE, error);
+	agent->remotes_answer = cluster_add_remotes(&agent->cluster, now + (agent->deadline - now) / ASKING_SHARE, error);
+	return agent->remotes_answer;
 }
 
 bool agent_all_ok(const struct agent *agent)

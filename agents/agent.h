@@ -30,6 +30,7 @@ struct agent {
 	struct cluster cluster;
 	bool clustered;                /* cluster is loaded */
 	bool remotes_asked;            /* for Pacemaker's remote nodes */
+	int remotes_answer;            /* 0: they are in cluster; else why not, -errno */
 	struct blkpr_error unclustered; /* else why not */
 	struct blkpr_list list;
 	struct blkpr_target *targets;  /* the devices of LIST that this run is about, in its order */
@@ -61,7 +62,8 @@ int agent_settle_devices(struct agent *agent, struct blkpr_error *error);
 /* Asks corosync, once. Without a cluster an action can still work with explicit keys: agent.unclustered is why not. */
 void agent_load_cluster(struct agent *agent);
 
-/* Adds Pacemaker's remote nodes, within a part of the time that is left, once; -ETIME if it does not answer. */
+/* Adds Pacemaker's remote nodes, within a part of the time that is left, once: later calls repeat the answer.
+ * -ETIME if it does not answer. */
 int agent_add_remotes(struct agent *agent, struct blkpr_error *error);
 
 /* The key of NODE by METHOD; 0: it has none (a remote node has no position for `id`). */

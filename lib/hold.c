@@ -184,7 +184,7 @@ struct errand {
 	struct blkpr_disk *disk;
 	struct blkpr_verdict *verdict;
 	struct view view;
-	bool taken_back, released, unregistered; /* leave: tried, by the paths that live */
+	bool passing_unregistered, released, unregistered; /* leave: tried, by the paths that live */
 };
 
 #define BUSY_PAUSE_MS 20
@@ -344,20 +344,21 @@ void blkpr_hold_demote_disk(const void *context, const struct blkpr_target *targ
 	verdict->result = repeat(&errand, demote_step);
 }
 
-/* What a run that was killed inside shed() has left: this node's registrations under another key. */
-static enum blkpr_result take_back(struct errand *errand)
+/*
+ * What a run that was killed inside shed() has left: this node's registrations under another key. They end as own's do:
+ * by the paths that live, without registering anything, and only what is left then is a dead path's.
+ */
+static enum blkpr_result leave_passing(struct errand *errand)
 {
-	uint64_t own = errand->target->own;
-	unsigned type = errand->view.type ? errand->view.type : PR_WRITE_EXCLUSIVE_REG_ONLY;
+	uint64_t passing = passing_key(errand->target->own);
+	enum blkpr_result result;
 
-	if (blkpr_disk_over(errand->disk))
-		return BLKPR_UNFINISHED;
-	errand->verdict->step = BLKPR_STEP_SHED;
-	if (!errand->taken_back) { /* by the paths that live, which it replaces there */
-		errand->taken_back = true;
-		return errand->disk->ops->register_key(errand->disk, passing_key(own), own);
-	}
-	return errand->disk->ops->preempt_abort(errand->disk, own, passing_key(own), type);
+	if (errand->passing_unregistered)
+		return shed(passing, &errand->view, false, errand->disk, errand->verdict);
+	errand->passing_unregistered = true;
+	errand->verdict->step = BLKPR_STEP_UNREGISTER;
+	result = errand->disk->ops->unregister(errand->disk, passing);
+	return result == BLKPR_PATH_FAILED || result == BLKPR_GONE ? BLKPR_OK : result; /* the next look tells */
 }
 
 static enum blkpr_result leave_step(struct errand *errand, bool *done)
@@ -366,7 +367,7 @@ static enum blkpr_result leave_step(struct errand *errand, bool *done)
 	enum blkpr_result result;
 
 	if (view->passing)
-		return take_back(errand);
+		return leave_passing(errand);
 	/* what all registrants hold goes with the last registration; to release it would take it from the others */
 	if (view->holds && !(for_all_registrants(view->type) && view->strangers) && !errand->released) {
 		errand->released = true; /* in vain if a path holds that is down: it goes with its registration */

@@ -31,8 +31,8 @@ int blkpr_host_of(int fd, unsigned *host)
 
 bool blkpr_host_lacks_reset(unsigned host)
 {
-	/* as of Linux 6.1 to 7.2; of drivers by which clusters share disks */
-	static const char *const drivers[] = { "storvsc", "megaraid_sas" };
+	/* a name that is missing makes off fail, one that is wrong makes it lie: only those that are certain */
+	static const char *const drivers[] = { "storvsc" };
 	char path[64], name[64];
 	ssize_t length;
 	int fd;
