@@ -90,7 +90,8 @@ def pytest_generate_tests(metafunc):
     if "shape" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("shapes")
         few = marker.args if marker else metafunc.module.SHAPES
-        wanted = ALL_SHAPES if os.environ.get("BLKPR_SHAPES") == "all" else few
+        every = marker.kwargs.get("every", ALL_SHAPES) if marker else ALL_SHAPES
+        wanted = every if os.environ.get("BLKPR_SHAPES") == "all" else few
         metafunc.parametrize("shape", wanted, indirect=True, scope="module")
 
 
@@ -113,4 +114,4 @@ def pytest_collection_modifyitems(items):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "xdist_group(name): tests that one process runs, one after the other")
-    config.addinivalue_line("markers", "shapes(name, ...): the shapes that the test runs on, unless BLKPR_SHAPES=all")
+    config.addinivalue_line("markers", "shapes(name, ..., every=ALL_SHAPES): the shapes of the test; `every` if BLKPR_SHAPES=all")

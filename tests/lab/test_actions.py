@@ -12,7 +12,8 @@ from agent import KEYS, Agent
 LUNS = 3
 SHAPES = ["7-plain"]
 both = pytest.mark.shapes("7-plain", "6.1-multipath")
-maps_only = pytest.mark.shapes("6.1-multipath")
+maps_only = pytest.mark.shapes("6.1-multipath", every=["7-multipath", "6.1-multipath"])
+plain_only = pytest.mark.shapes("7-plain", every=["7-plain", "6.1-plain"])      # a map stays when its paths go
 
 
 @pytest.fixture
@@ -319,8 +320,6 @@ def test_monitor_finds_an_unknown_key(agent):
 
 @maps_only
 def test_monitor_finds_fewer_registrations_than_paths(agent):
-    if agent.paths == 1:
-        pytest.skip("one path only: nothing to lose")
     agent.unfence("n2")     # holds the reservation
     agent.unfence("n1")
     agent.lab.exec("n1", f"sg_persist --out --register --param-rk={KEYS['n1']:#x} --param-sark=0 /dev/lun0-b", check=True)
@@ -328,10 +327,9 @@ def test_monitor_finds_fewer_registrations_than_paths(agent):
     assert result.rc == 1 and "registered on 1 of 2 paths" in result.stderr, result
 
 
+@plain_only
 def test_monitor_finds_a_disk_that_is_not_there_any_more(agent):
     """A glob that matches less than at the last `on`: monitor says so, off fences the rest and fails."""
-    if agent.paths > 1:
-        pytest.skip("plain disks only: a map stays when its paths go")
     pattern = "/dev/test-disk*"
     for node in ("n1", "n2"):
         agent.lab.exec(node, "for i in 0 1 2; do ln -sf lun$i /dev/test-disk$i; done", check=True)
@@ -384,8 +382,6 @@ def test_node_list_that_changed_proves_nothing(agent):
 @maps_only
 def test_unfencing_with_a_dead_path_keeps_the_good_one(agent):
     """KERNEL.md trap 4: a REGISTER on the map that fails on one path takes the key from the others."""
-    if agent.paths == 1:
-        pytest.skip("one path only")
     agent.unfence("n1", "n2")
     agent.lab.exec("n2", "echo offline >/sys/block/$(basename $(readlink -f /dev/lun0))/device/state", check=True)
     try:

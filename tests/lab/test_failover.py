@@ -25,8 +25,11 @@ SHAPES = ["managed", "own"]
 
 def only(shape):
     """A test that ./check runs on one shape, and the long run (BLKPR_CLUSTERS=all) on both."""
-    wanted = SHAPES if os.environ.get("BLKPR_CLUSTERS") == "all" else [shape]
-    return pytest.mark.parametrize("cluster_of_run", wanted, indirect=True, scope="module")
+    return on(SHAPES if os.environ.get("BLKPR_CLUSTERS") == "all" else [shape])
+
+
+def on(shapes):
+    return pytest.mark.parametrize("cluster_of_run", shapes, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +92,9 @@ def test_moves_and_failovers_lose_no_write(cluster, record_property):
     print(f"{len(cluster.acks())} acknowledged writes")
 
 
-@only("own")
+@on(["own"])        # on disks of fence_blkpr every node that was unfenced may write
 def test_rogue_mount_cannot_write(cluster):
     """A node that mounts by hand what another one's service uses; under fence_blkpr all members may write."""
-    if cluster.managed:
-        pytest.skip("on disks of fence_blkpr every node that was unfenced may write")
     rogue = cluster.other(cluster.where("service", "n1")[0])
     result = cluster.lab.exec(rogue, f"mount -t ext4 {cluster.device} {MOUNT} && echo rogue >{MOUNT}/ledger && sync")
     cluster.lab.exec(rogue, f"umount -l {MOUNT}")
@@ -133,8 +134,6 @@ def test_active_node_that_loses_its_storage_is_left(cluster):
 @pytest.fixture
 def clone(cluster):
     """On a disk of its own, on all three nodes."""
-    if cluster.managed:
-        pytest.skip("the same on both clusters")
     cluster.admin(f"pcs resource create shared ocf:blkpr:reservation devices={cluster.agent.device(SHARED)} "
                   "reservation_type=WRITE_EXCLUSIVE op monitor interval=3s role=Promoted "
                   "op monitor interval=4s role=Unpromoted promotable --wait=60")
@@ -159,7 +158,7 @@ def may_write(cluster, node):
     return cluster.lab.exec(node, f"dd if=/dev/zero of={cluster.agent.device(SHARED)} bs=4k count=1 oflag=direct").rc == 0
 
 
-@only("own")
+@on(["own"])        # the same on both
 def test_promotable_clone_has_one_writer_at_any_time(clone):
     """All are registered, one holds; when it is cut off another one does, and the first cannot write any more."""
     nodes = clone.lab.nodes

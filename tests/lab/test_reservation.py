@@ -267,9 +267,8 @@ def test_required_devices(plain):
     assert plain.free()
 
 
+@pytest.mark.shapes("7-multipath", every=["7-multipath", "6.1-multipath"])
 def test_dead_path_is_survived(resource):
-    if resource.agent.paths == 1:
-        pytest.skip("one path only")
     resource.must("n1", "start")
     path = "/sys/block/$(basename $(readlink -f /dev/lun0-b))/device/state"
     resource.lab.exec("n1", f"echo offline >{path}", check=True)
