@@ -125,6 +125,16 @@ static void print_paths(FILE *out, const struct scene *scene)
 		scene->target->device->paths);
 }
 
+/* A registration that goes takes the reservation with it if its path made it (SPC-4 5.12.11.2.3). */
+static void print_unreserved(FILE *out, const struct scene *scene)
+{
+	fputs(blkpr_result_text(scene->verdict->result), out);
+	if (scene->verdict->own_registrations && scene->verdict->own_registrations < scene->target->device->paths) {
+		fputs(", and ", out);
+		print_paths(out, scene);
+	}
+}
+
 static void print_shared(FILE *out, const struct scene *scene)
 {
 	fputs("this node's key ", out);
@@ -201,7 +211,8 @@ static const struct {
 		"joins if the fence device has provides=unfencing" },
 	[BLKPR_UNKNOWN_KEYS] = { print_unknown,
 		"find its owner (were cluster_name or key_value changed?), then set unknown_keys=evict or allow" },
-	[BLKPR_UNRESERVED] = { NULL, "registrations alone keep nobody out: unfence a node again (fence_blkpr -o on)" },
+	[BLKPR_UNRESERVED] = { print_unreserved,
+		"registrations alone keep nobody out: unfence a node again (fence_blkpr -o on)" },
 	[BLKPR_FOREIGN_TYPE] = { print_type, "it is not ours to break: release it, or set reservation_type to it" },
 	[BLKPR_FEWER_PATHS] = { print_paths, "unfence this node again (fence_blkpr -o on) once all paths are back" },
 	[BLKPR_SHARED_KEY] = { print_shared, "give every node a key of its own (no key= for the whole cluster)" },

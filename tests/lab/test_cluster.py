@@ -224,14 +224,23 @@ def share_key(cluster, node, third, disk):
             "give every node a key of its own"], lambda: cluster.unfence(third)
 
 
-def unregister_path(cluster, node, third, disk):
+def unregister_path(cluster, node, third, disk, holder="/dev/lun1"):
     """A path came after the node was unfenced."""
+    cluster.release(1)
+    reserve = f"sg_persist --out --reserve --prout-type=5 --param-rk={cluster.key(node)} {holder}"
+    cluster.admin(f"{reserve} || {reserve}", node)          # the first one may get the unit attention of the release
     cluster.admin(f"sg_persist --out --register --param-rk={cluster.key(node)} --param-sark=0 /dev/lun1-b", node)
-    return ["this node's key is registered on 1 of 2 paths", "unfence this node again"], lambda: cluster.unfence(node)
+    return ["this node's key is registered on 1 of 2 paths", "node again (fence_blkpr -o on)"], lambda: cluster.unfence(node)
+
+
+def unregister_holders_path(cluster, node, third, disk):
+    """The path that has gone was the holder's."""
+    words, mend = unregister_path(cluster, node, third, disk, "/dev/lun1-b")
+    return [words[0], "nobody holds a reservation", words[1]], mend
 
 
 @pytest.mark.parametrize("fault", [evict_here, release, reserve_otherwise, lose_disk, register_unknown_key, share_key,
-                                   unregister_path])
+                                   unregister_path, unregister_holders_path])
 def test_recurring_monitor_says_what_is_wrong_and_its_remedy_works(three, fault):
     node = three.where("fence-disks", "n1")[0]
     if three.where("service", "n1") == [node]:
