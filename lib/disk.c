@@ -9,6 +9,7 @@
 
 #include "lib/clock.h"
 #include "lib/host.h"
+#include "lib/turn.h"
 
 #define MOST_ATTENTIONS 5 /* queued unit attentions are reported one a command (SAM-5 5.14) */
 #define FIRST_PAUSE_MS 5
@@ -247,10 +248,10 @@ static bool reset_again(struct blkpr_block_disk *block, enum blkpr_result result
 
 static enum blkpr_result reset_in_turn(struct blkpr_block_disk *block)
 {
-	void *turn = blkpr_turns_take(block->turns, block->port.fd);
+	void *turn = blkpr_turn_take(block->port.fd);
 	enum blkpr_result result = reset_lun(block->port.fd);
 
-	blkpr_turns_pass(turn);
+	blkpr_turn_pass(turn);
 	return result;
 }
 

@@ -10,7 +10,6 @@
 #include "lib/device.h"
 #include "lib/prin.h"
 #include "lib/report.h"
-#include "lib/turn.h"
 
 struct blkpr_disk;
 
@@ -50,7 +49,6 @@ struct blkpr_block_disk {
 	enum blkpr_transport transport;
 	const struct blkpr_device *device; /* borrowed */
 	unsigned path;                     /* of a map: the path that PORT is open on */
-	struct blkpr_turns *turns;         /* with other workers, borrowed; NULL: there are none */
 };
 
 /*

@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Fan-out by processes: a thread in uninterruptible sleep would keep its whole process from being reaped.
+/*
+ * Fan-out: the crew, a process that can be left behind, and in it a thread a device. A thread that sleeps
+ * uninterruptibly in the kernel keeps its process from being reaped, and that must not be the caller's; a process a
+ * device would cost a copy of the caller's page tables each.
+ */
 #include "lib/fleet.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <malloc.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
@@ -20,61 +27,200 @@
 /* A worker that runs longer than this share of the time left has stalled: it no longer keeps others waiting. */
 #define STALL_SHARE 16
 
-/* What a worker shares with its parent. */
+#define STACK_SIZE (256 * 1024) /* bytes; only what a worker touches is real */
+#define WORKERS_DESCRIPTORS 4   /* that a worker has open at a time: the disk, one more path, sysfs */
+
+/* A worker's, seen by the parent. */
 struct slot {
 	struct blkpr_verdict verdict;
+	_Atomic int64_t started; /* blkpr_clock_ms(); 0: not yet */
 	atomic_bool done;
 };
 
-struct worker {
-	pid_t pid;
-	unsigned index;
-	int64_t started;
-	bool stalled;
+/* What the crew shares with the parent. */
+struct board {
+	atomic_int error; /* -errno: the devices that are left got no worker */
+	struct slot slots[];
 };
 
+/* In the crew's process only. */
 struct crew {
 	const struct blkpr_fleet *fleet;
-	struct slot *slots;
-	struct blkpr_verdict *verdicts; /* the caller's; a slot's worker may still write into the slot */
-	struct worker *workers; /* the active ones, and their pipes in the same order */
-	struct pollfd *pipes;
-	unsigned active, stalled;
+	unsigned count;
+	blkpr_fleet_job job;
+	void *context;
+	struct board *board;
 	int64_t patience_ms;
-	int null;
+	atomic_uint taken; /* devices that a worker has */
+
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t left;  /* ACTIVE has sunk to AWAITED */
+	unsigned active, awaited;
 };
 
-/* The worker keeps nothing of its parent's but its own pipe: no stdio, so that no caller waits for it. */
-static void shed_descriptors(int null, int pipe_fd)
+/* --- in the crew -------------------------------------------------------------------------------- */
+
+/* It keeps nothing of the parent's but its end of the pipe: no stdio, so that no caller waits for it. */
+static void shed_descriptors(int pipe_fd)
 {
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
 	for (int fd = 0; fd <= 2; fd++)
-		if (fd != pipe_fd) /* a parent without stdio */
-			dup2(null, fd);
+		if (fd != pipe_fd && (null < 0 || dup2(null, fd) < 0)) /* the pipe: a parent without stdio */
+			close(fd);
 #ifdef SYS_close_range
 	if (pipe_fd > 3)
 		syscall(SYS_close_range, 3U, (unsigned)pipe_fd - 1, 0U);
-	syscall(SYS_close_range, (unsigned)pipe_fd + 1, ~0U, 0U);
+	syscall(SYS_close_range, (unsigned)(pipe_fd > 2 ? pipe_fd : 2) + 1, ~0U, 0U);
 #endif
 }
 
-static void __attribute__((noreturn)) work(struct crew *crew, unsigned index, int pipe_fd, pid_t parent,
-	blkpr_fleet_job job, void *context)
+/* At most how many workers there may be at a time: all have their descriptors in one table. */
+static unsigned places(unsigned wanted)
 {
-	struct slot *slot = &crew->slots[index];
+	struct rlimit limit;
+	rlim_t most;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return wanted;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	most = limit.rlim_cur / WORKERS_DESCRIPTORS;
+	return most < wanted ? (most ? (unsigned)most : 1) : wanted;
+}
+
+static void *work(void *argument)
+{
+	struct crew *crew = argument;
+	unsigned index = atomic_fetch_add(&crew->taken, 1);
+	struct slot *slot = &crew->board->slots[index];
 	int64_t started = blkpr_clock_ms();
+
+	atomic_store(&slot->started, started);
+	crew->job(crew->context, index, &slot->verdict);
+	slot->verdict.elapsed_ms = (unsigned)(blkpr_clock_ms() - started);
+	atomic_store(&slot->done, true);
+	pthread_mutex_lock(&crew->lock);
+	if (--crew->active <= crew->awaited)
+		pthread_cond_signal(&crew->left);
+	pthread_mutex_unlock(&crew->lock);
+	return NULL;
+}
+
+/* Waits until no more than AWAITED workers are active, or until UNTIL. */
+static void wait_for(struct crew *crew, unsigned awaited, int64_t until)
+{
+	struct timespec time = { until / 1000, until % 1000 * 1000000 };
+
+	crew->awaited = awaited;
+	while (crew->active > awaited && !pthread_cond_timedwait(&crew->left, &crew->lock, &time))
+		;
+	crew->awaited = 0;
+}
+
+/* How many workers keep others waiting; *UNTIL is when the next of them may have stalled. */
+static unsigned busy(const struct crew *crew, int64_t *until)
+{
+	int64_t now = blkpr_clock_ms();
+	unsigned stalled = 0, taken = atomic_load(&crew->taken);
+
+	*until = now + crew->patience_ms; /* one may begin just now */
+	for (unsigned i = 0; i < taken; i++) {
+		const struct slot *slot = &crew->board->slots[i];
+		int64_t stalls = atomic_load(&slot->started) + crew->patience_ms;
+
+		if (stalls == crew->patience_ms || atomic_load(&slot->done))
+			continue;
+		if (stalls <= now)
+			stalled++;
+		else if (stalls < *until)
+			*until = stalls;
+	}
+	return crew->active - stalled;
+}
+
+/* A device whose turn does not come before the deadline is left without a worker. */
+static void lead(struct crew *crew, const pthread_attr_t *attributes)
+{
+	unsigned most = places(crew->fleet->parallel), started = 0;
+
+	pthread_mutex_lock(&crew->lock);
+	while (started < crew->count && blkpr_clock_ms() < crew->fleet->deadline) {
+		int64_t until;
+		pthread_t thread;
+		int rc;
+
+		if (crew->active >= most && busy(crew, &until) >= most) {
+			wait_for(crew, crew->active - 1, until);
+			continue;
+		}
+		rc = pthread_create(&thread, attributes, work, crew);
+		if (!rc) {
+			crew->active++;
+			started++;
+		} else if (crew->active) { /* out of processes or memory: go on as the others finish */
+			wait_for(crew, crew->active - 1, crew->fleet->deadline);
+		} else {
+			atomic_store(&crew->board->error, -rc);
+			break;
+		}
+	}
+	while (crew->active)
+		pthread_cond_wait(&crew->left, &crew->lock); /* at the deadline the parent ends it */
+	pthread_mutex_unlock(&crew->lock);
+}
+
+static void __attribute__((noreturn)) be_the_crew(struct crew *crew, int pipe_fd, pid_t parent)
+{
+	pthread_condattr_t monotonic;
+	pthread_attr_t detached;
 
 	/* a worker must not act for a parent that is gone: the victim may be back by then */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
-	shed_descriptors(crew->null, pipe_fd);
-	job(context, index, &slot->verdict);
-	slot->verdict.elapsed_ms = (unsigned)(blkpr_clock_ms() - started);
-	atomic_store(&slot->done, true);
+	shed_descriptors(pipe_fd);
+	mallopt(M_ARENA_MAX, 1); /* one for each worker is mapping without need */
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&crew->left, &monotonic);
+	pthread_mutex_init(&crew->lock, NULL);
+	pthread_attr_init(&detached);
+	pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&detached, STACK_SIZE);
+	lead(crew, &detached);
 	_exit(0);
 }
 
-static int hire(struct crew *crew, unsigned index, blkpr_fleet_job job, void *context)
+/* --- in the parent ------------------------------------------------------------------------------ */
+
+/* Whether the crew has ended before the deadline. */
+static bool has_ended(int pipe_fd, int64_t deadline)
+{
+	struct pollfd pipe = { .fd = pipe_fd, .events = POLLIN };
+	int64_t left;
+
+	while ((left = deadline - blkpr_clock_ms()) > 0)
+		if (poll(&pipe, 1, left < INT_MAX ? (int)left : INT_MAX) > 0)
+			return true;
+	return false;
+}
+
+static void take_verdict(const struct slot *slot, bool over, struct blkpr_verdict *verdict)
+{
+	bool done = atomic_load(&slot->done);
+	int64_t started = atomic_load(&slot->started);
+
+	*verdict = slot->verdict;
+	if (done)
+		return;
+	verdict->result = over ? BLKPR_UNFINISHED : BLKPR_CRASHED;
+	verdict->elapsed_ms = started ? (unsigned)(blkpr_clock_ms() - started) : 0;
+}
+
+/* Forks the crew; *PIPE_FD reaches its end when the crew does. The crew's process id, or -errno. */
+static pid_t hire(struct crew *crew, int *pipe_fd)
 {
 	pid_t parent = getpid(), pid;
 	int fds[2];
@@ -82,122 +228,56 @@ static int hire(struct crew *crew, unsigned index, blkpr_fleet_job job, void *co
 	if (pipe2(fds, O_CLOEXEC))
 		return -errno;
 	pid = fork();
-	if (pid < 0) {
-		int err = errno;
-
-		close(fds[0]);
-		close(fds[1]);
-		return -err;
-	}
 	if (!pid)
-		work(crew, index, fds[1], parent, job, context);
+		be_the_crew(crew, fds[1], parent);
+	if (pid < 0) {
+		pid = -errno;
+		close(fds[0]);
+	}
 	close(fds[1]);
-	crew->workers[crew->active] = (struct worker){ pid, index, blkpr_clock_ms(), false };
-	crew->pipes[crew->active++] = (struct pollfd){ .fd = fds[0], .events = POLLIN };
-	return 0;
+	*pipe_fd = fds[0];
+	return pid;
 }
 
-/* Ends worker number I, at the end of its pipe or at the deadline. */
-static void dismiss(struct crew *crew, unsigned i)
+static int run(struct crew *crew, struct blkpr_verdict verdicts[])
 {
-	struct worker *worker = &crew->workers[i];
-	struct slot *slot = &crew->slots[worker->index];
-	struct blkpr_verdict *verdict = &crew->verdicts[worker->index];
-	bool done = atomic_load(&slot->done);
+	int pipe_fd = -1;
+	pid_t pid = hire(crew, &pipe_fd);
+	bool ended;
 
-	close(crew->pipes[i].fd);
-	*verdict = slot->verdict;
-	if (!done) {
-		kill(worker->pid, SIGKILL);
-		verdict->result = blkpr_clock_ms() >= crew->fleet->deadline ? BLKPR_UNFINISHED : BLKPR_CRASHED;
-		verdict->elapsed_ms = (unsigned)(blkpr_clock_ms() - worker->started);
-	}
-	waitpid(worker->pid, NULL, WNOHANG); /* never waited for: it may sleep in the kernel */
-	crew->stalled -= worker->stalled;
-	crew->active--;
-	crew->workers[i] = crew->workers[crew->active];
-	crew->pipes[i] = crew->pipes[crew->active];
-}
-
-/* Marks the workers that have stalled; returns the time until the next one may, at most until the deadline. */
-static int64_t mark_stalled(struct crew *crew)
-{
-	int64_t now = blkpr_clock_ms(), wait = crew->fleet->deadline - now;
-
-	for (unsigned i = 0; i < crew->active; i++) {
-		struct worker *worker = &crew->workers[i];
-		int64_t left = worker->started + crew->patience_ms - now;
-
-		if (worker->stalled)
-			continue;
-		if (left <= 0) {
-			worker->stalled = true;
-			crew->stalled++;
-			wait = 0; /* its place is free now */
-		} else if (left < wait) {
-			wait = left;
-		}
-	}
-	return wait > 0 ? wait : 0;
-}
-
-static void wait_for_one(struct crew *crew)
-{
-	int64_t wait = mark_stalled(crew);
-	int ready = poll(crew->pipes, crew->active, (int)wait);
-
-	for (unsigned i = crew->active; ready > 0 && i-- > 0;)
-		if (crew->pipes[i].revents)
-			dismiss(crew, i);
-}
-
-/* A device whose turn does not come before the deadline keeps the verdict BLKPR_UNFINISHED. */
-static int run(struct crew *crew, unsigned count, blkpr_fleet_job job, void *context)
-{
-	unsigned next = 0;
-	int rc = 0;
-
-	while ((next < count || crew->active) && blkpr_clock_ms() < crew->fleet->deadline) {
-		while (next < count && crew->active - crew->stalled < crew->fleet->parallel &&
-			blkpr_clock_ms() < crew->fleet->deadline) {
-			rc = hire(crew, next, job, context);
-			if (rc && !crew->active)
-				return rc;
-			if (rc)
-				break; /* out of processes or descriptors: go on as the others finish */
-			next++;
-		}
-		wait_for_one(crew);
-	}
-	while (crew->active)
-		dismiss(crew, crew->active - 1);
-	return 0;
+	if (pid < 0)
+		return pid;
+	ended = has_ended(pipe_fd, crew->fleet->deadline);
+	for (unsigned i = 0; i < crew->count; i++)
+		take_verdict(&crew->board->slots[i], !ended, &verdicts[i]);
+	if (!ended)
+		kill(pid, SIGKILL);
+	waitpid(pid, NULL, WNOHANG); /* never waited for: it may sleep in the kernel */
+	close(pipe_fd);
+	return atomic_load(&crew->board->error);
 }
 
 int blkpr_fleet_run(const struct blkpr_fleet *fleet, unsigned count, blkpr_fleet_job job, void *context,
 	struct blkpr_verdict verdicts[])
 {
-	size_t size = (count ? count : 1) * sizeof(struct slot);
+	size_t size = sizeof(struct board) + count * sizeof(struct slot);
 	struct crew crew = {
 		.fleet = fleet,
-		.verdicts = verdicts,
-		.slots = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0),
-		.workers = calloc(count ? count : 1, sizeof(struct worker)),
-		.pipes = calloc(count ? count : 1, sizeof(struct pollfd)),
+		.count = count,
+		.job = job,
+		.context = context,
 		.patience_ms = (fleet->deadline - blkpr_clock_ms()) / STALL_SHARE,
-		.null = open("/dev/null", O_RDWR | O_CLOEXEC),
 	};
-	int rc = -ENOMEM;
+	int rc;
 
 	for (unsigned i = 0; i < count; i++)
 		verdicts[i] = (struct blkpr_verdict){ .result = BLKPR_UNFINISHED };
-	if (crew.slots != MAP_FAILED && crew.workers && crew.pipes && crew.null >= 0)
-		rc = run(&crew, count, job, context);
-	if (crew.null >= 0)
-		close(crew.null);
-	free(crew.workers);
-	free(crew.pipes);
-	if (crew.slots != MAP_FAILED)
-		munmap(crew.slots, size);
+	if (!count || blkpr_clock_ms() >= fleet->deadline)
+		return 0;
+	crew.board = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (crew.board == MAP_FAILED)
+		return -errno;
+	rc = run(&crew, verdicts);
+	munmap(crew.board, size);
 	return rc;
 }

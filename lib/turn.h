@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Turns among worker processes: one LUN RESET at a time for each SCSI host.
+ * Turns among the workers of a process: one LUN RESET at a time for each SCSI host.
  *
  * A host's error handling takes one task management function at a time (drivers/scsi/libiscsi.c: tmf_state;
  * scsi_error.c: tmf_in_progress, which holds all other commands of the host up). A second one fails, at once, and
@@ -9,21 +9,14 @@
 #ifndef BLKPR_TURN_H
 #define BLKPR_TURN_H
 
-struct blkpr_turns;
-
-/* In memory that forked workers share. NULL: there is none; then nobody waits for anybody. */
-struct blkpr_turns *blkpr_turns_new(void);
-void blkpr_turns_free(struct blkpr_turns *turns);
-
 /*
- * Waits until no other worker has the turn for the SCSI host that FD's disk belongs to. It is passed on by
- * blkpr_turns_pass(), or when its worker dies; a worker that hangs keeps it, as the kernel does that host. Returns what
- * to pass on; NULL, which may be passed on, too, if TURNS is NULL or FD is no SCSI disk.
+ * Waits until no other worker has the turn for the SCSI host that FD's disk belongs to; a worker that hangs keeps it, as
+ * the kernel does that host. Returns what to pass on; NULL, which may be passed on, too, if FD is no SCSI disk.
  */
-void *blkpr_turns_take(struct blkpr_turns *turns, int fd);
-void blkpr_turns_pass(void *turn);
+void *blkpr_turn_take(int fd);
+void blkpr_turn_pass(void *turn);
 
 /* The same for a host by its number. */
-void *blkpr_turns_take_host(struct blkpr_turns *turns, unsigned host);
+void *blkpr_turn_take_host(unsigned host);
 
 #endif

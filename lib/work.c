@@ -9,16 +9,15 @@
 #include "lib/clock.h"
 #include "lib/fleet.h"
 
-/* What a worker process inherits. */
+/* What the workers are given. */
 struct round {
 	const struct blkpr_work *work;
 	const struct blkpr_target *targets;
-	struct blkpr_turns *turns;
 	int64_t deadline;
 	pid_t parent;
 };
 
-/* In the worker process. */
+/* In a worker. */
 static void run_one(void *context, unsigned index, struct blkpr_verdict *verdict)
 {
 	const struct round *round = context;
@@ -32,7 +31,6 @@ static void run_one(void *context, unsigned index, struct blkpr_verdict *verdict
 		verdict->result = result;
 		return;
 	}
-	block.turns = round->turns;
 	block.disk.parent = round->parent;
 	round->work->protocol(round->work->context, target, &block.disk, verdict);
 	verdict->transport = block.transport;
@@ -43,13 +41,11 @@ static int run_until(const struct blkpr_work *work, const struct blkpr_target ta
 	int64_t deadline, struct blkpr_verdict verdicts[])
 {
 	struct blkpr_fleet fleet = { .parallel = work->parallel, .deadline = deadline };
-	struct round round = { work, targets, count > 1 ? blkpr_turns_new() : NULL, deadline, getpid() };
-	int rc = -EINVAL; /* nothing asked, nothing proven */
+	struct round round = { work, targets, deadline, getpid() };
 
-	if (count)
-		rc = blkpr_fleet_run(&fleet, count, run_one, &round, verdicts);
-	blkpr_turns_free(round.turns);
-	return rc;
+	if (!count)
+		return -EINVAL; /* nothing asked, nothing proven */
+	return blkpr_fleet_run(&fleet, count, run_one, &round, verdicts);
 }
 
 int blkpr_work_run(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The fan-out with real processes: order, deadline, bound, crashes, and what a worker keeps of its parent.
+// The fan-out with real processes and threads: order, deadline, bound, crashes, and what a worker keeps of its parent.
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -24,7 +26,7 @@
 #define LATE_MS 1000  /* after its deadline, on a busy machine */
 #define SOON_MS 100   /* and at least once in a while */
 
-/* What jobs share with the test: they run in other processes. */
+/* What jobs share with the test: they run in another process. */
 struct shared {
 	atomic_uint now, most;
 	atomic_bool foreign_descriptor;
@@ -35,6 +37,23 @@ struct shared {
 
 static struct shared *shared;
 static void (*fork_delay)(void); /* called in the parent before every fork() */
+
+/* A mock: no limit makes pthread_create() fail when a test wants it to. */
+static unsigned threads_left = UINT_MAX;
+static bool threads_come_back;
+
+int __real_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+int __wrap_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
+{
+	if (!threads_left) {
+		threads_left = threads_come_back;
+		return EAGAIN;
+	}
+	threads_left--;
+	return __real_pthread_create(thread, attributes, start, argument);
+}
 
 static void before_fork(void)
 {
@@ -53,6 +72,7 @@ static int end(void **state)
 {
 	(void)state;
 	fork_delay = NULL;
+	threads_left = UINT_MAX;
 	while (waitpid(-1, NULL, 0) > 0) /* the fleet leaves killed workers to whoever waits */
 		;
 	return munmap(shared, sizeof(*shared));
@@ -184,29 +204,36 @@ static void a_worker_that_hangs_after_success_is_unfinished(void **state)
 
 static void job_dies(void *context, unsigned index, struct blkpr_verdict *verdict)
 {
+	int number = *(int *)context;
+
 	verdict->result = BLKPR_OK;
 	verdict->step = BLKPR_STEP_READ;
-	if (index == 1)
-		kill(getpid(), *(int *)context);
-	if (index == 2)
-		_exit(0);
+	if (index != 1)
+		return;
+	if (!number)
+		_exit(0); /* success without having returned */
+	kill(getpid(), number);
+	hang(); /* another thread may be the one that is told */
 }
 
-static void a_worker_that_dies_has_crashed(void **state)
+/* What had been finished counts; the others cannot be told from the one that the crew died of. */
+static void whom_the_crew_dies_with_has_crashed(void **state)
 {
-	static const int signals[] = { SIGKILL, SIGTERM, SIGABRT };
+	static const int signals[] = { SIGKILL, SIGTERM, SIGABRT, 0 };
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(signals); i++) {
 		struct blkpr_verdict verdicts[4];
 		int number = signals[i];
 
-		assert_int_equal(run(4, FAR_MS, 4, job_dies, &number, verdicts), 0);
+		assert_int_equal(run(1, FAR_MS, 4, job_dies, &number, verdicts), 0);
 		assert_result(verdicts[0].result, BLKPR_OK);
 		assert_result(verdicts[1].result, BLKPR_CRASHED);
-		assert_result(verdicts[2].result, BLKPR_CRASHED); /* success without having returned */
-		assert_result(verdicts[3].result, BLKPR_OK);
 		assert_int_equal(verdicts[1].step, BLKPR_STEP_READ);
+		for (unsigned k = 2; k < 4; k++) {
+			assert_result(verdicts[k].result, BLKPR_CRASHED);
+			assert_int_equal(verdicts[k].step, BLKPR_STEP_NONE);
+		}
 	}
 }
 
@@ -278,20 +305,98 @@ static void stalled_workers_do_not_keep_others_waiting(void **state)
 
 static void slow_start(void)
 {
-	pause_ms(30);
+	pause_ms(300);
 }
 
-/* Each fork takes 30 ms here, and 64 of them would take two seconds. */
-static void slow_forks_do_not_delay_the_deadline(void **state)
+static void a_crew_that_starts_after_the_deadline_does_nothing(void **state)
 {
-	struct blkpr_verdict verdicts[MOST];
-	uint64_t base = 0;
+	struct blkpr_verdict verdicts[8];
 
 	(void)state; /* S5 */
 	fork_delay = slow_start;
-	assert_int_equal(run(MOST, 300, MOST, job_number, &base, verdicts), 0);
-	assert_result(verdicts[MOST - 1].result, BLKPR_UNFINISHED);
+	assert_int_equal(run(8, 200, 8, job_third_hangs, NULL, verdicts), 0);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_result(verdicts[i].result, BLKPR_UNFINISHED);
+		assert_int_equal(verdicts[i].step, BLKPR_STEP_NONE);
+	}
 }
+
+/* --- what a crew may run short of ----------------------------------------------------------------- */
+
+static void job_opens(void *context, unsigned index, struct blkpr_verdict *verdict)
+{
+	int fds[3]; /* one of WORKERS_DESCRIPTORS to spare, for stdio and the pipe */
+
+	(void)context;
+	(void)index;
+	verdict->result = BLKPR_OK;
+	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = open("/dev/null", O_RDONLY);
+		if (fds[i] < 0)
+			verdict->result = BLKPR_IO_ERROR;
+	}
+	pause_ms(5);
+	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+}
+
+static int in_child_with_few_descriptors(rlim_t soft, rlim_t hard)
+{
+	struct blkpr_verdict verdicts[MOST];
+	struct rlimit limit = { soft, hard };
+
+	if (setrlimit(RLIMIT_NOFILE, &limit) || run(MOST, FAR_MS, MOST, job_opens, NULL, verdicts))
+		return 1;
+	for (unsigned i = 0; i < MOST; i++)
+		if (verdicts[i].result != BLKPR_OK)
+			return 1;
+	return getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur != soft; /* the caller's is left alone */
+}
+
+static void workers_have_the_descriptors_they_need(void **state)
+{
+	static const struct rlimit limits[] = { { 16, 1024 }, { 40, 40 } };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(limits); i++) {
+		pid_t pid = fork();
+		int status;
+
+		assert_true(pid >= 0);
+		if (!pid)
+			_exit(in_child_with_few_descriptors(limits[i].rlim_cur, limits[i].rlim_max));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+}
+
+static void where_threads_are_few_devices_wait_for_each_other(void **state)
+{
+	struct blkpr_verdict verdicts[MOST];
+	uint64_t base = 1000;
+
+	(void)state;
+	threads_left = 3;
+	threads_come_back = true;
+	assert_int_equal(run(MOST, FAR_MS, MOST, job_number, &base, verdicts), 0);
+	for (unsigned i = 0; i < MOST; i++)
+		assert_int_equal(verdicts[i].offender, base + i);
+}
+
+static void a_crew_without_any_thread_is_an_error(void **state)
+{
+	struct blkpr_verdict verdicts[4];
+	uint64_t base = 1000;
+
+	(void)state;
+	threads_left = 0;
+	threads_come_back = false;
+	assert_int_equal(run(MOST, FAR_MS, 4, job_number, &base, verdicts), -EAGAIN);
+	for (unsigned i = 0; i < 4; i++)
+		assert_result(verdicts[i].result, BLKPR_CRASHED);
+}
+
+/* --- the deadline --------------------------------------------------------------------------------- */
 
 static void job_hangs(void *context, unsigned index, struct blkpr_verdict *verdict)
 {
@@ -507,11 +612,14 @@ int main(void)
 		fleet_test(a_verdict_says_how_long_it_took),
 		fleet_test(a_worker_that_hangs_is_unfinished_at_its_step),
 		fleet_test(a_worker_that_hangs_after_success_is_unfinished),
-		fleet_test(a_worker_that_dies_has_crashed),
+		fleet_test(whom_the_crew_dies_with_has_crashed),
 		fleet_test(a_deadline_that_has_passed_starts_nothing),
 		fleet_test(no_more_workers_than_allowed_run_at_a_time),
 		fleet_test(stalled_workers_do_not_keep_others_waiting),
-		fleet_test(slow_forks_do_not_delay_the_deadline),
+		fleet_test(a_crew_that_starts_after_the_deadline_does_nothing),
+		fleet_test(workers_have_the_descriptors_they_need),
+		fleet_test(where_threads_are_few_devices_wait_for_each_other),
+		fleet_test(a_crew_without_any_thread_is_an_error),
 		fleet_test(devices_that_all_hang_end_at_the_deadline),
 		fleet_test(the_fleet_returns_within_100_ms_of_its_deadline),
 		fleet_test(a_worker_that_hangs_is_killed_at_the_deadline),
