@@ -18,20 +18,31 @@
 struct patience {
 	unsigned attentions;
 	int64_t pause_ms;
+	unsigned tried; /* paths that have failed */
 };
 
 /*
- * Whether RESULT is worth another try. Repeating a command is safe although trap 7 and trap 15 know
- * commands that failed and took effect: the protocols conclude from reading, never from a status.
+ * Whether RESULT is a CHECK CONDITION worth another try at once. The fifth one is no unit attention: BLKPR_BUSY if
+ * the device is not ready, else an error. Repeating a command is safe although trap 7 and trap 15 know commands that
+ * failed and took effect: the protocols conclude from reading, never from a status.
  */
-static bool again(struct patience *patience, enum blkpr_result *result, const struct blkpr_disk *disk)
+static bool attention(struct patience *patience, enum blkpr_result *result, const struct blkpr_port *port)
 {
-	if (*result == BLKPR_ATTENTION) {
-		if (++patience->attentions < MOST_ATTENTIONS)
-			return true;
-		*result = BLKPR_IO_ERROR;
+	if (*result != BLKPR_ATTENTION)
 		return false;
-	}
+	if (++patience->attentions < MOST_ATTENTIONS)
+		return true;
+	patience->attentions = 0;
+	*result = blkpr_prin_test_ready(port) == BLKPR_BUSY ? BLKPR_BUSY : BLKPR_IO_ERROR;
+	return false;
+}
+
+/* Whether RESULT is worth another try, after a pause if the device is busy. */
+static bool again(struct patience *patience, enum blkpr_result *result, const struct blkpr_disk *disk,
+	const struct blkpr_port *port)
+{
+	if (attention(patience, result, port))
+		return true;
 	if (*result != BLKPR_BUSY || blkpr_clock_ms() >= disk->deadline)
 		return false;
 	patience->pause_ms = patience->pause_ms ? 2 * patience->pause_ms : FIRST_PAUSE_MS;
@@ -72,13 +83,23 @@ static enum blkpr_result turn_to_next_path(struct blkpr_block_disk *block)
 }
 
 /* Whether RESULT speaks of the path rather than the disk, and another path could do better. */
-static bool other_path(struct blkpr_block_disk *block, enum blkpr_result result, unsigned *tried)
+static bool other_path(struct blkpr_block_disk *block, enum blkpr_result result, struct patience *patience)
 {
 	if (result != BLKPR_GONE && result != BLKPR_PATH_FAILED && result != BLKPR_IO_ERROR)
 		return false;
-	if (!block->device->multipath || ++*tried >= block->device->npaths)
+	if (!block->device->multipath || ++patience->tried >= block->device->npaths)
 		return false;
 	return turn_to_next_path(block) == BLKPR_OK;
+}
+
+/* A map's path that is busy, or not ready, is not waited for alone. */
+static bool settle(struct blkpr_block_disk *block, enum blkpr_result *result, struct patience *patience)
+{
+	if (!again(patience, result, &block->disk, &block->port))
+		return other_path(block, *result, patience);
+	if (*result == BLKPR_BUSY && block->device->multipath)
+		turn_to_next_path(block);
+	return true;
 }
 
 static enum blkpr_result block_read(struct blkpr_disk *disk, struct blkpr_report *report)
@@ -86,18 +107,17 @@ static enum blkpr_result block_read(struct blkpr_disk *disk, struct blkpr_report
 	struct blkpr_block_disk *block = block_of(disk);
 	struct patience patience = { 0 };
 	enum blkpr_result result;
-	unsigned tried = 0;
 
 	do
 		result = blkpr_report_read(&block->port, &block->transport, report);
-	while (again(&patience, &result, disk) || other_path(block, result, &tried));
+	while (settle(block, &result, &patience));
 	return result;
 }
 
-/* A nexus that came back is not registered; another path of the map may be. The caller looks, and repeats. */
-static enum blkpr_result settle_conflict(struct blkpr_block_disk *block, enum blkpr_result result)
+/* A nexus that came back is not registered, or is busy; another path of the map may do. The caller looks, and repeats. */
+static enum blkpr_result leave_path(struct blkpr_block_disk *block, enum blkpr_result result)
 {
-	if (result == BLKPR_CONFLICT && block->device->multipath)
+	if ((result == BLKPR_CONFLICT || result == BLKPR_BUSY) && block->device->multipath)
 		turn_to_next_path(block);
 	return result;
 }
@@ -132,7 +152,7 @@ static enum blkpr_result send_by_nexus(
 
 	do
 		result = order->send(port, order);
-	while (again(&patience, &result, disk));
+	while (again(&patience, &result, disk, port));
 	return result;
 }
 
@@ -188,12 +208,11 @@ static enum blkpr_result block_reserve(struct blkpr_disk *disk, uint64_t own, en
 	struct blkpr_block_disk *block = block_of(disk);
 	struct patience patience = { 0 };
 	enum blkpr_result result;
-	unsigned tried = 0;
 
 	do
 		result = blkpr_command_reserve(&block->port, own, type);
-	while (again(&patience, &result, disk) || other_path(block, result, &tried));
-	return settle_conflict(block, result);
+	while (settle(block, &result, &patience));
+	return leave_path(block, result);
 }
 
 static enum blkpr_result block_preempt_abort(
@@ -202,12 +221,11 @@ static enum blkpr_result block_preempt_abort(
 	struct blkpr_block_disk *block = block_of(disk);
 	struct patience patience = { 0 };
 	enum blkpr_result result;
-	unsigned tried = 0;
 
 	do
 		result = blkpr_command_preempt(&block->port, own, victim, type, true);
-	while ((result == BLKPR_ATTENTION && again(&patience, &result, disk)) || other_path(block, result, &tried));
-	return settle_conflict(block, result);
+	while (attention(&patience, &result, &block->port) || other_path(block, result, &patience));
+	return leave_path(block, result);
 }
 
 #ifndef SG_SCSI_RESET_NO_ESCALATE
@@ -260,14 +278,12 @@ static enum blkpr_result block_drain(struct blkpr_disk *disk)
 	struct blkpr_block_disk *block = block_of(disk);
 	struct patience patience = { 0 };
 	enum blkpr_result result;
-	unsigned tried = 0;
 
 	if (block->port.kind == BLKPR_NVME)
 		return BLKPR_UNSUPPORTED;
 	do
 		result = reset_in_turn(block);
-	while (again(&patience, &result, disk) || other_path(block, result, &tried) ||
-		reset_again(block, result));
+	while (settle(block, &result, &patience) || reset_again(block, result));
 	return result;
 }
 
@@ -276,14 +292,13 @@ static enum blkpr_result block_initiators(struct blkpr_disk *disk, uint64_t key,
 	struct blkpr_block_disk *block = block_of(disk);
 	struct patience patience = { 0 };
 	enum blkpr_result result;
-	unsigned tried = 0;
 
 	*initiators = 0;
 	if (block->port.kind == BLKPR_NVME)
 		return BLKPR_UNSUPPORTED;
 	do
 		result = blkpr_prin_read_initiators(&block->port, key, initiators);
-	while (again(&patience, &result, disk) || other_path(block, result, &tried));
+	while (settle(block, &result, &patience));
 	return result;
 }
 
@@ -299,7 +314,7 @@ static enum blkpr_result block_capabilities(
 		return BLKPR_OK;
 	do
 		result = blkpr_prin_read_capabilities(&block_of(disk)->port, capabilities);
-	while (again(&patience, &result, disk));
+	while (again(&patience, &result, disk, &block_of(disk)->port));
 	return result;
 }
 

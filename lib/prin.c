@@ -76,16 +76,15 @@ static enum blkpr_result verdict(const struct sg_io_hdr *io)
 	return BLKPR_OK;
 }
 
-/* Sends one PERSISTENT RESERVE IN; *LENGTH is the room in REPLY, then the bytes received. */
+/* Sends a command that reads; *LENGTH is the room in REPLY, then the bytes received. */
 static enum blkpr_result submit(
-	const struct blkpr_port *port, enum blkpr_prin_action action, uint8_t *reply, size_t *length)
+	const struct blkpr_port *port, uint8_t cdb[], uint8_t cdb_length, uint8_t *reply, size_t *length)
 {
-	uint8_t cdb[10] = { PERSISTENT_RESERVE_IN, action };
 	uint8_t sense[64] = { 0 };
 	struct sg_io_hdr io = {
 		.interface_id = 'S',
-		.dxfer_direction = SG_DXFER_FROM_DEV,
-		.cmd_len = sizeof(cdb),
+		.dxfer_direction = *length ? SG_DXFER_FROM_DEV : SG_DXFER_NONE,
+		.cmd_len = cdb_length,
 		.cmdp = cdb,
 		.mx_sb_len = sizeof(sense),
 		.sbp = sense,
@@ -95,15 +94,30 @@ static enum blkpr_result submit(
 	};
 	enum blkpr_result result;
 
-	cdb[7] = *length >> 8;
-	cdb[8] = *length & 0xff;
-	memset(reply, 0, *length);
 	if (ioctl(port->fd, SG_IO, &io) < 0)
 		return blkpr_result_from_errno(errno);
 	result = verdict(&io);
 	if (result == BLKPR_OK && io.resid > 0)
 		*length -= (size_t)io.resid < *length ? (size_t)io.resid : *length;
 	return result;
+}
+
+/* One PERSISTENT RESERVE IN. */
+static enum blkpr_result ask(
+	const struct blkpr_port *port, enum blkpr_prin_action action, uint8_t *reply, size_t *length)
+{
+	uint8_t cdb[10] = { PERSISTENT_RESERVE_IN, action, [7] = *length >> 8, [8] = *length & 0xff };
+
+	memset(reply, 0, *length);
+	return submit(port, cdb, sizeof(cdb), reply, length);
+}
+
+enum blkpr_result blkpr_prin_test_ready(const struct blkpr_port *port)
+{
+	uint8_t cdb[6] = { 0 }; /* TEST UNIT READY */
+	size_t none = 0;
+
+	return submit(port, cdb, sizeof(cdb), NULL, &none);
 }
 
 enum blkpr_result blkpr_prin_parse_keys(
@@ -139,7 +153,7 @@ enum blkpr_result blkpr_prin_read_keys(const struct blkpr_port *port, struct blk
 		size_t length = room, needed = 0;
 		uint8_t *larger;
 
-		result = submit(port, BLKPR_PRIN_READ_KEYS, reply, &length);
+		result = ask(port, BLKPR_PRIN_READ_KEYS, reply, &length);
 		if (result == BLKPR_OK)
 			result = blkpr_prin_parse_keys(reply, length, report, &needed);
 		if (result != BLKPR_UNSETTLED)
@@ -184,7 +198,7 @@ enum blkpr_result blkpr_prin_read_reservation(const struct blkpr_port *port, str
 {
 	uint8_t reply[HEADER + 16];
 	size_t length = sizeof(reply);
-	enum blkpr_result result = submit(port, BLKPR_PRIN_READ_RESERVATION, reply, &length);
+	enum blkpr_result result = ask(port, BLKPR_PRIN_READ_RESERVATION, reply, &length);
 
 	return result == BLKPR_OK ? blkpr_prin_parse_reservation(reply, length, report) : result;
 }
@@ -258,7 +272,7 @@ enum blkpr_result blkpr_prin_read_initiators(const struct blkpr_port *port, uint
 	*initiators = 0;
 	if (!reply)
 		return BLKPR_NO_MEMORY;
-	result = submit(port, BLKPR_PRIN_READ_FULL_STATUS, reply, &length);
+	result = ask(port, BLKPR_PRIN_READ_FULL_STATUS, reply, &length);
 	if (result == BLKPR_OK)
 		result = blkpr_prin_parse_initiators(reply, length, key, initiators);
 	free(reply);
@@ -292,7 +306,7 @@ enum blkpr_result blkpr_prin_read_capabilities(
 {
 	uint8_t reply[8];
 	size_t length = sizeof(reply);
-	enum blkpr_result result = submit(port, BLKPR_PRIN_REPORT_CAPABILITIES, reply, &length);
+	enum blkpr_result result = ask(port, BLKPR_PRIN_REPORT_CAPABILITIES, reply, &length);
 
 	return result == BLKPR_OK ? blkpr_prin_parse_capabilities(reply, length, capabilities) : result;
 }

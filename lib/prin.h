@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* SCSI PERSISTENT RESERVE IN over SG_IO (SPC-4 6.15), for kernels without the READ ioctls. */
+/* What the ioctls cannot ask, over SG_IO: SCSI PERSISTENT RESERVE IN (SPC-4 6.15), TEST UNIT READY. */
 #ifndef BLKPR_PRIN_H
 #define BLKPR_PRIN_H
 
@@ -37,6 +37,12 @@ enum blkpr_result blkpr_prin_read_capabilities(
  * transports: there a node has a name for each port, and two names say nothing.
  */
 enum blkpr_result blkpr_prin_read_initiators(const struct blkpr_port *port, uint64_t key, unsigned *initiators);
+
+/*
+ * TEST UNIT READY (SPC-4 6.47): BLKPR_BUSY while the device is becoming ready or changes its asymmetric access state, which
+ * the PR ioctls cannot tell from a unit attention.
+ */
+enum blkpr_result blkpr_prin_test_ready(const struct blkpr_port *port);
 
 /*
  * The parsers, pure. LENGTH is how many bytes were received: no length inside the reply is believed

@@ -139,17 +139,19 @@ void mock_reset(int rc, int err, void (*meanwhile)(void))
 
 static void check_sgio(const struct mock_sgio *want, const struct sg_io_hdr *io)
 {
+	static const uint8_t test_ready[6] = { 0 };
 	const uint8_t cdb[10] = { 0x5e, want->action, 0, 0, 0, 0, 0, want->allocation >> 8,
 		want->allocation & 0xff, 0 };
+	size_t length = want->test_ready ? sizeof(test_ready) : sizeof(cdb);
 
 	assert_int_equal(io->interface_id, 'S');
-	assert_int_equal(io->dxfer_direction, SG_DXFER_FROM_DEV);
-	assert_int_equal(io->cmd_len, sizeof(cdb));
-	assert_memory_equal(io->cmdp, cdb, sizeof(cdb));
+	assert_int_equal(io->cmd_len, length);
+	assert_memory_equal(io->cmdp, want->test_ready ? test_ready : cdb, length);
+	assert_int_equal(io->dxfer_direction, want->test_ready ? SG_DXFER_NONE : SG_DXFER_FROM_DEV);
 	assert_int_equal(io->dxfer_len, want->allocation);
 	assert_int_equal(io->iovec_count, 0);
 	assert_int_equal(io->flags, 0);
-	assert_non_null(io->dxferp);
+	assert_true(want->test_ready || io->dxferp);
 	assert_true(io->mx_sb_len >= want->sense_length);
 	assert_true(io->timeout > 0);
 }
@@ -174,6 +176,22 @@ static void answer_sgio(const struct call *call, void *arg)
 void mock_sgio(const struct mock_sgio *want)
 {
 	add(SG_IO, answer_sgio, want->rc, want->err)->sgio = *want;
+}
+
+void mock_test_ready(unsigned key, unsigned asc, unsigned ascq)
+{
+	static uint8_t senses[8][18];
+	static unsigned next;
+	uint8_t *sense = senses[next++ % 8]; /* the script borrows it */
+	struct mock_sgio call = { .test_ready = true };
+
+	memcpy(sense, (uint8_t[18]){ 0x70, [2] = (uint8_t)key, [7] = 10, [12] = (uint8_t)asc, [13] = (uint8_t)ascq }, 18);
+	if (key) {
+		call.status = 2;
+		call.sense = sense;
+		call.sense_length = 18;
+	}
+	mock_sgio(&call);
 }
 
 /* --- NVMe passthrough ----------------------------------------------------------------------------- */

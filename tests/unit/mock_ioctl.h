@@ -7,6 +7,7 @@
 #ifndef MOCK_IOCTL_H
 #define MOCK_IOCTL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/prin.h"
@@ -30,8 +31,9 @@ void mock_read_reservation_fails(int rc, int err);
 /* SG_SCSI_RESET of the LUN, without escalation to more than that; NULL, or called when it comes. */
 void mock_reset(int rc, int err, void (*meanwhile)(void));
 
-/* SG_IO with PERSISTENT RESERVE IN: what must come in, and what goes out. */
+/* SG_IO with PERSISTENT RESERVE IN, or TEST UNIT READY: what must come in, and what goes out. */
 struct mock_sgio {
+	bool test_ready;
 	enum blkpr_prin_action action;
 	unsigned allocation;
 	int rc, err; /* of the system call */
@@ -44,6 +46,9 @@ struct mock_sgio {
 	unsigned sense_length;
 };
 void mock_sgio(const struct mock_sgio *call);
+
+/* SG_IO with TEST UNIT READY, answered with this sense: key, ASC and ASCQ; 0: GOOD. */
+void mock_test_ready(unsigned key, unsigned asc, unsigned ascq);
 
 /* NVME_IOCTL_ID, then NVME_IOCTL_IO_CMD. */
 struct mock_nvme {

@@ -206,7 +206,73 @@ static void five_unit_attentions_are_an_io_error(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 5; i++)
 		expect_reserve(2, 0);
+	mock_test_ready(0, 0, 0);
 	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_IO_ERROR);
+}
+
+#define NOT_READY 0x2, 0x04, 0x0a /* asymmetric access state transition */
+
+/* The PR ioctls give the same status for it as for a unit attention. */
+static void a_device_that_is_not_ready_is_waited_for(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+	struct blkpr_report report;
+
+	(void)state;
+	for (unsigned turn = 0; turn < 3; turn++) {
+		for (unsigned i = 0; i < 5; i++)
+			mock_read_keys_fails(ROOM, 2, 0);
+		mock_test_ready(NOT_READY);
+	}
+	mock_read_keys_fails(ROOM, 2, 0); /* it has changed its state, and says so */
+	mock_read_keys(ROOM, NULL, 0, 5);
+	mock_read_reservation(0, 0, 5);
+	assert_result(disk->ops->read(disk, &report), BLKPR_OK);
+	assert_int_equal(pauses, 3);
+	blkpr_report_clear(&report);
+}
+
+static void a_device_that_stays_not_ready_is_busy_at_the_deadline(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state; /* as busy_ends_at_the_deadline */
+	for (unsigned turn = 0; turn < 10; turn++) {
+		for (unsigned i = 0; i < 5; i++)
+			expect_reserve(2, 0);
+		mock_test_ready(NOT_READY);
+	}
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_BUSY);
+	assert_int_equal(now, DEADLINE);
+}
+
+/* S2: what it was told to do may be wrong by then. */
+static void preempt_leaves_it_to_its_caller_to_wait_for_a_device_that_is_not_ready(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		expect_preempt(2);
+	mock_test_ready(NOT_READY);
+	assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_BUSY);
+	assert_int_equal(pauses, 0);
+}
+
+/* Each path may belong to another target port group. */
+static void a_path_that_is_not_ready_does_not_keep_the_others_from_trying(void **state)
+{
+	struct blkpr_disk *disk = open_map(2);
+
+	(void)state;
+	mock_on_fd(PATH_FD(0));
+	for (unsigned i = 0; i < 5; i++)
+		expect_reserve(2, 0);
+	mock_test_ready(NOT_READY);
+	mock_on_fd(PATH_FD(1));
+	expect_reserve(0, 0);
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
+	assert_int_equal(pauses, 1);
 }
 
 static void a_read_ends_after_five_unit_attentions(void **state)
@@ -217,6 +283,7 @@ static void a_read_ends_after_five_unit_attentions(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 5; i++)
 		mock_read_keys_fails(ROOM, 2, 0);
+	mock_test_ready(0, 0, 0);
 	assert_result(disk->ops->read(disk, &report), BLKPR_IO_ERROR);
 	assert_null(report.keys);
 }
@@ -531,10 +598,25 @@ static void what_the_disk_refuses_is_not_tried_on_another_path(void **state)
 	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_INVALID);
 	expect_reserve(-1, EPERM);
 	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_DENIED);
-	expect_preempt(8);
-	assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_BUSY);
 	mock_reset(0, 0, NULL);
 	assert_result(disk->ops->drain(disk), BLKPR_OK);
+}
+
+static void what_was_busy_is_repeated_by_the_next_path(void **state)
+{
+	struct blkpr_disk *disk = open_map(2);
+
+	(void)state;
+	mock_on_fd(PATH_FD(0));
+	expect_preempt(8);
+	assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_BUSY);
+	mock_on_fd(PATH_FD(1));
+	expect_preempt(0);
+	assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_OK);
+	expect_reserve(8, 0);
+	mock_on_fd(PATH_FD(0));
+	expect_reserve(0, 0);
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
 }
 
 /* --- drain ---------------------------------------------------------------------------------------- */
@@ -693,14 +775,14 @@ static void a_drain_that_a_path_fails_goes_to_the_next(void **state)
 	(void)state;
 	expect_reset_on(0, ENODEV);
 	expect_reset_on(1, ENOLINK);
-	expect_reset_on(2, EAGAIN); /* busy is another try on the same one */
-	expect_reset_on(2, 0);
+	expect_reset_on(2, EAGAIN);
+	expect_reset_on(0, 0);
 	assert_result(disk->ops->drain(disk), BLKPR_OK);
-	expect_reset_on(2, 0); /* it stays with the one that worked */
+	expect_reset_on(0, 0); /* it stays with the one that worked */
 	assert_result(disk->ops->drain(disk), BLKPR_OK);
 	assert_int_equal(paths_open(), 1);
 	for (unsigned i = 0; i < 3; i++)
-		expect_reset_on((2 + i) % 3, ENXIO);
+		expect_reset_on(i, ENXIO);
 	assert_result(disk->ops->drain(disk), BLKPR_GONE);
 	disk = open_map(2);
 	paths[1].open_errno = ENOLINK;
@@ -855,6 +937,10 @@ int main(void)
 		mock_test(four_unit_attentions_are_bearable),
 		mock_test(five_unit_attentions_are_an_io_error),
 		mock_test(a_read_ends_after_five_unit_attentions),
+		mock_test(a_device_that_is_not_ready_is_waited_for),
+		mock_test(a_device_that_stays_not_ready_is_busy_at_the_deadline),
+		mock_test(preempt_leaves_it_to_its_caller_to_wait_for_a_device_that_is_not_ready),
+		mock_test(a_path_that_is_not_ready_does_not_keep_the_others_from_trying),
 		mock_test(busy_is_repeated_after_a_pause),
 		mock_test(busy_ends_at_the_deadline),
 		mock_test(preempt_leaves_it_to_its_caller_to_repeat_what_was_busy),
@@ -875,6 +961,7 @@ int main(void)
 		mock_test(a_command_that_every_path_fails_has_failed),
 		mock_test(a_conflict_comes_back_and_the_next_command_takes_another_path),
 		mock_test(what_the_disk_refuses_is_not_tried_on_another_path),
+		mock_test(what_was_busy_is_repeated_by_the_next_path),
 		mock_test(drain_resets_the_lun_and_no_more),
 		mock_test(a_drain_that_fails_is_undrained),
 		mock_test(a_drain_that_fails_by_a_driver_without_one_is_unsupported),
