@@ -181,11 +181,15 @@ static void __attribute__((noreturn)) be_the_crew(struct crew *crew, int pipe_fd
 	if (getppid() != parent)
 		_exit(1);
 	shed_descriptors(pipe_fd);
+	if (crew->count == 1) { /* needs no other thread */
+		crew->active = 1;
+		work(crew);
+		_exit(0);
+	}
 	mallopt(M_ARENA_MAX, 1); /* one for each worker is mapping without need */
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&crew->left, &monotonic);
-	pthread_mutex_init(&crew->lock, NULL);
 	pthread_attr_init(&detached);
 	pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&detached, STACK_SIZE);
@@ -267,6 +271,8 @@ int blkpr_fleet_run(const struct blkpr_fleet *fleet, unsigned count, blkpr_fleet
 		.job = job,
 		.context = context,
 		.patience_ms = (fleet->deadline - blkpr_clock_ms()) / STALL_SHARE,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.left = PTHREAD_COND_INITIALIZER,
 	};
 	int rc;
 

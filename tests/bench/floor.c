@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The floor: only the ioctls that a protocol cannot do without, and nothing around them. It judges nothing.
 //   floor serial|parallel on|off|status|monitor OWN VICTIM DEVICE...
-// serial: one device after another, in this process. parallel: a forked process a device, all at once; for off the
+// serial: one device after another, in this process. parallel: a thread a device, all at once; for off the
 // first device before the others, and read once more after them. Keys are hexadecimal; the type is
 // WRITE_EXCLUSIVE_REG_ONLY. Linux 7 (READ ioctls); exit status 1 if an ioctl fails.
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <scsi/sg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/pr.h"
@@ -100,20 +100,35 @@ static bool run(bool (*protocol)(int fd), const char *device)
 	return done;
 }
 
+struct job {
+	pthread_t thread;
+	bool (*protocol)(int fd);
+	const char *device;
+	bool done;
+};
+
+static void *run_job(void *argument)
+{
+	struct job *job = argument;
+
+	job->done = run(job->protocol, job->device);
+	return NULL;
+}
+
 static bool run_parallel(bool (*protocol)(int fd), char *devices[], int count)
 {
-	bool done = true;
-	int status;
+	struct job *jobs = calloc((size_t)count, sizeof(*jobs));
+	int begun = 0;
+	bool done = jobs != NULL;
 
-	for (int i = 0; i < count; i++) {
-		pid_t pid = fork();
-
-		if (!pid)
-			_exit(!run(protocol, devices[i]));
-		done &= pid > 0;
+	while (done && begun < count) {
+		jobs[begun] = (struct job){ .protocol = protocol, .device = devices[begun] };
+		done = !pthread_create(&jobs[begun].thread, NULL, run_job, &jobs[begun]);
+		begun += done;
 	}
-	while (wait(&status) > 0)
-		done &= !status;
+	for (int i = 0; i < begun; i++)
+		done &= !pthread_join(jobs[i].thread, NULL) && jobs[i].done;
+	free(jobs);
 	return done;
 }
 
