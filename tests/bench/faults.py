@@ -10,11 +10,6 @@ from side import BLKPR, SCSI
 LUNS, LUN = 16, 15
 GIVE_UP = 60                    # seconds; what Pacemaker gives an agent unless told otherwise
 SECONDS = 1                     # for which the target is not ready
-# LIO: a change of the port group's state that takes its time; every command is answered NOT READY, ASYMMETRIC ACCESS
-# STATE TRANSITION until then
-TRANSITION = """cd /sys/kernel/config/target/core/fileio_0/lun{lun}/alua/default_tg_pt_gp
-echo {ms} >trans_delay_msecs
-for state in 1 0; do echo $state >alua_access_state; echo 0 >trans_delay_msecs; done"""
 
 
 def measure(side):
@@ -61,7 +56,4 @@ def resume(lab):
 
 
 def unready(lab):
-    """It begins now; the command that makes it so ends when it is over."""
-    begun = lab.start("stor", TRANSITION.format(lun=LUN, ms=SECONDS * 1000))
-    threading.Thread(target=begun.wait, daemon=True).start()
-    time.sleep(0.1)             # until the target has begun: there is nothing to ask it
+    threading.Thread(target=lab.unready(LUN, SECONDS * 1000).wait, daemon=True).start()

@@ -114,6 +114,15 @@ class Lab:
         """Let every command on a LUN that can hang take ms milliseconds longer, until resume()."""
         self._hold_back(lun, int(ms))
 
+    def unready(self, lun, ms):
+        """Let a LUN answer NOT READY, ASYMMETRIC ACCESS STATE TRANSITION (04/0A), for ms milliseconds from now; its state
+        changes back and forth then. Returns a Running."""
+        group = f"/sys/kernel/config/target/core/fileio_0/lun{lun}/alua/default_tg_pt_gp"
+        running = self.start("stor", f"cd {group}; echo {int(ms)} >trans_delay_msecs; for state in 1 0; do "
+                             "echo $state >alua_access_state; echo 0 >trans_delay_msecs; done", timeout=60 + ms / 1000)
+        self.exec("stor", f"until grep -qx 15 {group}/alua_access_state; do :; done", timeout=ms / 1000, check=True)
+        return running
+
     def _hold_back(self, lun, how):
         hung = self.hung()
         if lun not in hung:

@@ -253,6 +253,18 @@ def test_hung_disk_is_bounded_and_the_others_are_fenced(agent, hung):
     wait_for(lambda: agent("n1", "off", plug="n2").rc == 0)
 
 
+@both
+@pytest.mark.parametrize("action", ["off", "status", "monitor", "on"])
+def test_disk_that_is_not_ready_for_a_second_is_waited_for(agent, action):
+    """A storage array that fails over: a CHECK CONDITION that looks like a unit attention, for longer than one."""
+    agent.unfence("n1", "n2")
+    unready = agent.lab.unready(LUNS - 1, 1000)
+    result = agent("n1", action, **({} if action == "monitor" else {"plug": "n1" if action == "on" else "n2"}))
+    assert unready.wait().rc == 0
+    assert result.rc == 0 and 0.5 < result.seconds < 4, result
+    assert agent.registered() == agent.everywhere("n1", *["n2"] * (action != "off"))
+
+
 @pytest.mark.parametrize("action", ["on", "monitor", "list-status"])
 def test_every_action_is_bounded(agent, action):
     agent.unfence("n1")
