@@ -307,7 +307,7 @@ static bool report(const struct agent *agent, int rc, unsigned arbiter)
 {
 	say_story(agent, arbiter);
 	if (rc)
-		qb_log(LOG_ERR, "no worker process can be run: %s", strerror(-rc));
+		qb_log(LOG_ERR, "no worker can be run: %s", strerror(-rc));
 	say_failures(agent, arbiter);
 	if (agent->missing)
 		say_missing(agent);

@@ -14,11 +14,13 @@
 #define MOST_ATTENTIONS 5 /* queued unit attentions are reported one a command (SAM-5 5.14) */
 #define FIRST_PAUSE_MS 5
 #define LONGEST_PAUSE_MS 250
+#define LAST_WORD_MS 300 /* before the deadline: to say how it ended */
 
 struct patience {
 	unsigned attentions;
+	bool unready; /* that is what the device was when it was asked last */
 	int64_t pause_ms;
-	unsigned tried; /* paths that have failed */
+	unsigned tried; /* paths that have failed, since one was busy */
 };
 
 /*
@@ -33,7 +35,16 @@ static bool attention(struct patience *patience, enum blkpr_result *result, cons
 	if (++patience->attentions < MOST_ATTENTIONS)
 		return true;
 	patience->attentions = 0;
-	*result = blkpr_prin_test_ready(port) == BLKPR_BUSY ? BLKPR_BUSY : BLKPR_IO_ERROR;
+	if (blkpr_prin_test_ready(port) == BLKPR_BUSY) {
+		patience->unready = true;
+		*result = BLKPR_BUSY;
+		return false;
+	}
+	if (patience->unready) { /* it has become ready since the last try */
+		patience->unready = false;
+		return true;
+	}
+	*result = BLKPR_IO_ERROR;
 	return false;
 }
 
@@ -43,13 +54,15 @@ static bool again(struct patience *patience, enum blkpr_result *result, const st
 {
 	if (attention(patience, result, port))
 		return true;
-	if (*result != BLKPR_BUSY || blkpr_clock_ms() >= disk->deadline)
+	if (*result != BLKPR_BUSY)
 		return false;
 	patience->pause_ms = patience->pause_ms ? 2 * patience->pause_ms : FIRST_PAUSE_MS;
 	if (patience->pause_ms > LONGEST_PAUSE_MS)
 		patience->pause_ms = LONGEST_PAUSE_MS;
+	if (blkpr_clock_ms() + patience->pause_ms + LAST_WORD_MS >= disk->deadline)
+		return false;
 	blkpr_clock_pause(patience->pause_ms, disk->deadline);
-	return true;
+	return !blkpr_disk_over(disk);
 }
 
 static struct blkpr_block_disk *block_of(struct blkpr_disk *disk)
@@ -92,13 +105,16 @@ static bool other_path(struct blkpr_block_disk *block, enum blkpr_result result,
 	return turn_to_next_path(block) == BLKPR_OK;
 }
 
-/* A map's path that is busy, or not ready, is not waited for alone. */
+/* A map's path that stays busy, or not ready, is not waited for alone. */
 static bool settle(struct blkpr_block_disk *block, enum blkpr_result *result, struct patience *patience)
 {
 	if (!again(patience, result, &block->disk, &block->port))
 		return other_path(block, *result, patience);
-	if (*result == BLKPR_BUSY && block->device->multipath)
-		turn_to_next_path(block);
+	if (*result == BLKPR_BUSY) {
+		patience->tried = 0;
+		if (block->device->multipath && patience->pause_ms > FIRST_PAUSE_MS)
+			turn_to_next_path(block);
+	}
 	return true;
 }
 
@@ -114,10 +130,10 @@ static enum blkpr_result block_read(struct blkpr_disk *disk, struct blkpr_report
 	return result;
 }
 
-/* A nexus that came back is not registered, or is busy; another path of the map may do. The caller looks, and repeats. */
-static enum blkpr_result leave_path(struct blkpr_block_disk *block, enum blkpr_result result)
+/* A nexus that came back is not registered; another path of the map may be. The caller looks, and repeats. */
+static enum blkpr_result settle_conflict(struct blkpr_block_disk *block, enum blkpr_result result)
 {
-	if ((result == BLKPR_CONFLICT || result == BLKPR_BUSY) && block->device->multipath)
+	if (result == BLKPR_CONFLICT && block->device->multipath)
 		turn_to_next_path(block);
 	return result;
 }
@@ -156,11 +172,12 @@ static enum blkpr_result send_by_nexus(
 	return result;
 }
 
-/* BLKPR_OK if one of them did it. */
+/* BLKPR_OK if one of them did it. Each path has its share of the time that is left, and so has what comes after them. */
 static enum blkpr_result send_by_all(struct blkpr_disk *disk, const struct order *order)
 {
 	const struct blkpr_device *device = block_of(disk)->device;
 	struct blkpr_port port = block_of(disk)->port;
+	struct blkpr_disk hurried = *disk;
 	enum blkpr_result worst = BLKPR_PATH_FAILED;
 	bool done = false;
 
@@ -169,9 +186,11 @@ static enum blkpr_result send_by_all(struct blkpr_disk *disk, const struct order
 	for (unsigned i = 0; i < device->npaths; i++) {
 		enum blkpr_result result;
 
+		hurried.deadline = disk->deadline - (disk->deadline - blkpr_clock_ms()) / (device->npaths - i + 1)
+			* (device->npaths - i);
 		port.fd = blkpr_device_open_path(device, i);
 		result = port.fd < 0 ? blkpr_result_from_errno(-port.fd)
-				     : send_by_nexus(disk, &port, order);
+				     : send_by_nexus(&hurried, &port, order);
 		if (port.fd >= 0)
 			close(port.fd);
 		if (result == BLKPR_OK)
@@ -212,7 +231,7 @@ static enum blkpr_result block_reserve(struct blkpr_disk *disk, uint64_t own, en
 	do
 		result = blkpr_command_reserve(&block->port, own, type);
 	while (settle(block, &result, &patience));
-	return leave_path(block, result);
+	return settle_conflict(block, result);
 }
 
 static enum blkpr_result block_preempt_abort(
@@ -225,14 +244,13 @@ static enum blkpr_result block_preempt_abort(
 	do
 		result = blkpr_command_preempt(&block->port, own, victim, type, true);
 	while (attention(&patience, &result, &block->port) || other_path(block, result, &patience));
-	return leave_path(block, result);
+	return settle_conflict(block, result);
 }
 
 #ifndef SG_SCSI_RESET_NO_ESCALATE
 #define SG_SCSI_RESET_NO_ESCALATE 0x100
 #endif
 #define RESET_PAUSE_MS 100
-#define LAST_WORD_MS 300 /* before the deadline: to say how it ended */
 
 /*
  * EIO says that the reset failed, or that the driver has none, which only its name tells: to take the one for the other

@@ -29,6 +29,7 @@
 
 #define STACK_SIZE (256 * 1024) /* bytes; only what a worker touches is real */
 #define WORKERS_DESCRIPTORS 4   /* that a worker has open at a time: the disk, one more path, sysfs */
+#define RETRY_MS 50             /* after a thread could not be created */
 
 /* A worker's, seen by the parent. */
 struct slot {
@@ -39,7 +40,7 @@ struct slot {
 
 /* What the crew shares with the parent. */
 struct board {
-	atomic_int error; /* -errno: the devices that are left got no worker */
+	atomic_int error; /* -errno: no worker could be run */
 	struct slot slots[];
 };
 
@@ -56,6 +57,7 @@ struct crew {
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t left;  /* ACTIVE has sunk to AWAITED */
 	unsigned active, awaited;
+	unsigned busy_most, active_most; /* at a time: by what the caller wants, and what there are descriptors for */
 };
 
 /* --- in the crew -------------------------------------------------------------------------------- */
@@ -75,19 +77,27 @@ static void shed_descriptors(int pipe_fd)
 #endif
 }
 
-/* At most how many workers there may be at a time: all have their descriptors in one table. */
-static unsigned places(unsigned wanted)
+/*
+ * All workers have their descriptors in one table. It grows now: once it is shared by threads, each time that costs a grace
+ * period of RCU (fs/file.c: expand_fdtable).
+ */
+static void make_room(struct crew *crew)
 {
-	struct rlimit limit;
-	rlim_t most;
+	unsigned wanted = crew->fleet->parallel < crew->count ? crew->fleet->parallel : crew->count;
+	struct rlimit limit = { 0 };
+	rlim_t room;
+	int last;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return wanted;
+	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	getrlimit(RLIMIT_NOFILE, &limit);
-	most = limit.rlim_cur / WORKERS_DESCRIPTORS;
-	return most < wanted ? (most ? (unsigned)most : 1) : wanted;
+	room = limit.rlim_cur / WORKERS_DESCRIPTORS;
+	crew->active_most = room < 1 ? 1 : room < UINT_MAX ? (unsigned)room : UINT_MAX;
+	crew->busy_most = wanted < crew->active_most ? wanted : crew->active_most;
+	last = fcntl(0, F_DUPFD_CLOEXEC, (int)(crew->busy_most * WORKERS_DESCRIPTORS - 1));
+	if (last >= 0)
+		close(last);
 }
 
 static void *work(void *argument)
@@ -101,6 +111,8 @@ static void *work(void *argument)
 	crew->job(crew->context, index, &slot->verdict);
 	slot->verdict.elapsed_ms = (unsigned)(blkpr_clock_ms() - started);
 	atomic_store(&slot->done, true);
+	if (blkpr_clock_ms() >= crew->fleet->deadline)
+		_exit(0); /* others may have been killed with a lock; libiscsi throws a signal away (lib/disk.h) */
 	pthread_mutex_lock(&crew->lock);
 	if (--crew->active <= crew->awaited)
 		pthread_cond_signal(&crew->left);
@@ -140,30 +152,40 @@ static unsigned busy(const struct crew *crew, int64_t *until)
 	return crew->active - stalled;
 }
 
+/* Whether there may be one more worker now; if not, *UNTIL is when that may change though none has left. */
+static bool has_place(const struct crew *crew, int64_t *until)
+{
+	*until = crew->fleet->deadline;
+	if (crew->active >= crew->active_most)
+		return false;
+	return crew->active < crew->busy_most || busy(crew, until) < crew->busy_most;
+}
+
 /* A device whose turn does not come before the deadline is left without a worker. */
 static void lead(struct crew *crew, const pthread_attr_t *attributes)
 {
-	unsigned most = places(crew->fleet->parallel), started = 0;
+	unsigned started = 0;
 
 	pthread_mutex_lock(&crew->lock);
 	while (started < crew->count && blkpr_clock_ms() < crew->fleet->deadline) {
-		int64_t until;
 		pthread_t thread;
+		int64_t until;
 		int rc;
 
-		if (crew->active >= most && busy(crew, &until) >= most) {
+		if (!has_place(crew, &until)) {
 			wait_for(crew, crew->active - 1, until);
 			continue;
 		}
 		rc = pthread_create(&thread, attributes, work, crew);
+		if (!started)
+			atomic_store(&crew->board->error, -rc);
 		if (!rc) {
 			crew->active++;
 			started++;
-		} else if (crew->active) { /* out of processes or memory: go on as the others finish */
-			wait_for(crew, crew->active - 1, crew->fleet->deadline);
+		} else if (crew->active) { /* out of processes or memory */
+			wait_for(crew, crew->active - 1, blkpr_clock_ms() + RETRY_MS);
 		} else {
-			atomic_store(&crew->board->error, -rc);
-			break;
+			blkpr_clock_pause(RETRY_MS, crew->fleet->deadline);
 		}
 	}
 	while (crew->active)
@@ -186,6 +208,7 @@ static void __attribute__((noreturn)) be_the_crew(struct crew *crew, int pipe_fd
 		work(crew);
 		_exit(0);
 	}
+	make_room(crew);
 	mallopt(M_ARENA_MAX, 1); /* one for each worker is mapping without need */
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -207,7 +230,7 @@ static bool has_ended(int pipe_fd, int64_t deadline)
 
 	while ((left = deadline - blkpr_clock_ms()) > 0)
 		if (poll(&pipe, 1, left < INT_MAX ? (int)left : INT_MAX) > 0)
-			return true;
+			return blkpr_clock_ms() < deadline;
 	return false;
 }
 

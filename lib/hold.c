@@ -132,11 +132,10 @@ static enum blkpr_result evict(enum pr_type type, uint64_t own, const struct vie
 	enum blkpr_result result;
 
 	verdict->step = BLKPR_STEP_PREEMPT;
+	verdict->drained = false; /* whatever the status says that it did */
 	result = disk->ops->preempt_abort(disk, own, view->stranger, view->holds ? view->type : type);
-	if (result == BLKPR_OK) {
+	if (result == BLKPR_OK)
 		verdict->evicted++;
-		verdict->drained = false;
-	}
 	return result;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a protocol found and did on one device. Flat, so that a worker process can leave it in shared memory. */
+/* What a protocol found and did on one device. Flat, so that a worker can leave it in shared memory. */
 #ifndef BLKPR_VERDICT_H
 #define BLKPR_VERDICT_H
 

@@ -48,12 +48,6 @@ static int run_until(const struct blkpr_work *work, const struct blkpr_target ta
 	return blkpr_fleet_run(&fleet, count, run_one, &round, verdicts);
 }
 
-int blkpr_work_run(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[])
-{
-	return run_until(work, targets, count, work->deadline, verdicts);
-}
-
 #define ARBITER_PAUSE_MS 100
 
 /*
@@ -78,6 +72,35 @@ static int insist(const struct blkpr_work *work, const struct blkpr_target *targ
 		if (blkpr_clock_ms() >= until)
 			return rc; /* with the last verdict, not with one of a worker that had no time */
 	}
+}
+
+/*
+ * A crew that dies of one device takes the verdicts of others along: each gets a crew of its own, and a share of the time
+ * that is left, so that the others are worked on (S5).
+ */
+static int repeat_crashed(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[])
+{
+	unsigned left = 0;
+	int rc = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		left += verdicts[i].result == BLKPR_CRASHED;
+	for (unsigned i = 0; i < count && !rc; i++) {
+		int64_t now = blkpr_clock_ms();
+
+		if (verdicts[i].result == BLKPR_CRASHED)
+			rc = insist(work, &targets[i], false, now + (work->deadline - now) / left--, &verdicts[i]);
+	}
+	return rc;
+}
+
+int blkpr_work_run(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[])
+{
+	int rc = run_until(work, targets, count, work->deadline, verdicts);
+
+	return rc || count == 1 ? rc : repeat_crashed(work, targets, count, verdicts);
 }
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One protocol on many devices, a worker process each: all at once, or the others after an arbiter has decided. */
+/* One protocol on many devices, a worker each: all at once, or the others after an arbiter has decided. */
 #ifndef BLKPR_WORK_H
 #define BLKPR_WORK_H
 
@@ -13,13 +13,13 @@ struct blkpr_target {
 	bool keep; /* blkpr_hold_leave(): the registration was there before, and stays */
 };
 
-/* Runs in a worker process on an open disk; leaves its result in VERDICT. */
+/* Runs in a worker, one of several threads, on an open disk; leaves its result in VERDICT. */
 typedef void blkpr_protocol(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict);
 
 struct blkpr_work {
 	blkpr_protocol *protocol;
-	const void *context; /* of PROTOCOL, inherited by the workers */
+	const void *context; /* of PROTOCOL, shared by the workers */
 	unsigned parallel;   /* devices at a time */
 	int64_t deadline;    /* blkpr_clock_ms(): both functions return by then */
 };

@@ -121,6 +121,7 @@ static bool run_parallel(bool (*protocol)(int fd), char *devices[], int count)
 	int begun = 0;
 	bool done = jobs != NULL;
 
+	close(fcntl(0, F_DUPFD_CLOEXEC, count + 8)); /* the table grows before threads share it: then that is dear */
 	while (done && begun < count) {
 		jobs[begun] = (struct job){ .protocol = protocol, .device = devices[begun] };
 		done = !pthread_create(&jobs[begun].thread, NULL, run_job, &jobs[begun]);

@@ -15,7 +15,7 @@ caller sees it. The programs:
 - **fence_scsi** {scsi}, Debian 12's, unchanged;
 - **floor, serial** and **parallel**: a C program that issues only the ioctls that the protocol cannot do without (for
   `off`: read keys, read reservation, PREEMPT AND ABORT, LUN RESET, read both again), on one disk after another, or by a
-  forked process a disk, with the arbiter alone first and read once more at the end ([floor.c](../tests/bench/floor.c));
+  thread a disk, with the arbiter alone first and read once more at the end ([floor.c](../tests/bench/floor.c));
 - **fence_blkpr** {blkpr}.
 
 ![off, by the number of disks](benchmark.svg)

@@ -2,6 +2,7 @@
 // The protocols on many devices: who is the arbiter, and what is touched after it. Workers are real,
 // in processes of their own, their disks are models in shared memory.
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -34,6 +35,7 @@ struct shared_disk {
 	unsigned open_failures;  /* that often; 0: always */
 	unsigned opened;
 	bool hangs;
+	unsigned deaths; /* that often whoever opens it dies */
 };
 
 static struct shared_disk *disks;
@@ -118,6 +120,8 @@ enum blkpr_result __wrap_blkpr_disk_open(
 	disk->opened++;
 	while (disk->hangs)
 		pause();
+	if (disk->opened <= disk->deaths)
+		raise(SIGKILL);
 	if (disk->open != BLKPR_OK && (!disk->open_failures || disk->opened <= disk->open_failures))
 		return disk->open;
 	here = model_connect(&disk->model, 0, 1);
@@ -328,6 +332,28 @@ static void a_device_that_hangs_does_not_save_the_victim_elsewhere(void **state)
 	off_within(SHORT_MS);
 	assert_int_equal(arbiter, 0);
 	assert_result(verdicts[2].result, BLKPR_UNFINISHED);
+	assert_int_equal(verdicts[2].step, BLKPR_STEP_OPEN);
+	check_fenced(0);
+	check_fenced(1);
+	check_fenced(3);
+}
+
+/* It takes the process of all workers along; once, or always. */
+static void a_device_whose_worker_dies_does_not_save_the_victim_elsewhere(void **state)
+{
+	(void)state; /* S5 */
+	disks[2].deaths = 1;
+	off_within(ENOUGH_MS);
+	for (unsigned i = 0; i < DEVICES; i++)
+		check_fenced(i);
+}
+
+static void a_device_whose_worker_always_dies_does_not_save_the_victim_elsewhere(void **state)
+{
+	(void)state; /* S5 */
+	disks[2].deaths = UINT32_MAX;
+	off_within(SHORT_MS);
+	assert_result(verdicts[2].result, BLKPR_CRASHED);
 	assert_int_equal(verdicts[2].step, BLKPR_STEP_OPEN);
 	check_fenced(0);
 	check_fenced(1);
@@ -801,6 +827,8 @@ int main(void)
 		fence_test(the_first_device_has_half_of_the_time),
 		fence_test(an_arbiter_that_comes_back_decides),
 		fence_test(a_device_that_hangs_does_not_save_the_victim_elsewhere),
+		fence_test(a_device_whose_worker_dies_does_not_save_the_victim_elsewhere),
+		fence_test(a_device_whose_worker_always_dies_does_not_save_the_victim_elsewhere),
 		fence_test(an_arbiter_that_hangs_does_not_save_the_victim_elsewhere),
 		fence_test(a_node_that_lost_at_the_second_arbiter_touches_no_more),
 		fence_test(nobody_decides_where_no_device_can_be_asked),

@@ -210,6 +210,10 @@ static void five_unit_attentions_are_an_io_error(void **state)
 	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_IO_ERROR);
 }
 
+/* Pauses of 5, 10, 20, 40, 80, 160 and 250 ms; another one would leave less than 300 ms until the deadline. */
+#define BUSY_TRIES 8
+#define BUSY_MS 565
+
 #define NOT_READY 0x2, 0x04, 0x0a /* asymmetric access state transition */
 
 /* The PR ioctls give the same status for it as for a unit attention. */
@@ -232,18 +236,18 @@ static void a_device_that_is_not_ready_is_waited_for(void **state)
 	blkpr_report_clear(&report);
 }
 
-static void a_device_that_stays_not_ready_is_busy_at_the_deadline(void **state)
+static void a_device_that_stays_not_ready_is_busy(void **state)
 {
 	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
 
-	(void)state; /* as busy_ends_at_the_deadline */
-	for (unsigned turn = 0; turn < 10; turn++) {
+	(void)state;
+	for (unsigned turn = 0; turn < BUSY_TRIES; turn++) {
 		for (unsigned i = 0; i < 5; i++)
 			expect_reserve(2, 0);
 		mock_test_ready(NOT_READY);
 	}
 	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_BUSY);
-	assert_int_equal(now, DEADLINE);
+	assert_int_equal(now, BUSY_MS);
 }
 
 /* S2: what it was told to do may be wrong by then. */
@@ -259,20 +263,59 @@ static void preempt_leaves_it_to_its_caller_to_wait_for_a_device_that_is_not_rea
 	assert_int_equal(pauses, 0);
 }
 
+static void a_device_that_becomes_ready_before_it_is_asked_has_another_try(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state;
+	for (unsigned turn = 0; turn < 2; turn++) {
+		for (unsigned i = 0; i < 5; i++)
+			expect_reserve(2, 0);
+		if (!turn)
+			mock_test_ready(NOT_READY);
+		else
+			mock_test_ready(0x6, 0x2a, 0x06); /* UNIT ATTENTION: asymmetric access state changed */
+	}
+	expect_reserve(0, 0);
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
+	assert_int_equal(pauses, 1);
+}
+
 /* Each path may belong to another target port group. */
-static void a_path_that_is_not_ready_does_not_keep_the_others_from_trying(void **state)
+static void a_path_that_stays_not_ready_does_not_keep_the_others_from_trying(void **state)
 {
 	struct blkpr_disk *disk = open_map(2);
 
 	(void)state;
 	mock_on_fd(PATH_FD(0));
-	for (unsigned i = 0; i < 5; i++)
-		expect_reserve(2, 0);
-	mock_test_ready(NOT_READY);
+	for (unsigned turn = 0; turn < 2; turn++) {
+		for (unsigned i = 0; i < 5; i++)
+			expect_reserve(2, 0);
+		mock_test_ready(NOT_READY);
+	}
 	mock_on_fd(PATH_FD(1));
 	expect_reserve(0, 0);
 	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
-	assert_int_equal(pauses, 1);
+	assert_int_equal(pauses, 2);
+}
+
+/* An array that fails over: one path is not ready yet, the other one is not any more. */
+static void a_path_that_fails_beside_a_busy_one_is_not_the_last_word(void **state)
+{
+	struct blkpr_disk *disk = open_map(2);
+
+	(void)state;
+	mock_on_fd(PATH_FD(0));
+	expect_reserve(8, 0);
+	for (unsigned turn = 0; turn < 3; turn++) {
+		mock_on_fd(PATH_FD(0));
+		expect_reserve(8, 0);
+		mock_on_fd(PATH_FD(1));
+		expect_reserve(-1, EIO);
+	}
+	mock_on_fd(PATH_FD(0));
+	expect_reserve(0, 0);
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
 }
 
 static void a_read_ends_after_five_unit_attentions(void **state)
@@ -304,16 +347,15 @@ static void busy_is_repeated_after_a_pause(void **state)
 	assert_int_equal(pauses, 4);
 }
 
-/* Pauses of 5, 10, ... 160, 250, 250, 185: nine, the last one cut at the deadline, then one last try. */
-static void busy_ends_at_the_deadline(void **state)
+static void busy_ends_early_enough_to_say_so(void **state)
 {
 	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
 
 	(void)state;
-	for (unsigned i = 0; i < 10; i++)
+	for (unsigned i = 0; i < BUSY_TRIES; i++)
 		expect_reserve(8, 0);
 	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_BUSY);
-	assert_int_equal(now, DEADLINE);
+	assert_int_equal(now, BUSY_MS);
 }
 
 static void preempt_leaves_it_to_its_caller_to_repeat_what_was_busy(void **state)
@@ -498,6 +540,18 @@ static void a_busy_path_is_registered_after_a_pause(void **state)
 	assert_int_equal(pauses, 1);
 }
 
+static void a_path_that_stays_busy_leaves_the_others_their_time(void **state)
+{
+	struct blkpr_disk *disk = open_map(2);
+
+	(void)state; /* it has a third of 1000 ms, and 300 of those for its last word */
+	for (unsigned i = 0; i < 3; i++)
+		expect_register_on(0, 8);
+	expect_register_on(1, 0);
+	assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_OK);
+	assert_int_equal(now, 15);
+}
+
 static void a_map_is_opened_by_its_first_path_that_can_be(void **state)
 {
 	(void)state;
@@ -598,25 +652,10 @@ static void what_the_disk_refuses_is_not_tried_on_another_path(void **state)
 	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_INVALID);
 	expect_reserve(-1, EPERM);
 	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_DENIED);
-	mock_reset(0, 0, NULL);
-	assert_result(disk->ops->drain(disk), BLKPR_OK);
-}
-
-static void what_was_busy_is_repeated_by_the_next_path(void **state)
-{
-	struct blkpr_disk *disk = open_map(2);
-
-	(void)state;
-	mock_on_fd(PATH_FD(0));
 	expect_preempt(8);
 	assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_BUSY);
-	mock_on_fd(PATH_FD(1));
-	expect_preempt(0);
-	assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_OK);
-	expect_reserve(8, 0);
-	mock_on_fd(PATH_FD(0));
-	expect_reserve(0, 0);
-	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
+	mock_reset(0, 0, NULL);
+	assert_result(disk->ops->drain(disk), BLKPR_OK);
 }
 
 /* --- drain ---------------------------------------------------------------------------------------- */
@@ -754,11 +793,11 @@ static void a_host_that_stays_busy_is_drained_until_the_deadline(void **state)
 {
 	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
 
-	(void)state; /* as busy_ends_at_the_deadline */
-	for (unsigned i = 0; i < 10; i++)
+	(void)state;
+	for (unsigned i = 0; i < BUSY_TRIES; i++)
 		mock_reset(-1, EAGAIN, NULL);
 	assert_result(disk->ops->drain(disk), BLKPR_BUSY);
-	assert_int_equal(now, DEADLINE);
+	assert_int_equal(now, BUSY_MS);
 }
 
 static void expect_reset_on(unsigned path, int err)
@@ -775,14 +814,14 @@ static void a_drain_that_a_path_fails_goes_to_the_next(void **state)
 	(void)state;
 	expect_reset_on(0, ENODEV);
 	expect_reset_on(1, ENOLINK);
-	expect_reset_on(2, EAGAIN);
-	expect_reset_on(0, 0);
+	expect_reset_on(2, EAGAIN); /* busy is another try on the same one */
+	expect_reset_on(2, 0);
 	assert_result(disk->ops->drain(disk), BLKPR_OK);
-	expect_reset_on(0, 0); /* it stays with the one that worked */
+	expect_reset_on(2, 0); /* it stays with the one that worked */
 	assert_result(disk->ops->drain(disk), BLKPR_OK);
 	assert_int_equal(paths_open(), 1);
 	for (unsigned i = 0; i < 3; i++)
-		expect_reset_on(i, ENXIO);
+		expect_reset_on((2 + i) % 3, ENXIO);
 	assert_result(disk->ops->drain(disk), BLKPR_GONE);
 	disk = open_map(2);
 	paths[1].open_errno = ENOLINK;
@@ -938,11 +977,14 @@ int main(void)
 		mock_test(five_unit_attentions_are_an_io_error),
 		mock_test(a_read_ends_after_five_unit_attentions),
 		mock_test(a_device_that_is_not_ready_is_waited_for),
-		mock_test(a_device_that_stays_not_ready_is_busy_at_the_deadline),
+		mock_test(a_device_that_stays_not_ready_is_busy),
 		mock_test(preempt_leaves_it_to_its_caller_to_wait_for_a_device_that_is_not_ready),
-		mock_test(a_path_that_is_not_ready_does_not_keep_the_others_from_trying),
+		mock_test(a_device_that_becomes_ready_before_it_is_asked_has_another_try),
+		mock_test(a_path_that_stays_not_ready_does_not_keep_the_others_from_trying),
+		mock_test(a_path_that_fails_beside_a_busy_one_is_not_the_last_word),
+		mock_test(a_path_that_stays_busy_leaves_the_others_their_time),
 		mock_test(busy_is_repeated_after_a_pause),
-		mock_test(busy_ends_at_the_deadline),
+		mock_test(busy_ends_early_enough_to_say_so),
 		mock_test(preempt_leaves_it_to_its_caller_to_repeat_what_was_busy),
 		mock_test(busy_after_the_deadline_is_not_repeated),
 		mock_test(a_conflict_is_never_repeated),
@@ -961,7 +1003,6 @@ int main(void)
 		mock_test(a_command_that_every_path_fails_has_failed),
 		mock_test(a_conflict_comes_back_and_the_next_command_takes_another_path),
 		mock_test(what_the_disk_refuses_is_not_tried_on_another_path),
-		mock_test(what_was_busy_is_repeated_by_the_next_path),
 		mock_test(drain_resets_the_lun_and_no_more),
 		mock_test(a_drain_that_fails_is_undrained),
 		mock_test(a_drain_that_fails_by_a_driver_without_one_is_unsupported),

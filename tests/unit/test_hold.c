@@ -177,6 +177,33 @@ static void take_and_promote_fail_where_commands_in_flight_do_not_end(void **sta
 	}
 }
 
+/* Somebody registers and writes after the drain; that it is evicted is not reported. */
+static bool come_after_the_drain(struct model *m, char op, enum blkpr_result *result)
+{
+	if (op == 'R' && model_count(m, 'D') == 1 && model_count(m, 'P') == 1) {
+		model_set_key(m, 2, THIRD);
+		m->nexus[2].in_flight = true;
+	}
+	if (op != 'P' || model_count(m, 'P') != 2)
+		return false;
+	model_preempt_abort(m, 0, OWN, THIRD, TYPE);
+	*result = BLKPR_CONFLICT; /* of the command repeated after a unit attention */
+	return true;
+}
+
+static void take_drains_after_an_eviction_that_was_not_reported(void **state)
+{
+	(void)state; /* S1 */
+	fresh();
+	model_set_key(&model, 1, OTHER);
+	model_set_reservation(&model, TYPE, 1);
+	model_write(&model);
+	model.before = come_after_the_drain;
+	assert_result(run(blkpr_hold_take_disk, &alone), BLKPR_OK);
+	check_holds_alone(TYPE);
+	assert_int_equal(model_count(&model, 'D'), 2);
+}
+
 /* --- interrupted and interleaved ------------------------------------------------------------------ */
 
 static unsigned stop_at;
@@ -633,6 +660,7 @@ int main(void)
 		cmocka_unit_test(take_again_changes_nothing_but_the_registration),
 		cmocka_unit_test(polite_take_changes_nothing_where_others_are),
 		cmocka_unit_test(take_that_is_evicted_meanwhile_has_lost),
+		cmocka_unit_test(take_drains_after_an_eviction_that_was_not_reported),
 		cmocka_unit_test(take_and_promote_fail_where_commands_in_flight_do_not_end),
 		cmocka_unit_test(take_and_leave_converge_from_anywhere),
 		cmocka_unit_test(what_a_killed_run_has_left_is_given_back),
