@@ -203,7 +203,7 @@ static void __attribute__((noreturn)) be_the_crew(struct crew *crew, int pipe_fd
 	if (getppid() != parent)
 		_exit(1);
 	shed_descriptors(pipe_fd);
-	if (crew->count == 1) { /* needs no other thread */
+	if (crew->count == 1 && blkpr_clock_ms() < crew->fleet->deadline) { /* needs no other thread */
 		crew->active = 1;
 		work(crew);
 		_exit(0);
