@@ -27,7 +27,7 @@
 /* A worker that runs longer than this share of the time left has stalled: it no longer keeps others waiting. */
 #define STALL_SHARE 16
 
-#define STACK_SIZE (256 * 1024) /* bytes; only what a worker touches is real */
+#define STACK_SIZE (256UL * 1024) /* bytes; only what a worker touches is real */
 #define WORKERS_DESCRIPTORS 4   /* that a worker has open at a time: the disk, one more path, sysfs */
 #define RETRY_MS 50             /* after a thread could not be created */
 

@@ -81,16 +81,13 @@ static int insist(const struct blkpr_work *work, const struct blkpr_target *targ
 static int repeat_crashed(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[])
 {
-	unsigned left = 0;
 	int rc = 0;
 
-	for (unsigned i = 0; i < count; i++)
-		left += verdicts[i].result == BLKPR_CRASHED;
 	for (unsigned i = 0; i < count && !rc; i++) {
 		int64_t now = blkpr_clock_ms();
 
 		if (verdicts[i].result == BLKPR_CRASHED)
-			rc = insist(work, &targets[i], false, now + (work->deadline - now) / left--, &verdicts[i]);
+			rc = insist(work, &targets[i], false, now + (work->deadline - now) / (count - i), &verdicts[i]);
 	}
 	return rc;
 }
