@@ -52,16 +52,16 @@ class Failover(Cluster):
         found = self.agent.registered()
         return [found[k] for k in self.fenced]
 
-    def until_up(self, timeout=120):
-        """Until all nodes are members and registered, and the service runs; the node that it runs on."""
+    def up(self):
+        """If all nodes are members and registered, and the service runs, the node that it runs on."""
         everybody = {node: self.agent.paths for node in self.lab.nodes}
+        return (all(self.members(n) == self.lab.nodes for n in self.lab.nodes)
+                and all(disk == everybody for disk in self.registered_for_fencing())
+                and len(self.where("service", "n1")) == 1 and self.where("fence-disks", "n1")
+                and self.where("service", "n1")[0])
 
-        def up():
-            return (all(self.members(n) == self.lab.nodes for n in self.lab.nodes)
-                    and all(disk == everybody for disk in self.registered_for_fencing())
-                    and len(self.where("service", "n1")) == 1 and self.where("fence-disks", "n1")
-                    and self.where("service", "n1")[0])
-        return until(lambda: up() or self.tell_again(), lambda: f"not up: {self.registered_for_fencing()}, {self.where('service', 'n1')}, "
+    def until_up(self, timeout=120):
+        return until(lambda: self.up() or self.tell_again(), lambda: f"not up: {self.registered_for_fencing()}, {self.where('service', 'n1')}, "
                      f"{self.admin('crm_mon -1rf')}\n" + self.tail("n1") + self.tail(self.lab.nodes[-1]), timeout)
 
     def acks(self):

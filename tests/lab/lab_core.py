@@ -463,7 +463,7 @@ def up(name="lab", nodes=2, luns=1, paths=1, kernel="7", stor_kernel="7", cluste
     if any(not 0 <= k < luns for k in slow_luns):
         raise LabError(f"--slow-luns: of the LUNs 0 to {luns - 1}")
     clear_way(name)
-    os.makedirs(os.path.join(RUN, name, "uml"))
+    make_directory(os.path.join(RUN, name, "uml"))
     write(os.path.join(RUN, name, "lab.json"), json.dumps({
         "nodes": nodes, "luns": luns, "paths": paths, "kernel": image.kernel(kernel),
         "stor_kernel": image.kernel(stor_kernel), "cluster": cluster, "cluster_name": cluster_name,
@@ -482,6 +482,13 @@ def up(name="lab", nodes=2, luns=1, paths=1, kernel="7", stor_kernel="7", cluste
         down(name)
         raise
     return lab
+
+
+def make_directory(path):
+    """Another lab that goes down removes what is empty of it meanwhile."""
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            return os.makedirs(path)
 
 
 def check_request(name, nodes, luns, paths, cluster, stage):
