@@ -54,8 +54,8 @@ struct blkpr_block_disk {
 /*
  * Opens DEVICE. Returns BLKPR_OK, and the caller closes with blkpr_disk_close(); else nothing is open.
  * Calls on the disk: a unit attention is worth five tries; BUSY, a device that is not ready, and passing path failures
- * are repeated until the deadline, but for preempt_abort, whose caller must look at the disk before each attempt;
- * CONFLICT comes back at once. register_key always ignores an existing key.
+ * are repeated until shortly before the deadline, but for preempt_abort, whose caller must look at the disk before each
+ * attempt; CONFLICT comes back at once. register_key always ignores an existing key.
  *
  * A multipath map is worked on by its paths: REGISTER goes to each one, and succeeds if it does on one (sent to
  * the map, it would unregister the good paths when one is bad, KERNEL.md trap 4). So do RELEASE, which only the path

@@ -76,7 +76,7 @@ each disk at once.
 - **fence_scsi since 4.13**, and so Debian 13's: the same, but `off` registers its own key on every disk before it
   looks for the victim's there, whether it was registered or not.
 - **fence_blkpr.** [safety.md](safety.md): one disk decides (S3), nothing but `on` registers (S2), success is
-  concluded from a fresh read of all keys and the reservation (S4), a worker process a disk and one deadline (S5), a
+  concluded from a fresh read of all keys and the reservation (S4), a worker a disk and one deadline (S5), a
   LUN RESET before success (S1).
 
 ## How it was made
