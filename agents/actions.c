@@ -8,9 +8,12 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "agents/fencer.h"
 #include "agents/log.h"
+#include "agents/pacemaker.h"
 #include "agents/record.h"
 #include "agents/say.h"
 
@@ -323,6 +326,38 @@ static void warn_fewer_paths(const struct agent *agent)
 				agent->list.devices[i].paths);
 }
 
+
+/*
+ * S1: a cluster unfences a node that it has fenced a moment ago if that is still a member, because its controller hangs, or
+ * has not read yet that it was fenced, or has been started anew. But what the node ran runs on, and elsewhere, too.
+ * Pacemaker that was started since then runs nothing. A controller that has lived through it, and answers, is one
+ * that the cluster has taken back with what it runs: one that is told that it was fenced ends at once, and the fencer
+ * tells it before it unfences. A person who calls the agent is taken to know.
+ */
+static bool was_fenced(const struct agent *agent)
+{
+	const struct cluster_node *self = cluster_self(&agent->cluster);
+	struct blkpr_error error;
+	char history[256];
+	time_t fenced;
+	long since;
+
+	if (!self || !pacemaker_runs_us())
+		return false;
+	fenced = fencer_history(self->name, history, sizeof(history));
+	since = (long)(time(NULL) - fenced);
+	if (fenced < 0)
+		qb_log(LOG_WARNING, "%s: registered even if it was fenced", history);
+	if (fenced <= 0 || pacemaker_age() <= since)
+		return false;
+	if (pacemaker_controller_age() <= since + 1)
+		blkpr_error_set(&error, "its controller has ended since");
+	else if (!pacemaker_ask_controller(self->name, agent_asking_deadline(agent), &error))
+		return false;
+	qb_log(LOG_ERR, "%s, and %s", history, error.text);
+	return true;
+}
+
 static enum outcome act_on(struct agent *agent)
 {
 	struct blkpr_error error;
@@ -335,6 +370,7 @@ static enum outcome act_on(struct agent *agent)
 		rc = plan_on(agent, &error);
 	if (rc)
 		return refuse(&error);
+	agent->fence.fenced = was_fenced(agent);
 	agent_begin_work(agent);
 	rc = blkpr_fence_on(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
 	done = report(agent, rc, agent->list.count);

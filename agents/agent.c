@@ -146,17 +146,21 @@ int agent_check_unique(const struct agent *agent, uint64_t key, const struct clu
 
 #define ASKING_SHARE 4
 
-/* Remote nodes are worth a part of the time that is left, not all of it. */
-int agent_add_remotes(struct agent *agent, struct blkpr_error *error)
+int64_t agent_asking_deadline(const struct agent *agent)
 {
 	int64_t now = blkpr_clock_ms();
 
+	return now + (agent->deadline - now) / ASKING_SHARE;
+}
+
+int agent_add_remotes(struct agent *agent, struct blkpr_error *error)
+{
 	if (agent->remotes_asked) {
 		blkpr_error_set(error, "Pacemaker could not be asked for them");
 		return agent->remotes_answer;
 	}
 	agent->remotes_asked = true;
-	agent->remotes_answer = cluster_add_remotes(&agent->cluster, now + (agent->deadline - now) / ASKING_SHARE, error);
+	agent->remotes_answer = cluster_add_remotes(&agent->cluster, agent_asking_deadline(agent), error);
 	return agent->remotes_answer;
 }
 

@@ -62,7 +62,10 @@ int agent_settle_devices(struct agent *agent, struct blkpr_error *error);
 /* Asks corosync, once. Without a cluster an action can still work with explicit keys: agent.unclustered is why not. */
 void agent_load_cluster(struct agent *agent);
 
-/* Adds Pacemaker's remote nodes, within a part of the time that is left, once: later calls repeat the answer.
+/* Until when Pacemaker may be asked something: it is worth a part of the time that is left, not all of it. */
+int64_t agent_asking_deadline(const struct agent *agent);
+
+/* Adds Pacemaker's remote nodes, once, by agent_asking_deadline(): later calls repeat the answer.
  * -ETIME if it does not answer. */
 int agent_add_remotes(struct agent *agent, struct blkpr_error *error);
 

@@ -209,6 +209,9 @@ static const struct {
 	[BLKPR_EVICTED] = { print_own,
 		"unfence it (stonith_admin --unfence NODE, or fence_blkpr -o on here); Pacemaker does it when the node "
 		"joins if the fence device has provides=unfencing" },
+	[BLKPR_FENCED] = { NULL,
+		"what it ran then may still run: restart the cluster on this node, or reboot it; by hand, "
+		"fence_blkpr -o on registers it all the same" },
 	[BLKPR_UNKNOWN_KEYS] = { print_unknown,
 		"find its owner (were cluster_name or key_value changed?), then set unknown_keys=evict or allow" },
 	[BLKPR_UNRESERVED] = { print_unreserved,

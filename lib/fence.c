@@ -135,6 +135,8 @@ static enum blkpr_result on(const struct blkpr_fence *fence, uint64_t own, struc
 		return result;
 	if (view.foreign)
 		return BLKPR_FOREIGN_TYPE; /* before anything is changed */
+	if (fence->fenced && !view.own)
+		return BLKPR_FENCED;
 	if (blkpr_disk_over(disk))
 		return BLKPR_UNFINISHED;
 	result = register_own(own, disk, verdict);

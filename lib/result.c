@@ -30,6 +30,7 @@ static const struct text texts[BLKPR_RESULT_COUNT] = {
 	[BLKPR_CRASHED] = { "crashed", "the process that worked on it died" },
 	[BLKPR_VICTIM_ON] = { "on", "the node's key is registered" },
 	[BLKPR_EVICTED] = { "evicted", "this node's key is not registered" },
+	[BLKPR_FENCED] = { "fenced", "the cluster has fenced this node, and has not taken it back" },
 	[BLKPR_UNKNOWN_KEYS] = { "unknown-keys", "a key that belongs to no cluster node is registered" },
 	[BLKPR_UNRESERVED] = { "unreserved", "nobody holds a reservation" },
 	[BLKPR_FOREIGN_TYPE] = { "foreign-type", "a reservation of another type is held" },

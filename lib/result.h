@@ -32,6 +32,7 @@ enum blkpr_result {
 	/* what a protocol concluded from reading */
 	BLKPR_VICTIM_ON,     /* the victim's key is registered */
 	BLKPR_EVICTED,       /* this node's key is not registered */
+	BLKPR_FENCED,        /* so it is, and must not be registered again */
 	BLKPR_UNKNOWN_KEYS,  /* a key of no cluster node is registered and spoils the proof */
 	BLKPR_UNRESERVED,    /* no reservation: registrations alone keep nobody out */
 	BLKPR_FOREIGN_TYPE,  /* a reservation of another type, not ours to break (S6) */

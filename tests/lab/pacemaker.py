@@ -269,6 +269,11 @@ class Cluster:
         """By the cluster, which knows the parameters."""
         self.admin(f"stonith_admin --unfence {node}", node)
 
+    def restart(self, node):
+        """Corosync and Pacemaker, once they have ended as they do when they are told that their node was fenced."""
+        until(lambda: self.lab.exec(node, "pgrep -x pacemakerd || pgrep -x corosync").rc, f"the cluster does not end on {node}")
+        self.admin("bash -c 'log() { :; }; . /run/lab-guest/cluster; start_corosync; start_pacemaker'", node)
+
     def release(self, lun, kind=5):
         """The holder releases its reservation, whatever path it was made by."""
         holder = self.lab.holder(lun)["holder"].partition(",")[0].rpartition(":")[2]
@@ -288,6 +293,10 @@ class Cluster:
             if found:
                 good.setdefault(found.group(1), set()).add(found.group(2))
         return sum(len(devices) == self.lab.luns for devices in good.values()), len(lines)
+
+    def refusals_to_unfence(self, node):
+        """How often the agent has found that its node was fenced, and not taken back."""
+        return int(self.lab.exec(node, f"grep -c 'error: {node} was fenced (' {AGENT_LOG} || :").stdout)
 
     def agents_share(self, victim, delegate):
         """Seconds that the fencer waited for the agent's last `off`, and that the agent worked on the disks."""

@@ -160,7 +160,48 @@ def test_partitioned_node_is_evicted_and_its_service_moves(three, record_propert
         print(f"{name}: {value:.3f} s")
 
 
+def test_fenced_member_is_not_unfenced(three):
+    """A cluster may unfence a node that it has just fenced, if that is a member still since its controller hangs (here it is
+    asked to). But what the node ran runs on. A controller that goes on may not pass for one that the cluster has taken back."""
+    coordinator = three.admin("crmadmin -D -q").split()[-1]
+    service = three.where("service", coordinator)[0]
+    victim = three.other(coordinator, service)
+    three.start_strays(victim)
+    three.until_writing("stray", victim)
+    refused = three.refusals_to_unfence(victim)
+    three.admin("pkill -STOP -x pacemaker-contr", victim)
+    three.admin(f"stonith_admin --fence {victim}", coordinator)
+    since = three.numbers()
+    assert three.lab.exec(coordinator, f"stonith_admin --unfence {victim}", timeout=120).rc
+    assert three.refusals_to_unfence(victim) > refused, three.tail(victim)
+    assert three.evicted(victim)
+    assert_nothing_lands(three, victim, service, since)
+    unfencing = three.lab.start(coordinator, f"stonith_admin --unfence {victim}", timeout=120)
+    until(lambda: three.lab.exec(victim, "pgrep -x crmadmin").rc == 0, "the agent does not ask the controller")
+    refused = three.refusals_to_unfence(victim)
+    three.admin("pkill -CONT -x pacemaker-contr", victim)
+    until(lambda: three.refusals_to_unfence(victim) > refused,
+          lambda: f"{victim}'s agent does not refuse to unfence it: {three.tail(victim)}")
+    assert three.evicted(victim)
+    three.lab.exec(victim, "pkill -9 -f '[s]eqwriter stray'")
+    three.restart(victim)
+    assert unfencing.wait().rc
+    three.until_well()
+
+
 # ---------------------------------------------------------------- 4: the victim comes back
+
+def test_victim_whose_ring_is_mended_is_unfenced_on_request(three):
+    """Its controller has never ended, and the cluster has taken it back with what it runs."""
+    victim = three.other(three.where("service", "n1")[0])
+    observer = three.other(victim)
+    three.lab.cut(victim, "ring")
+    three.until_fenced(victim, observer)
+    three.lab.heal(victim)
+    until(lambda: three.members(observer) == three.lab.nodes, f"{victim} is no member again")
+    three.admin(f"stonith_admin --unfence {victim}", observer)
+    three.until_well()
+
 
 def test_rebooted_victim_is_unfenced_again_and_may_run_resources(three):
     victim = three.other(three.where("service", "n1")[0])

@@ -34,12 +34,17 @@ static void both_registered(int holder)
 		model_set_reservation(&model, TYPE, holder);
 }
 
-static void run_on(void)
+static void run_on_with(const struct blkpr_fence *how)
 {
 	struct model_disk node = model_connect(&model, 0, 1);
 
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_on_disk(&nobody, OWN, &node.disk, &verdict);
+	blkpr_fence_on_disk(how, OWN, &node.disk, &verdict);
+}
+
+static void run_on(void)
+{
+	run_on_with(&nobody);
 }
 
 static void run_off_with(const struct blkpr_fence *how)
@@ -190,6 +195,25 @@ static void on_never_drops_the_key_on_the_way(void **state)
 		run_on();
 		assert_result(verdict.result, BLKPR_OK);
 	}
+}
+
+/* What the node ran when the cluster fenced it runs on (S1); where a person has registered it since, it stays so. */
+static void on_of_a_fenced_node_registers_nothing_anew(void **state)
+{
+	struct blkpr_fence how = nobody;
+
+	(void)state;
+	how.fenced = true;
+	both_registered(1);
+	model_unregister(&model, 0);
+	run_on_with(&how);
+	assert_result(verdict.result, BLKPR_FENCED);
+	assert_trace("R");
+
+	both_registered(1);
+	run_on_with(&how);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RGR");
 }
 
 static void on_refuses_a_foreign_type_before_anything_is_changed(void **state)
@@ -1838,6 +1862,7 @@ int main(void)
 		cmocka_unit_test(on_replaces_a_stale_key),
 		cmocka_unit_test(on_replaces_a_stale_key_on_nvme),
 		cmocka_unit_test(on_never_drops_the_key_on_the_way),
+		cmocka_unit_test(on_of_a_fenced_node_registers_nothing_anew),
 		cmocka_unit_test(on_refuses_a_foreign_type_before_anything_is_changed),
 		cmocka_unit_test(on_accepts_the_all_registrants_twin),
 		cmocka_unit_test(on_accepts_that_another_node_was_faster),
