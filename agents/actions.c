@@ -8,10 +8,8 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "agents/fencer.h"
 #include "agents/log.h"
 #include "agents/pacemaker.h"
 #include "agents/record.h"
@@ -326,36 +324,41 @@ static void warn_fewer_paths(const struct agent *agent)
 				agent->list.devices[i].paths);
 }
 
+/*
+ * S1: a cluster unfences a node that it has fenced a moment ago if that is a member still, because its controller hangs, or
+ * has not read yet that it was fenced, or has been started anew. But what the node ran runs on, and elsewhere, too.
+ * So a key that `on` registered for this very Pacemaker, and that is gone, is not registered again at once.
+ */
+static bool was_registered(void)
+{
+	long since = record_unfenced_age(), pacemaker = pacemaker_age();
+
+	return pacemaker_runs_us() && since >= 0 && (pacemaker < 0 || pacemaker > since);
+}
+
+static bool found_evicted(const struct agent *agent)
+{
+	for (unsigned i = 0; i < agent->list.count; i++)
+		if (agent->verdicts[i].result == BLKPR_FENCED)
+			return true;
+	return false;
+}
 
 /*
- * S1: a cluster unfences a node that it has fenced a moment ago if that is still a member, because its controller hangs, or
- * has not read yet that it was fenced, or has been started anew. But what the node ran runs on, and elsewhere, too.
- * Pacemaker that was started since then runs nothing. A controller that has lived through it, and answers, is one
- * that the cluster has taken back with what it runs: one that is told that it was fenced ends at once, and the fencer
- * tells it before it unfences. A person who calls the agent is taken to know.
+ * Whether the cluster knows what this node runs: its controller has run since the key was registered, and answers. One that
+ * is told of the fencing ends at once, and the fencer tells it before it unfences, so one that was hung ends instead.
  */
-static bool was_fenced(const struct agent *agent)
+static bool was_taken_back(const struct agent *agent)
 {
 	const struct cluster_node *self = cluster_self(&agent->cluster);
 	struct blkpr_error error;
-	char history[256];
-	time_t fenced;
-	long since;
 
-	if (!self || !pacemaker_runs_us())
-		return false;
-	fenced = fencer_history(self->name, history, sizeof(history));
-	since = (long)(time(NULL) - fenced);
-	if (fenced < 0)
-		qb_log(LOG_WARNING, "%s: registered even if it was fenced", history);
-	if (fenced <= 0 || pacemaker_age() <= since)
-		return false;
-	if (pacemaker_controller_age() <= since + 1)
-		blkpr_error_set(&error, "its controller has ended since");
+	if (!self || pacemaker_controller_age() <= record_unfenced_age())
+		blkpr_error_set(&error, "it has ended since");
 	else if (!pacemaker_ask_controller(self->name, agent_asking_deadline(agent), &error))
-		return false;
-	qb_log(LOG_ERR, "%s, and %s", history, error.text);
-	return true;
+		return true;
+	qb_log(LOG_ERR, "this node was registered, and has been evicted; its controller may not know what runs here: %s", error.text);
+	return false;
 }
 
 static enum outcome act_on(struct agent *agent)
@@ -370,14 +373,19 @@ static enum outcome act_on(struct agent *agent)
 		rc = plan_on(agent, &error);
 	if (rc)
 		return refuse(&error);
-	agent->fence.fenced = was_fenced(agent);
+	agent->fence.fenced = was_registered();
 	agent_begin_work(agent);
 	rc = blkpr_fence_on(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
+	if (!rc && found_evicted(agent) && was_taken_back(agent)) {
+		agent->fence.fenced = false;
+		rc = blkpr_fence_on(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
+	}
 	done = report(agent, rc, agent->list.count);
 	for (unsigned i = 0; i < agent->list.count && !rc; i++)
 		if (agent->verdicts[i].result == BLKPR_OK && record_own(agent, i, &error))
 			done = refuse(&error) == OUTCOME_DONE;
-	if (done && record_list_store(list_name(agent), agent->targets, agent->list.count, &error))
+	if (done && (record_list_store(list_name(agent), agent->targets, agent->list.count, &error) ||
+			    record_unfenced_store(&error)))
 		done = refuse(&error) == OUTCOME_DONE;
 	if (!done)
 		return OUTCOME_FAILED;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The fencer's history, by libstonithd. Pacemaker 3 deprecates parts of its header, hence one file for all of it.
-// It is loaded when it is needed, which is before a resource evicts keys, and when the fencer unfences this node: with what it brings along (GnuTLS, D-Bus, libxml2)
-// it would take three quarters of the time that every action takes to start (doc/performance.md).
+// It is loaded when it is needed, which is before keys are evicted: with what it brings along (GnuTLS, D-Bus, libxml2)
+// it would take three quarters of the time that every monitor takes to start (doc/performance.md).
 #include "agents/fencer.h"
 
 #include <dlfcn.h>
@@ -52,46 +52,43 @@ static const stonith_history_t *latest(const stonith_history_t *history, const c
 	return found;
 }
 
-static time_t tell(const stonith_history_t *event, const char *node, char *text, unsigned size)
+static void tell(const stonith_history_t *event, const char *node, char *text, unsigned size)
 {
 	char when[32] = "?";
 	struct tm local;
 
 	if (!event) {
 		snprintf(text, size, "the fencer remembers no fencing of %s", node);
-		return 0;
+		return;
 	}
 	if (localtime_r(&event->completed, &local))
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &local);
 	snprintf(text, size, "%s was fenced (%s) at %s by %s", node, event->action, when,
 		event->delegate ? event->delegate : "?");
-	return event->completed;
 }
 
-time_t fencer_history(const char *node, char *text, unsigned size)
+void fencer_history(const char *node, char *text, unsigned size)
 {
 	stonith_history_t *history = NULL;
 	const char *complaint;
 	stonith_t *fencer;
-	time_t when = -1;
 	int rc;
 
 	if (!load(&complaint)) {
 		snprintf(text, size, "the fencer cannot be asked about %s: %s", node, complaint ? complaint : "no memory");
-		return when;
+		return;
 	}
 	fencer = api.new();
-	rc = fencer ? fencer->cmds->connect(fencer, "fence-blkpr", NULL) : -ENOMEM;
+	rc = fencer ? fencer->cmds->connect(fencer, "blkpr-reservation", NULL) : -ENOMEM;
 	if (!rc)
 		rc = fencer->cmds->history(fencer, st_opt_sync_call, node, &history, PATIENCE);
 	if (rc < 0)
 		snprintf(text, size, "the fencer cannot be asked about %s: %s", node, strerror(-rc));
 	else
-		when = tell(latest(history, node), node, text, size);
+		tell(latest(history, node), node, text, size);
 	api.free_history(history);
 	if (fencer) {
 		fencer->cmds->disconnect(fencer);
 		api.delete(fencer);
 	}
-	return when;
 }

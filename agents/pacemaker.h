@@ -8,16 +8,19 @@
 
 #include "lib/error.h"
 
-/* Whether its fencer has started this process, and not a person. */
+/* Whether its fencer has started this process, rather than a person; true still when the fencer has ended. */
 bool pacemaker_runs_us(void);
 
-/* Seconds since it was started as a whole. Only if it runs us. */
+/* Seconds since it was started as a whole; -1: it does not run. */
 long pacemaker_age(void);
 
-/* Seconds since its controller was started, which it may have been alone; -1: there is none. Only if it runs us. */
+/* Seconds since its controller was started, which it may have been alone; -1: it does not run. */
 long pacemaker_controller_age(void);
 
-/* 0: the controller of NODE, which is this one, answers. -errno with text: it has not until DEADLINE, or says that it cannot. */
+/*
+ * 0: the controller of NODE, which is this one, answers, and has joined the cluster. -errno with text: it has not, or does not
+ * answer before DEADLINE (blkpr_clock_ms()).
+ */
 int pacemaker_ask_controller(const char *node, int64_t deadline, struct blkpr_error *error);
 
 #endif

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -261,6 +262,37 @@ bool record_list_has(const char *wwid, uint64_t *key)
 		found = file_has(lists.gl_pathv[i], wwid, key);
 	globfree(&lists);
 	return found;
+}
+
+#define UNFENCED "unfenced" /* a name that no WWID has */
+
+/* In seconds since the node was started: no clock that somebody sets. */
+static long uptime(void)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec;
+}
+
+int record_unfenced_store(struct blkpr_error *error)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%ld\n", uptime());
+	return replace_file(UNFENCED, text, error);
+}
+
+long record_unfenced_age(void)
+{
+	FILE *file = fopen(BLKPR_RUN_DIR "/" UNFENCED, "re");
+	long when = -1;
+
+	if (file && fscanf(file, "%ld", &when) != 1)
+		when = -1;
+	if (file)
+		fclose(file);
+	return when >= 0 ? uptime() - when : -1;
 }
 
 /* --- resources ------------------------------------------------------------------------------------ */

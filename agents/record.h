@@ -30,6 +30,12 @@ int record_list_store(const char *spec, const struct blkpr_target targets[], uns
 /* Whether `on` registered this node on the disk WWID since the node was started, and with which *KEY. */
 bool record_list_has(const char *wwid, uint64_t *key);
 
+/* That `on` has just registered this node. 0, or -errno with text. */
+int record_unfenced_store(struct blkpr_error *error);
+
+/* Seconds since then; -1: it has not since the node was started. */
+long record_unfenced_age(void);
+
 /* *MISSING: those that are not in LIST now, "NAME (WWID)" and a newline each, for the caller to free; NULL: none. */
 int record_list_compare(
 	const char *spec, const struct blkpr_list *list, char **missing, struct blkpr_error *error);

@@ -210,8 +210,8 @@ static const struct {
 		"unfence it (stonith_admin --unfence NODE, or fence_blkpr -o on here); Pacemaker does it when the node "
 		"joins if the fence device has provides=unfencing" },
 	[BLKPR_FENCED] = { NULL,
-		"what it ran then may still run: restart the cluster on this node, or reboot it; by hand, "
-		"fence_blkpr -o on registers it all the same" },
+		"what it ran then may still run: reboot it; or see that nothing of it runs, and restart the cluster on it, or "
+		"register it by hand (fence_blkpr -o on)" },
 	[BLKPR_UNKNOWN_KEYS] = { print_unknown,
 		"find its owner (were cluster_name or key_value changed?), then set unknown_keys=evict or allow" },
 	[BLKPR_UNRESERVED] = { print_unreserved,

@@ -20,6 +20,7 @@ PACEMAKER_LOG = "/var/log/pacemaker/pacemaker.log"
 SERVICES = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "guest", name) for name in ("seqwriter", "ledger")]
 GIVEN_UP_FOR_NOW = "No fence device (aborting transition and giving up for now)"
 REFRESH = "crm_resource --refresh"
+UNFENCE = "stonith_admin --unfence NODE"            # where no resource has a history yet, a refresh changes nothing
 FENCINGS = ("off", "reboot")                        # what the cluster calls it; the agent always does `off`
 
 
@@ -83,7 +84,12 @@ class Cluster:
         self.told_again = time.monotonic()
         alive = [n for n in self.lab.nodes if self.lab.state(n) == "running"]
         if any(self.lab.exec(n, f"grep -qF '{GIVEN_UP_FOR_NOW}' {PACEMAKER_LOG}").rc == 0 for n in alive):
-            self.lab.exec(alive[0], REFRESH)
+            self.look_again(alive)
+
+    def look_again(self, nodes):
+        self.lab.exec(nodes[0], REFRESH)
+        for node in nodes:
+            self.lab.exec(nodes[0], UNFENCE.replace("NODE", node), timeout=120)
 
     # -- the cluster's view
 
@@ -295,8 +301,8 @@ class Cluster:
         return sum(len(devices) == self.lab.luns for devices in good.values()), len(lines)
 
     def refusals_to_unfence(self, node):
-        """How often the agent has found that its node was fenced, and not taken back."""
-        return int(self.lab.exec(node, f"grep -c 'error: {node} was fenced (' {AGENT_LOG} || :").stdout)
+        """How often the agent has found that its node was evicted, and not taken back."""
+        return int(self.lab.exec(node, f"grep -c 'error: this node was registered, and has been evicted' {AGENT_LOG} || :").stdout)
 
     def agents_share(self, victim, delegate):
         """Seconds that the fencer waited for the agent's last `off`, and that the agent worked on the disks."""

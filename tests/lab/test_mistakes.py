@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from pacemaker import GIVEN_UP_FOR_NOW, PACEMAKER_LOG, REFRESH, Cluster, until
+from pacemaker import GIVEN_UP_FOR_NOW, PACEMAKER_LOG, REFRESH, UNFENCE, Cluster, until
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 PCS = "pcs stonith create fence-disks fence_blkpr"
@@ -175,8 +175,8 @@ class Scene(Cluster):
             if condition():
                 return True
             if time.monotonic() - refreshed > 15 and GIVEN_UP_FOR_NOW in self.log():
-                recommended(GIVEN_UP_FOR_NOW, REFRESH)
-                self.admin(REFRESH)
+                recommended(GIVEN_UP_FOR_NOW, REFRESH, UNFENCE)
+                self.look_again(self.lab.nodes)
                 refreshed = time.monotonic()
             return False
         until(done, what)
