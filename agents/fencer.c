@@ -6,16 +6,22 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <crm/stonith-ng.h>
 
 #include "config.h"
 
 #define PATIENCE 2 /* seconds */
+#define PATIENCE_MS (PATIENCE * 1000)
 
 static struct {
 	stonith_t *(*new)(void);
@@ -67,7 +73,7 @@ static void tell(const stonith_history_t *event, const char *node, char *text, u
 		event->delegate ? event->delegate : "?");
 }
 
-void fencer_history(const char *node, char *text, unsigned size)
+static void ask(const char *node, char *text, unsigned size)
 {
 	stonith_history_t *history = NULL;
 	const char *complaint;
@@ -90,5 +96,31 @@ void fencer_history(const char *node, char *text, unsigned size)
 	if (fencer) {
 		fencer->cmds->disconnect(fencer);
 		api.delete(fencer);
+	}
+}
+
+/* In a process of its own: the library waits a minute longer than it is told to, and without a limit for the connection. */
+void fencer_history(const char *node, char *text, unsigned size)
+{
+	struct pollfd answer = { .events = POLLIN };
+	int fds[2];
+	pid_t pid;
+
+	snprintf(text, size, "the fencer cannot be asked about %s: it does not answer", node);
+	if (pipe2(fds, O_CLOEXEC))
+		return;
+	pid = fork();
+	if (!pid) {
+		ask(node, text, size);
+		_exit(write(fds[1], text, strlen(text) + 1) < 0);
+	}
+	close(fds[1]);
+	answer.fd = fds[0];
+	if (pid > 0 && poll(&answer, 1, PATIENCE_MS) > 0 && read(fds[0], text, size) > 0)
+		text[size - 1] = '\0';
+	close(fds[0]);
+	if (pid > 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
 	}
 }

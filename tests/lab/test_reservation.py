@@ -6,6 +6,7 @@ import os
 import pytest
 
 import lab_image
+from agent import wait_for
 from resource import (CLONE, CONFIGURED, FAILED_PROMOTED, GENERIC, INSTALLED, KEYS, NOT_RUNNING, OCF, PERM, PROMOTED,
                       SUCCESS, UNIMPLEMENTED, Resource, reason)
 
@@ -66,6 +67,19 @@ def test_start_evicts_who_was_there(resource):
     assert f"{KEYS['n2']:#x} (n2) holds the disk" in text and "all was well at 20" in text
     resource.must("n1", "stop")         # nothing of it is left
     assert resource.held() == resource.only("n2")
+
+
+def test_fencer_that_does_not_answer_holds_nobody_up(plain):
+    """Its history is a hint for the log. A socket with its name takes the connection, and no more."""
+    plain.must("n1", "start")
+    hung = plain.lab.start("n2", "exec /usr/bin/python3 -c \"import socket, time; s = socket.socket(socket.AF_UNIX); "
+                                 "s.bind(b'\\0stonith-ng'.ljust(108, b'\\0')); s.listen(); time.sleep(20)\"")
+    wait_for(lambda: plain.lab.exec("n2", "grep -q stonith-ng /proc/net/unix").rc == 0)
+    result = plain.must("n2", "start")
+    assert 2 < result.seconds < 5, result
+    assert plain.held() == plain.only("n2")
+    plain.lab.exec("n2", "pkill -f 'import [s]ocket'")
+    hung.wait()
 
 
 def test_start_may_refuse_to_evict(resource):
