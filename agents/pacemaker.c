@@ -12,7 +12,10 @@
 
 #include "agents/run.h"
 
-/* Its daemons set this for what they start (crm_log_preinit). The parent would be another one once the fencer has ended. */
+/*
+ * Its daemons set this for what they start (lib/common/logging.c: set_identity; fence-agents' fencing.py reads it, too). The
+ * parent would be another one once the fencer has ended.
+ */
 bool pacemaker_runs_us(void)
 {
 	const char *service = getenv("PCMK_service");
