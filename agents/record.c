@@ -264,7 +264,7 @@ bool record_list_has(const char *wwid, uint64_t *key)
 	return found;
 }
 
-#define UNFENCED "unfenced" /* a name that no WWID has */
+#define UNFENCED ".unfenced" /* a name that no WWID has */
 
 /* In seconds since the node was started: no clock that somebody sets. */
 static long uptime(void)
