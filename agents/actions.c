@@ -331,9 +331,10 @@ static void warn_fewer_paths(const struct agent *agent)
  */
 static bool was_registered(void)
 {
-	long since = record_unfenced_age(), pacemaker = pacemaker_age();
+	long since = pacemaker_runs_us() ? record_unfenced_age() : -1;
+	long pacemaker = since >= 0 ? pacemaker_age() : -1;
 
-	return pacemaker_runs_us() && since >= 0 && (pacemaker < 0 || pacemaker > since);
+	return since >= 0 && (pacemaker < 0 || pacemaker > since);
 }
 
 static bool found_evicted(const struct agent *agent)
