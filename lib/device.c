@@ -116,11 +116,26 @@ static char *normalise_wwid(enum blkpr_kind kind, const char *wwid)
 	return out;
 }
 
-/* A plain disk: kind and identity from the driver's attributes. */
-static int inspect_disk(const char *sysfs, struct blkpr_device *device, struct blkpr_error *error)
+static int refuse(struct blkpr_device *device, struct blkpr_error *error)
 {
-	char link[PATH_MAX], text[512];
-	const char *subsystem = read_link_name(sysfs, "device/subsystem", link, sizeof(link));
+	blkpr_error_set(error,
+		"%s: not a SCSI, NVMe or multipath disk, so it has no persistent reservations; "
+		"name a shared disk that has (loop devices, RAM disks and plain virtio disks do not)",
+		device->name);
+	return -EOPNOTSUPP;
+}
+
+/* The driver's subsystem: "scsi", "nvme"; NULL for partitions, device-mapper and whatever has no driver. */
+static const char *read_subsystem(const char *sysfs, char *link, size_t size)
+{
+	return read_link_name(sysfs, "device/subsystem", link, size);
+}
+
+/* A plain disk: kind and identity from the driver's attributes. */
+static int inspect_disk(
+	const char *sysfs, const char *subsystem, struct blkpr_device *device, struct blkpr_error *error)
+{
+	char text[512];
 	const char *wwid = NULL;
 
 	if (subsystem && !strcmp(subsystem, "scsi")) {
@@ -137,11 +152,7 @@ static int inspect_disk(const char *sysfs, struct blkpr_device *device, struct b
 		device->kind = BLKPR_NVME;
 		wwid = read_attribute(sysfs, "wwid", text, sizeof(text));
 	} else {
-		blkpr_error_set(error,
-			"%s: not a SCSI, NVMe or multipath disk, so it has no persistent reservations; "
-			"name a shared disk that has (loop devices, RAM disks and plain virtio disks do not)",
-			device->name);
-		return -EOPNOTSUPP;
+		return refuse(device, error);
 	}
 	if (!wwid) {
 		blkpr_error_set(error,
@@ -179,8 +190,9 @@ static int visit_path(const char *sysfs, const char *entry, void *arg)
 {
 	struct blkpr_device *map = arg, path = { .name = map->name };
 	struct blkpr_error ignored;
+	char link[PATH_MAX];
 
-	if (inspect_disk(sysfs, &path, &ignored))
+	if (inspect_disk(sysfs, read_subsystem(sysfs, link, sizeof(link)), &path, &ignored))
 		return 0;
 	if (add_path_name(map, entry)) {
 		free(path.wwid);
@@ -277,21 +289,32 @@ static int inspect_path_of_map(const struct holder *holder, struct blkpr_device 
 	return inspect_map(holder->sysfs, device, error);
 }
 
-static int inspect(const char *sysfs, struct blkpr_device *device, struct blkpr_error *error)
+/* Block devices without a driver of their own. */
+static int inspect_undriven(const char *sysfs, struct blkpr_device *device, struct blkpr_error *error)
 {
-	char text[64];
-	struct holder holder;
+	char text[256];
 
 	if (read_attribute(sysfs, "partition", text, sizeof(text))) {
 		blkpr_error_set(error,
 			"%s: a partition; reservations belong to the whole disk: name the disk", device->name);
 		return -EPERM;
 	}
-	if (read_attribute(sysfs, "dm/name", text, sizeof(text)) || is_multipath(sysfs))
+	if (read_attribute(sysfs, "dm/name", text, sizeof(text)))
 		return inspect_dm(sysfs, device, error);
+	return refuse(device, error);
+}
+
+static int inspect(const char *sysfs, struct blkpr_device *device, struct blkpr_error *error)
+{
+	char link[PATH_MAX];
+	const char *subsystem = read_subsystem(sysfs, link, sizeof(link));
+	struct holder holder;
+
+	if (!subsystem)
+		return inspect_undriven(sysfs, device, error);
 	if (for_each_entry(sysfs, "holders", visit_holder, &holder))
 		return inspect_path_of_map(&holder, device, error);
-	return inspect_disk(sysfs, device, error);
+	return inspect_disk(sysfs, subsystem, device, error);
 }
 
 int blkpr_device_inspect(const char *name, const char *sysfs, dev_t number,
@@ -354,7 +377,7 @@ int blkpr_device_open_path(const struct blkpr_device *map, unsigned i)
 {
 	struct blkpr_device path = { .name = map->name };
 	struct blkpr_error ignored;
-	char sysfs[64], node[64], text[32];
+	char sysfs[64], node[64], text[32], link[PATH_MAX];
 	const char *state;
 	int fd, rc = -ENODEV;
 
@@ -366,7 +389,7 @@ int blkpr_device_open_path(const struct blkpr_device *map, unsigned i)
 	fd = open(node, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	if (!inspect_disk(sysfs, &path, &ignored)) {
+	if (!inspect_disk(sysfs, read_subsystem(sysfs, link, sizeof(link)), &path, &ignored)) {
 		rc = strcmp(path.wwid, map->wwid) ? -ENODEV : 0;
 		free(path.wwid);
 	}

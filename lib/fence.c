@@ -80,12 +80,16 @@ static enum blkpr_result look(const struct blkpr_fence *fence, uint64_t own, str
 
 /* --- acting: each returns BLKPR_OK or BLKPR_CONFLICT if it is worth looking again ------------------- */
 
+/* Each asks first whether the worker still has anything to do here (lib/disk.h). Looks need not: they change nothing. */
+
 static enum blkpr_result reserve(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
 	enum blkpr_result result;
 
 	verdict->step = BLKPR_STEP_RESERVE;
+	if (blkpr_disk_over(disk))
+		return BLKPR_UNFINISHED;
 	result = disk->ops->reserve(disk, own, fence->type);
 	if (result == BLKPR_OK)
 		verdict->restored = true;
@@ -98,6 +102,8 @@ static enum blkpr_result evict(uint64_t own, uint64_t key, const struct view *vi
 	enum blkpr_result result;
 
 	verdict->step = BLKPR_STEP_PREEMPT;
+	if (blkpr_disk_over(disk))
+		return BLKPR_UNFINISHED;
 	result = disk->ops->preempt_abort(disk, own, key, view->type);
 	if (result == BLKPR_OK)
 		verdict->evicted++;
@@ -113,6 +119,8 @@ static enum blkpr_result register_own(uint64_t own, struct blkpr_disk *disk, str
 	enum blkpr_result result;
 
 	verdict->step = BLKPR_STEP_REGISTER;
+	if (blkpr_disk_over(disk))
+		return BLKPR_UNFINISHED;
 	result = disk->ops->register_key(disk, 0, own);
 	if (result == BLKPR_CONFLICT)
 		result = disk->ops->register_key(disk, own, own);
@@ -137,8 +145,6 @@ static enum blkpr_result on(const struct blkpr_fence *fence, uint64_t own, struc
 		return BLKPR_FOREIGN_TYPE; /* before anything is changed */
 	if (fence->fenced && !view.own)
 		return BLKPR_FENCED;
-	if (blkpr_disk_over(disk))
-		return BLKPR_UNFINISHED;
 	result = register_own(own, disk, verdict);
 	if (result != BLKPR_OK)
 		return result;
@@ -210,6 +216,8 @@ static enum blkpr_result drain(struct blkpr_disk *disk, struct blkpr_verdict *ve
 	enum blkpr_result result;
 
 	verdict->step = BLKPR_STEP_DRAIN;
+	if (blkpr_disk_over(disk))
+		return BLKPR_UNFINISHED;
 	result = disk->ops->drain(disk);
 	verdict->drained = result == BLKPR_OK;
 	verdict->drained_at = verdict->generation_after; /* nobody came or went between that look and the next */
@@ -242,8 +250,6 @@ static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, stru
 
 	for (unsigned round = 0; round < most; round++) {
 		verdict->won = false;
-		if (blkpr_disk_over(disk))
-			return BLKPR_UNFINISHED;
 		result = look(fence, own, disk, &view, verdict);
 		if (result != BLKPR_OK)
 			return result;
@@ -255,8 +261,6 @@ static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, stru
 		if (view.foreign)
 			return BLKPR_FOREIGN_TYPE;
 		verdict->won = view.reserved && !view.victim;
-		if (blkpr_disk_over(disk))
-			return BLKPR_UNFINISHED;
 		if (!view.reserved) {
 			result = reserve(fence, own, disk, verdict);
 			verdict->drained = false; /* what anybody sent while it was open is in flight, too */
@@ -387,7 +391,9 @@ static void work_monitor(const void *fence, const struct blkpr_target *target, s
 
 static struct blkpr_work work_of(const struct blkpr_fence *fence, blkpr_protocol *protocol)
 {
-	return (struct blkpr_work){ protocol, fence, fence->parallel, fence->deadline };
+	return (struct blkpr_work){
+		.protocol = protocol, .context = fence, .parallel = fence->parallel, .deadline = fence->deadline
+	};
 }
 
 int blkpr_fence_on(const struct blkpr_fence *fence, const struct blkpr_target targets[], unsigned count,
@@ -414,33 +420,11 @@ int blkpr_fence_monitor(const struct blkpr_fence *fence, const struct blkpr_targ
 	return blkpr_work_run(&work, targets, count, verdicts);
 }
 
-static bool all_ok(const struct blkpr_verdict verdicts[], unsigned count)
-{
-	for (unsigned i = 0; i < count; i++)
-		if (verdicts[i].result != BLKPR_OK)
-			return false;
-	return true;
-}
-
-/* The arbiter's proof is older than the others', which may have taken long: it is read once more (S4). */
-static int prove_arbiter(const struct blkpr_fence *fence, const struct blkpr_target *target,
-	struct blkpr_verdict *verdict)
-{
-	struct blkpr_verdict again;
-	int rc = blkpr_fence_status(fence, target, 1, &again);
-
-	if (!rc && again.result != BLKPR_OK)
-		verdict->result = again.result;
-	return rc;
-}
-
 int blkpr_fence_off(const struct blkpr_fence *fence, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[], unsigned *arbiter)
 {
 	struct blkpr_work work = work_of(fence, work_off);
-	int rc = blkpr_work_race(&work, targets, count, verdicts, arbiter);
 
-	if (rc || count == 1 || !all_ok(verdicts, count))
-		return rc;
-	return prove_arbiter(fence, &targets[*arbiter], &verdicts[*arbiter]);
+	work.proof = work_status;
+	return blkpr_work_race(&work, targets, count, verdicts, arbiter);
 }

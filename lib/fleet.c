@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Fan-out: the crew, a process that can be left behind, and in it a thread a device. A thread that sleeps
+ * Fan-out: the crew, a process that can be left behind, and in it threads, each on a device at a time. A thread that sleeps
  * uninterruptibly in the kernel keeps its process from being reaped, and that must not be the caller's; a process a
- * device would cost a copy of the caller's page tables each.
+ * device, or a run, would cost a copy of the caller's page tables each.
  */
 #include "lib/fleet.h"
 
@@ -12,11 +12,13 @@
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -31,15 +33,19 @@
 #define WORKERS_DESCRIPTORS 4   /* that a worker has open at a time: the disk, one more path, sysfs */
 #define RETRY_MS 50             /* after a thread could not be created */
 
-/* A worker's, seen by the parent. */
+/* A device's in a run, seen by the parent. */
 struct slot {
+	unsigned index; /* of the device */
 	struct blkpr_verdict verdict;
 	_Atomic int64_t started; /* blkpr_clock_ms(); 0: not yet */
 	atomic_bool done;
 };
 
-/* What the crew shares with the parent. */
-struct board {
+/* What the crew shares with the parent: a run. */
+struct blkpr_board {
+	blkpr_fleet_job job;
+	int64_t deadline;
+	unsigned count;
 	atomic_int error; /* -errno: no worker could be run */
 	struct slot slots[];
 };
@@ -47,13 +53,11 @@ struct board {
 /* In the crew's process only. */
 struct crew {
 	const struct blkpr_fleet *fleet;
-	unsigned count;
-	blkpr_fleet_job job;
-	void *context;
-	struct board *board;
+	struct blkpr_board *board;
 	int64_t patience_ms;
-	atomic_uint taken; /* devices that a worker has */
+	atomic_uint taken; /* slots that a worker has */
 
+	pthread_attr_t detached;
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t left;  /* ACTIVE has sunk to AWAITED */
 	unsigned active, awaited;
@@ -62,18 +66,18 @@ struct crew {
 
 /* --- in the crew -------------------------------------------------------------------------------- */
 
-/* It keeps nothing of the parent's but its end of the pipe: no stdio, so that no caller waits for it. */
-static void shed_descriptors(int pipe_fd)
+/* It keeps nothing of the parent's but its end of the line: no stdio, so that no caller waits for it. */
+static void shed_descriptors(int line)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = 0; fd <= 2; fd++)
-		if (fd != pipe_fd && (null < 0 || dup2(null, fd) < 0)) /* the pipe: a parent without stdio */
+		if (fd != line && (null < 0 || dup2(null, fd) < 0)) /* the line: a parent without stdio */
 			close(fd);
 #ifdef SYS_close_range
-	if (pipe_fd > 3)
-		syscall(SYS_close_range, 3U, (unsigned)pipe_fd - 1, 0U);
-	syscall(SYS_close_range, (unsigned)(pipe_fd > 2 ? pipe_fd : 2) + 1, ~0U, 0U);
+	if (line > 3)
+		syscall(SYS_close_range, 3U, (unsigned)line - 1, 0U);
+	syscall(SYS_close_range, (unsigned)(line > 2 ? line : 2) + 1, ~0U, 0U);
 #endif
 }
 
@@ -83,7 +87,8 @@ static void shed_descriptors(int pipe_fd)
  */
 static void make_room(struct crew *crew)
 {
-	unsigned wanted = crew->fleet->parallel < crew->count ? crew->fleet->parallel : crew->count;
+	const struct blkpr_fleet *fleet = crew->fleet;
+	unsigned wanted = fleet->parallel < fleet->count ? fleet->parallel : fleet->count;
 	struct rlimit limit = { 0 };
 	rlim_t room;
 	int last;
@@ -100,20 +105,47 @@ static void make_room(struct crew *crew)
 		close(last);
 }
 
+/* The crew ends with the time: others may have been killed with a lock; libiscsi throws a signal away (lib/disk.h). */
+static int64_t end_with_time(const struct crew *crew, int64_t now)
+{
+	if (now >= crew->board->deadline)
+		_exit(0);
+	return now;
+}
+
+static int64_t now_or_never(const struct crew *crew)
+{
+	return end_with_time(crew, blkpr_clock_ms());
+}
+
+/* NOW, and then. */
+static int64_t work_on(const struct crew *crew, struct slot *slot, int64_t now)
+{
+	int64_t end;
+
+	atomic_store(&slot->started, now);
+	crew->board->job(crew->fleet->context, slot->index, crew->board->deadline, &slot->verdict);
+	end = blkpr_clock_ms();
+	slot->verdict.elapsed_ms = (unsigned)(end - now);
+	atomic_store(&slot->done, true);
+	return end_with_time(crew, end);
+}
+
+/* One slot after the other; when there is none left, or when others have taken its place, a worker leaves. */
 static void *work(void *argument)
 {
 	struct crew *crew = argument;
-	unsigned index = atomic_fetch_add(&crew->taken, 1);
-	struct slot *slot = &crew->board->slots[index];
-	int64_t started = blkpr_clock_ms();
+	int64_t now = now_or_never(crew);
+	unsigned next;
 
-	atomic_store(&slot->started, started);
-	crew->job(crew->context, index, &slot->verdict);
-	slot->verdict.elapsed_ms = (unsigned)(blkpr_clock_ms() - started);
-	atomic_store(&slot->done, true);
-	if (blkpr_clock_ms() >= crew->fleet->deadline)
-		_exit(0); /* others may have been killed with a lock; libiscsi throws a signal away (lib/disk.h) */
 	pthread_mutex_lock(&crew->lock);
+	do {
+		pthread_mutex_unlock(&crew->lock);
+		next = atomic_fetch_add(&crew->taken, 1);
+		if (next < crew->board->count)
+			now = work_on(crew, &crew->board->slots[next], now);
+		pthread_mutex_lock(&crew->lock);
+	} while (next < crew->board->count && crew->active <= crew->busy_most);
 	if (--crew->active <= crew->awaited)
 		pthread_cond_signal(&crew->left);
 	pthread_mutex_unlock(&crew->lock);
@@ -131,11 +163,19 @@ static void wait_for(struct crew *crew, unsigned awaited, int64_t until)
 	crew->awaited = 0;
 }
 
+/* Slots that a worker has, or has had. */
+static unsigned count_taken(const struct crew *crew)
+{
+	unsigned taken = atomic_load(&crew->taken), count = crew->board->count;
+
+	return taken < count ? taken : count;
+}
+
 /* How many workers keep others waiting; *UNTIL is when the next of them may have stalled. */
 static unsigned busy(const struct crew *crew, int64_t *until)
 {
 	int64_t now = blkpr_clock_ms();
-	unsigned stalled = 0, taken = atomic_load(&crew->taken);
+	unsigned stalled = 0, taken = count_taken(crew);
 
 	*until = now + crew->patience_ms; /* one may begin just now */
 	for (unsigned i = 0; i < taken; i++) {
@@ -155,83 +195,202 @@ static unsigned busy(const struct crew *crew, int64_t *until)
 /* Whether there may be one more worker now; if not, *UNTIL is when that may change though none has left. */
 static bool has_place(const struct crew *crew, int64_t *until)
 {
-	*until = crew->fleet->deadline;
+	*until = crew->board->deadline;
 	if (crew->active >= crew->active_most)
 		return false;
 	return crew->active < crew->busy_most || busy(crew, until) < crew->busy_most;
 }
 
-/* A device whose turn does not come before the deadline is left without a worker. */
-static void lead(struct crew *crew, const pthread_attr_t *attributes)
+/* With the lock held, which it gives away meanwhile: whoever is created should not have to wait for it. */
+static int add_worker(struct crew *crew)
 {
-	unsigned started = 0;
+	pthread_t thread;
+	int rc;
+
+	crew->active++;
+	pthread_mutex_unlock(&crew->lock);
+	rc = pthread_create(&thread, &crew->detached, work, crew);
+	sched_yield(); /* whoever is new begins: where disks answer at once, a few workers do for all */
+	pthread_mutex_lock(&crew->lock);
+	if (rc)
+		crew->active--;
+	return rc;
+}
+
+/* A device whose turn does not come before the deadline is left without a worker. */
+static void lead(struct crew *crew)
+{
+	unsigned added = 0, count = crew->board->count;
 
 	pthread_mutex_lock(&crew->lock);
-	while (started < crew->count && blkpr_clock_ms() < crew->fleet->deadline) {
-		pthread_t thread;
+	while (added < count && count_taken(crew) < count) { /* each takes one at least, if there is one left */
 		int64_t until;
 		int rc;
 
 		if (!has_place(crew, &until)) {
 			wait_for(crew, crew->active - 1, until);
+			now_or_never(crew);
 			continue;
 		}
-		rc = pthread_create(&thread, attributes, work, crew);
-		if (!started)
+		rc = add_worker(crew);
+		if (!added)
 			atomic_store(&crew->board->error, -rc);
-		if (!rc) {
-			crew->active++;
-			started++;
-		} else if (crew->active) { /* out of processes or memory */
-			wait_for(crew, crew->active - 1, blkpr_clock_ms() + RETRY_MS);
-		} else {
-			blkpr_clock_pause(RETRY_MS, crew->fleet->deadline);
-		}
+		if (!rc)
+			added++;
+		else if (crew->active) /* out of processes or memory */
+			wait_for(crew, crew->active - 1, now_or_never(crew) + RETRY_MS);
+		else
+			blkpr_clock_pause(RETRY_MS, now_or_never(crew) + RETRY_MS);
 	}
 	while (crew->active)
 		pthread_cond_wait(&crew->left, &crew->lock); /* at the deadline the parent ends it */
 	pthread_mutex_unlock(&crew->lock);
 }
 
-static void __attribute__((noreturn)) be_the_crew(struct crew *crew, int pipe_fd, pid_t parent)
+static void prepare_threads(struct crew *crew)
 {
 	pthread_condattr_t monotonic;
-	pthread_attr_t detached;
 
-	/* a worker must not act for a parent that is gone: the victim may be back by then */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
-	shed_descriptors(pipe_fd);
-	if (crew->count == 1 && blkpr_clock_ms() < crew->fleet->deadline) { /* needs no other thread */
-		crew->active = 1;
-		work(crew);
-		_exit(0);
-	}
 	make_room(crew);
 	mallopt(M_ARENA_MAX, 1); /* one for each worker is mapping without need */
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&crew->left, &monotonic);
-	pthread_attr_init(&detached);
-	pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&detached, STACK_SIZE);
-	lead(crew, &detached);
+	pthread_mutex_init(&crew->lock, NULL);
+	pthread_attr_init(&crew->detached);
+	pthread_attr_setdetachstate(&crew->detached, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&crew->detached, STACK_SIZE);
+}
+
+static void serve(struct crew *crew)
+{
+	atomic_store(&crew->taken, 0);
+	crew->patience_ms = (crew->board->deadline - now_or_never(crew)) / STALL_SHARE;
+	if (crew->board->count == 1) { /* needs no other thread */
+		work_on(crew, &crew->board->slots[0], now_or_never(crew));
+		return;
+	}
+	if (!crew->active_most)
+		prepare_threads(crew);
+	lead(crew);
+}
+
+static void __attribute__((noreturn)) be_the_crew(const struct blkpr_fleet *fleet, int line, pid_t parent)
+{
+	struct crew crew = { .fleet = fleet, .board = fleet->board };
+	char order = 0;
+
+	/* a worker must not act for a parent that is gone: the victim may be back by then */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	shed_descriptors(line);
+	do
+		serve(&crew);
+	while (send(line, &order, 1, MSG_NOSIGNAL) == 1 && recv(line, &order, 1, 0) == 1);
 	_exit(0);
 }
 
 /* --- in the parent ------------------------------------------------------------------------------ */
 
-/* Whether the crew has ended before the deadline. */
-static bool has_ended(int pipe_fd, int64_t deadline)
+/* Each crew has a board of its own: one that was left behind may still write on its. */
+static int put_up_board(struct blkpr_fleet *fleet)
 {
-	struct pollfd pipe = { .fd = pipe_fd, .events = POLLIN };
-	int64_t left;
+	void *board = mmap(NULL, sizeof(*fleet->board) + fleet->count * sizeof(struct slot), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-	while ((left = deadline - blkpr_clock_ms()) > 0)
-		if (poll(&pipe, 1, left < INT_MAX ? (int)left : INT_MAX) > 0)
-			return blkpr_clock_ms() < deadline;
-	return false;
+	if (board == MAP_FAILED)
+		return -errno;
+	fleet->board = board;
+	return 0;
+}
+
+static void take_down_board(struct blkpr_fleet *fleet)
+{
+	munmap(fleet->board, sizeof(*fleet->board) + fleet->count * sizeof(struct slot));
+	fleet->board = NULL;
+}
+
+static void write_board(struct blkpr_board *board, blkpr_fleet_job job, const unsigned which[], unsigned count,
+	int64_t deadline)
+{
+	board->job = job;
+	board->deadline = deadline;
+	board->count = count;
+	atomic_store(&board->error, 0);
+	for (unsigned i = 0; i < count; i++)
+		board->slots[i] = (struct slot){ .index = which[i] };
+}
+
+/* Forks the crew, which begins with what is on the board. */
+static int hire(struct blkpr_fleet *fleet)
+{
+	pid_t parent = getpid(), pid;
+	int line[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line))
+		return -errno;
+	pid = fork();
+	if (!pid)
+		be_the_crew(fleet, line[1], parent);
+	if (pid < 0) {
+		pid = -errno;
+		close(line[0]);
+	}
+	close(line[1]);
+	fleet->line = line[0];
+	fleet->crew = pid < 0 ? 0 : pid;
+	return pid < 0 ? pid : 0;
+}
+
+void blkpr_fleet_dismiss(struct blkpr_fleet *fleet)
+{
+	if (!fleet->crew)
+		return;
+	close(fleet->line); /* the end of an idle crew */
+	waitpid(fleet->crew, NULL, WNOHANG); /* never waited for: it may sleep in the kernel */
+	fleet->crew = 0;
+	take_down_board(fleet);
+}
+
+static int begin(struct blkpr_fleet *fleet, blkpr_fleet_job job, const unsigned which[], unsigned count,
+	int64_t deadline)
+{
+	int rc;
+
+	if (fleet->crew) {
+		write_board(fleet->board, job, which, count, deadline);
+		if (send(fleet->line, "", 1, MSG_NOSIGNAL) == 1)
+			return 0;
+		blkpr_fleet_dismiss(fleet); /* it has died since the last run */
+	}
+	rc = put_up_board(fleet);
+	if (rc)
+		return rc;
+	write_board(fleet->board, job, which, count, deadline);
+	rc = hire(fleet);
+	if (rc)
+		take_down_board(fleet);
+	return rc;
+}
+
+enum end { REPORTED, DIED, OVER };
+
+/* How the run ends. */
+static enum end await(int line, int64_t deadline)
+{
+	struct pollfd news = { .fd = line, .events = POLLIN };
+	int64_t left;
+	char report;
+
+	while ((left = deadline - blkpr_clock_ms()) > 0) {
+		if (poll(&news, 1, left < INT_MAX ? (int)left : INT_MAX) <= 0)
+			continue;
+		if (blkpr_clock_ms() >= deadline)
+			return OVER;
+		return recv(line, &report, 1, 0) == 1 ? REPORTED : DIED;
+	}
+	return OVER;
 }
 
 static void take_verdict(const struct slot *slot, bool over, struct blkpr_verdict *verdict)
@@ -246,67 +405,26 @@ static void take_verdict(const struct slot *slot, bool over, struct blkpr_verdic
 	verdict->elapsed_ms = started ? (unsigned)(blkpr_clock_ms() - started) : 0;
 }
 
-/* Forks the crew; *PIPE_FD reaches its end when the crew does. The crew's process id, or -errno. */
-static pid_t hire(struct crew *crew, int *pipe_fd)
+int blkpr_fleet_run(struct blkpr_fleet *fleet, blkpr_fleet_job job, const unsigned which[], unsigned count,
+	int64_t deadline, struct blkpr_verdict verdicts[])
 {
-	pid_t parent = getpid(), pid;
-	int fds[2];
-
-	if (pipe2(fds, O_CLOEXEC))
-		return -errno;
-	pid = fork();
-	if (!pid)
-		be_the_crew(crew, fds[1], parent);
-	if (pid < 0) {
-		pid = -errno;
-		close(fds[0]);
-	}
-	close(fds[1]);
-	*pipe_fd = fds[0];
-	return pid;
-}
-
-static int run(struct crew *crew, struct blkpr_verdict verdicts[])
-{
-	int pipe_fd = -1;
-	pid_t pid = hire(crew, &pipe_fd);
-	bool ended;
-
-	if (pid < 0)
-		return pid;
-	ended = has_ended(pipe_fd, crew->fleet->deadline);
-	for (unsigned i = 0; i < crew->count; i++)
-		take_verdict(&crew->board->slots[i], !ended, &verdicts[i]);
-	if (!ended)
-		kill(pid, SIGKILL);
-	waitpid(pid, NULL, WNOHANG); /* never waited for: it may sleep in the kernel */
-	close(pipe_fd);
-	return atomic_load(&crew->board->error);
-}
-
-int blkpr_fleet_run(const struct blkpr_fleet *fleet, unsigned count, blkpr_fleet_job job, void *context,
-	struct blkpr_verdict verdicts[])
-{
-	size_t size = sizeof(struct board) + count * sizeof(struct slot);
-	struct crew crew = {
-		.fleet = fleet,
-		.count = count,
-		.job = job,
-		.context = context,
-		.patience_ms = (fleet->deadline - blkpr_clock_ms()) / STALL_SHARE,
-		.lock = PTHREAD_MUTEX_INITIALIZER,
-		.left = PTHREAD_COND_INITIALIZER,
-	};
+	enum end end;
 	int rc;
 
 	for (unsigned i = 0; i < count; i++)
-		verdicts[i] = (struct blkpr_verdict){ .result = BLKPR_UNFINISHED };
-	if (!count || blkpr_clock_ms() >= fleet->deadline)
+		verdicts[which[i]] = (struct blkpr_verdict){ .result = BLKPR_UNFINISHED };
+	if (!count || blkpr_clock_ms() >= deadline)
 		return 0;
-	crew.board = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (crew.board == MAP_FAILED)
-		return -errno;
-	rc = run(&crew, verdicts);
-	munmap(crew.board, size);
+	rc = begin(fleet, job, which, count, deadline);
+	if (rc)
+		return rc;
+	end = await(fleet->line, deadline);
+	for (unsigned i = 0; i < count; i++)
+		take_verdict(&fleet->board->slots[i], end == OVER, &verdicts[which[i]]);
+	rc = atomic_load(&fleet->board->error);
+	if (end == OVER)
+		kill(fleet->crew, SIGKILL);
+	if (end != REPORTED)
+		blkpr_fleet_dismiss(fleet);
 	return rc;
 }

@@ -1,32 +1,45 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Many devices at once: a worker a device, a bound on their number, one deadline, a verdict for each. */
+/* Many devices at once: workers in a process of their own, a bound on their number, deadlines, a verdict for each device. */
 #ifndef BLKPR_FLEET_H
 #define BLKPR_FLEET_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "lib/verdict.h"
 
+/* The first three are the caller's, and stay as they are until the fleet is dismissed; the rest is zero at first. */
 struct blkpr_fleet {
 	unsigned parallel; /* workers at a time, at least 1; one that has stalled does not count */
-	int64_t deadline;  /* blkpr_clock_ms() */
+	unsigned count;    /* devices, at most, that a run works on */
+	void *context;     /* of the jobs, as it is when the first run begins */
+
+	struct blkpr_board *board; /* shared with the crew */
+	pid_t crew;                /* 0: there is none */
+	int line;                  /* to the crew */
 };
 
 /*
- * Works on device INDEX, in a thread of the crew, which is a process besides the caller's; leaves what it finds in
- * VERDICT as it goes. No worker sees what another one does, unless by CONTEXT.
+ * Works on device INDEX, in a thread of the crew, which is a process besides the caller's, until DEADLINE; leaves what it
+ * finds in VERDICT as it goes. No worker sees what another one does, unless by CONTEXT.
  */
-typedef void (*blkpr_fleet_job)(void *context, unsigned index, struct blkpr_verdict *verdict);
+typedef void (*blkpr_fleet_job)(void *context, unsigned index, int64_t deadline, struct blkpr_verdict *verdict);
 
 /*
- * Runs JOB for 0 to COUNT-1 and fills VERDICTS[]. Returns before the deadline or just after it: the crew is killed
- * then and left behind (in the kernel it may sleep on). The verdict of a worker that has not finished is
- * BLKPR_UNFINISHED with the step it was at; so is that of a device that no worker was started for. If the crew dies
- * before the deadline, they are BLKPR_CRASHED. 0, or -errno if no worker could be run at all.
+ * Runs JOB for each device of WHICH[COUNT] and fills VERDICTS[], which has all devices of the fleet, for these. Returns before
+ * DEADLINE (blkpr_clock_ms()) or just after it: the crew is killed then and left behind (in the kernel it may sleep on). The
+ * verdict of a worker that has not finished is BLKPR_UNFINISHED with the step it was at; so is that of a device that no
+ * worker was started for. If the crew dies before the deadline, they are BLKPR_CRASHED. 0, or -errno if no worker could be
+ * run at all.
+ *
+ * A crew that has finished works on in the next run, until the fleet is dismissed; one that has not is never used again.
  *
  * The caller must have no thread but one.
  */
-int blkpr_fleet_run(const struct blkpr_fleet *fleet, unsigned count, blkpr_fleet_job job, void *context,
-	struct blkpr_verdict verdicts[]);
+int blkpr_fleet_run(struct blkpr_fleet *fleet, blkpr_fleet_job job, const unsigned which[], unsigned count,
+	int64_t deadline, struct blkpr_verdict verdicts[]);
+
+/* The crew ends, and is not waited for: it is the caller's child until the caller waits for it, or ends. */
+void blkpr_fleet_dismiss(struct blkpr_fleet *fleet);
 
 #endif

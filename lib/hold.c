@@ -423,7 +423,9 @@ void blkpr_hold_watch_disk(const void *context, const struct blkpr_target *targe
 
 static struct blkpr_work work_of(const struct blkpr_hold *hold, blkpr_protocol *protocol)
 {
-	return (struct blkpr_work){ protocol, hold, hold->parallel, hold->deadline };
+	return (struct blkpr_work){
+		.protocol = protocol, .context = hold, .parallel = hold->parallel, .deadline = hold->deadline
+	};
 }
 
 int blkpr_hold_take(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,

@@ -9,43 +9,73 @@
 #include "lib/clock.h"
 #include "lib/fleet.h"
 
-/* What the workers are given. */
-struct round {
+/* What there is to do, and who does it. */
+struct task {
 	const struct blkpr_work *work;
 	const struct blkpr_target *targets;
-	int64_t deadline;
+	struct blkpr_verdict *verdicts;
+	unsigned *which; /* room for a run's devices */
 	pid_t parent;
+	struct blkpr_fleet fleet;
 };
 
-/* In a worker. */
-static void run_one(void *context, unsigned index, struct blkpr_verdict *verdict)
+static int begin(struct task *task, const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[])
 {
-	const struct round *round = context;
-	const struct blkpr_target *target = &round->targets[index];
+	if (!count)
+		return -EINVAL; /* nothing asked, nothing proven */
+	*task = (struct task){
+		.work = work,
+		.targets = targets,
+		.verdicts = verdicts,
+		.which = calloc(count, sizeof(*task->which)),
+		.parent = getpid(),
+		.fleet = { .parallel = work->parallel, .count = count, .context = task },
+	};
+	for (unsigned i = 0; i < count; i++)
+		verdicts[i] = (struct blkpr_verdict){ .result = BLKPR_UNTOUCHED };
+	return task->which ? 0 : -ENOMEM;
+}
+
+static void end(struct task *task)
+{
+	blkpr_fleet_dismiss(&task->fleet);
+	free(task->which);
+}
+
+/* In a worker. */
+static void work_on(const struct task *task, unsigned index, blkpr_protocol *protocol, int64_t deadline,
+	struct blkpr_verdict *verdict)
+{
+	const struct blkpr_target *target = &task->targets[index];
 	struct blkpr_block_disk block;
 	enum blkpr_result result;
 
 	verdict->step = BLKPR_STEP_OPEN;
-	result = blkpr_disk_open(&block, target->device, round->deadline);
+	result = blkpr_disk_open(&block, target->device, deadline);
 	if (result != BLKPR_OK) {
 		verdict->result = result;
 		return;
 	}
-	block.disk.parent = round->parent;
-	round->work->protocol(round->work->context, target, &block.disk, verdict);
+	block.disk.parent = task->parent;
+	protocol(task->work->context, target, &block.disk, verdict);
 	verdict->transport = block.transport;
 	blkpr_disk_close(&block);
 }
 
-static int run_until(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
-	int64_t deadline, struct blkpr_verdict verdicts[])
+static void do_work(void *task, unsigned index, int64_t deadline, struct blkpr_verdict *verdict)
 {
-	struct blkpr_fleet fleet = { .parallel = work->parallel, .deadline = deadline };
-	struct round round = { work, targets, deadline, getpid() };
+	work_on(task, index, ((const struct task *)task)->work->protocol, deadline, verdict);
+}
 
-	if (!count)
-		return -EINVAL; /* nothing asked, nothing proven */
-	return blkpr_fleet_run(&fleet, count, run_one, &round, verdicts);
+static void prove(void *task, unsigned index, int64_t deadline, struct blkpr_verdict *verdict)
+{
+	work_on(task, index, ((const struct task *)task)->work->proof, deadline, verdict);
+}
+
+static int run_one(struct task *task, unsigned index, int64_t until)
+{
+	return blkpr_fleet_run(&task->fleet, do_work, &index, 1, until, task->verdicts);
 }
 
 #define ARBITER_PAUSE_MS 100
@@ -54,14 +84,14 @@ static int run_until(const struct blkpr_work *work, const struct blkpr_target ta
  * Lets the worker work on one device until it is done there; while the device cannot be asked, until UNTIL. What an earlier
  * worker has done there is not forgotten.
  */
-static int insist(const struct blkpr_work *work, const struct blkpr_target *target, bool winning_is_enough,
-	int64_t until, struct blkpr_verdict *verdict)
+static int insist(struct task *task, unsigned index, bool winning_is_enough, int64_t until)
 {
+	struct blkpr_verdict *verdict = &task->verdicts[index];
 	bool touched = verdict->touched, victim_seen = verdict->victim_seen;
 	int rc;
 
 	for (;;) {
-		rc = run_until(work, target, 1, until, verdict);
+		rc = run_one(task, index, until);
 		verdict->touched = touched |= verdict->touched;
 		verdict->victim_seen = victim_seen |= verdict->victim_seen;
 		if (!rc && !blkpr_result_unreachable(verdict->result))
@@ -75,19 +105,23 @@ static int insist(const struct blkpr_work *work, const struct blkpr_target *targ
 }
 
 /*
- * A crew that dies of one device takes the verdicts of others along: each gets a crew of its own, and a share of the time
- * that is left, so that the others are worked on (S5).
+ * All devices of the task but SPARED. A crew that dies of one device takes the verdicts of others along: the next one works
+ * on them one by one, each with a share of the time that is left, so that the others are worked on (S5).
  */
-static int repeat_crashed(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[])
+static int run_all_but(struct task *task, unsigned spared)
 {
-	int rc = 0;
+	unsigned count = 0;
+	int rc;
 
-	for (unsigned i = 0; i < count && !rc; i++) {
+	for (unsigned i = 0; i < task->fleet.count; i++)
+		if (i != spared)
+			task->which[count++] = i;
+	rc = blkpr_fleet_run(&task->fleet, do_work, task->which, count, task->work->deadline, task->verdicts);
+	for (unsigned i = 0; i < count && count > 1 && !rc; i++) {
 		int64_t now = blkpr_clock_ms();
 
-		if (verdicts[i].result == BLKPR_CRASHED)
-			rc = insist(work, &targets[i], false, now + (work->deadline - now) / (count - i), &verdicts[i]);
+		if (task->verdicts[task->which[i]].result == BLKPR_CRASHED)
+			rc = insist(task, task->which[i], false, now + (task->work->deadline - now) / (count - i));
 	}
 	return rc;
 }
@@ -95,9 +129,14 @@ static int repeat_crashed(const struct blkpr_work *work, const struct blkpr_targ
 int blkpr_work_run(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[])
 {
-	int rc = run_until(work, targets, count, work->deadline, verdicts);
+	struct task task;
+	int rc = begin(&task, work, targets, count, verdicts);
 
-	return rc || count == 1 ? rc : repeat_crashed(work, targets, count, verdicts);
+	if (rc)
+		return rc;
+	rc = run_all_but(&task, count);
+	end(&task);
+	return rc;
 }
 
 /*
@@ -111,66 +150,78 @@ static bool abstains(const struct blkpr_verdict *verdict)
 }
 
 /*
- * Finds the device that decides the race: the first one that does not abstain. Each candidate but the last
- * has half of the time that is left: a side of a split cluster that cannot reach it gives the one that can the
- * time to win (S3).
+ * Finds the device that decides the race: the first one that does not abstain; *ARBITER is COUNT if this node has not won.
+ * Each candidate but the last has half of the time that is left: a side of a split cluster that cannot reach it gives the one
+ * that can the time to win (S3).
  */
-static int find_arbiter(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[], unsigned *arbiter)
+static int find_arbiter(struct task *task, unsigned *arbiter)
 {
+	unsigned count = task->fleet.count;
+
+	*arbiter = count;
 	for (unsigned i = 0; i < count; i++) {
-		int64_t left = work->deadline - blkpr_clock_ms();
-		int64_t until = work->deadline - (i + 1 < count ? left / 2 : 0);
-		int rc = insist(work, &targets[i], true, until, &verdicts[i]);
+		int64_t left = task->work->deadline - blkpr_clock_ms();
+		int64_t until = task->work->deadline - (i + 1 < count ? left / 2 : 0);
+		int rc = insist(task, i, true, until);
 
 		if (rc)
 			return rc;
-		if (verdicts[i].won)
+		if (task->verdicts[i].won)
 			*arbiter = i;
-		if (verdicts[i].won || !abstains(&verdicts[i]))
+		if (task->verdicts[i].won || !abstains(&task->verdicts[i]))
 			return 0;
 	}
 	return 0;
 }
 
-/* The race is decided: every device but the arbiter, in parallel. */
-static int run_others(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
-	unsigned arbiter, struct blkpr_verdict verdicts[])
+static bool all_ok(const struct task *task)
 {
-	struct blkpr_target *rest = calloc(count, sizeof(*rest));
-	struct blkpr_verdict *others = calloc(count, sizeof(*others));
-	unsigned n = 0;
-	int rc = -ENOMEM;
+	for (unsigned i = 0; i < task->fleet.count; i++)
+		if (task->verdicts[i].result != BLKPR_OK)
+			return false;
+	return true;
+}
 
-	if (rest && others) {
-		for (unsigned i = 0; i < count; i++)
-			if (i != arbiter)
-				rest[n++] = targets[i];
-		rc = blkpr_work_run(work, rest, n, others);
-		for (unsigned i = 0; i < n; i++)
-			verdicts[i + (i >= arbiter)] = others[i];
-	}
-	free(rest);
-	free(others);
+/* The arbiter's proof is older than the others', which may have taken long: it is read once more (S4). */
+static int prove_arbiter(struct task *task, unsigned arbiter)
+{
+	struct blkpr_verdict *verdict = &task->verdicts[arbiter], first = *verdict;
+	enum blkpr_result again;
+	int rc = blkpr_fleet_run(&task->fleet, prove, &arbiter, 1, task->work->deadline, task->verdicts);
+
+	again = verdict->result;
+	*verdict = first;
+	if (!rc && again != BLKPR_OK)
+		verdict->result = again;
+	return rc;
+}
+
+static int race(struct task *task, unsigned *arbiter)
+{
+	unsigned count = task->fleet.count;
+	int rc = find_arbiter(task, arbiter);
+
+	if (rc || *arbiter == count)
+		return rc;
+	if (count > 1)
+		rc = run_all_but(task, *arbiter);
+	if (!rc && blkpr_result_unreachable(task->verdicts[*arbiter].result)) /* won, and lost its path at the drain */
+		rc = insist(task, *arbiter, false, task->work->deadline);
+	if (!rc && count > 1 && task->work->proof && all_ok(task))
+		rc = prove_arbiter(task, *arbiter);
 	return rc;
 }
 
 int blkpr_work_race(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[], unsigned *arbiter)
 {
-	int rc;
+	struct task task;
+	int rc = begin(&task, work, targets, count, verdicts);
 
 	*arbiter = count;
-	if (!count)
-		return -EINVAL;
-	for (unsigned i = 0; i < count; i++)
-		verdicts[i] = (struct blkpr_verdict){ .result = BLKPR_UNTOUCHED };
-	rc = find_arbiter(work, targets, count, verdicts, arbiter);
-	if (rc || *arbiter == count)
+	if (rc)
 		return rc;
-	if (count > 1)
-		rc = run_others(work, targets, count, *arbiter, verdicts);
-	if (!rc && blkpr_result_unreachable(verdicts[*arbiter].result)) /* won, and lost its path at the drain */
-		rc = insist(work, &targets[*arbiter], false, work->deadline, &verdicts[*arbiter]);
+	rc = race(&task, arbiter);
+	end(&task);
 	return rc;
 }

@@ -19,9 +19,10 @@ typedef void blkpr_protocol(const void *context, const struct blkpr_target *targ
 
 struct blkpr_work {
 	blkpr_protocol *protocol;
-	const void *context; /* of PROTOCOL, shared by the workers */
-	unsigned parallel;   /* devices at a time */
-	int64_t deadline;    /* blkpr_clock_ms(): both functions return by then */
+	blkpr_protocol *proof; /* of blkpr_work_race(): what the arbiter is asked when all are done; NULL: nothing */
+	const void *context;   /* of both, shared by the workers */
+	unsigned parallel;     /* devices at a time */
+	int64_t deadline;      /* blkpr_clock_ms(): both functions return by then */
 };
 
 /*

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The protocols on one disk: on the model, and on scripts for what no well-behaved device does.
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/fence.h"
@@ -938,6 +939,44 @@ static void off_of_a_busy_device_ends_at_the_deadline(void **state)
 	assert_true(model_count(&model, 'P') >= 2);
 	assert_true(blkpr_clock_ms() - started >= 100);
 	assert_false(verdict.won);
+}
+
+/* A worker that has outlived its parent, or its time: as after a LUN RESET in which its SIGKILL was lost (lib/disk.h). */
+static void left_behind(void (*protocol)(const struct blkpr_fence *, uint64_t, struct blkpr_disk *, struct blkpr_verdict *),
+	const struct blkpr_fence *how)
+{
+	bool orphaned = true;
+
+	do {
+		struct model_disk node = model_connect(&model, 0, 1);
+
+		node.disk.parent = orphaned ? getpid() : getppid(); /* its parent is another one */
+		node.disk.deadline = blkpr_clock_ms() + (orphaned ? 60000 : 0);
+		verdict = (struct blkpr_verdict){ 0 };
+		protocol(how, OWN, &node.disk, &verdict);
+		assert_result(verdict.result, BLKPR_UNFINISHED);
+		assert_true(model_only_read(&model));
+		orphaned = !orphaned;
+	} while (!orphaned);
+}
+
+static void who_is_left_behind_only_looks(void **state)
+{
+	struct blkpr_fence evict = fence;
+
+	(void)state;
+	both_registered(0);
+	left_behind(blkpr_fence_off_disk, &fence); /* no PREEMPT */
+	both_registered(MODEL_NOBODY);
+	left_behind(blkpr_fence_off_disk, &fence); /* no RESERVE */
+	absent_victim(0);
+	left_behind(blkpr_fence_off_disk, &fence); /* no LUN RESET */
+	model_set_key(&model, 3, STRANGER);
+	evict.unknown = BLKPR_UNKNOWN_EVICT;
+	left_behind(blkpr_fence_off_disk, &evict);
+	both_registered(0);
+	model_unregister(&model, 0);
+	left_behind(blkpr_fence_on_disk, &nobody); /* no REGISTER */
 }
 
 static void off_looks_before_every_drain_of_a_busy_device(void **state)
@@ -1909,6 +1948,7 @@ int main(void)
 		script_test(a_conflict_after_an_abort_is_drained),
 		cmocka_unit_test(off_looks_before_every_preempt_of_a_busy_device),
 		cmocka_unit_test(off_of_a_busy_device_ends_at_the_deadline),
+		cmocka_unit_test(who_is_left_behind_only_looks),
 		cmocka_unit_test(off_looks_before_every_drain_of_a_busy_device),
 		cmocka_unit_test(a_device_that_stays_too_busy_for_a_drain_is_won_but_no_success),
 		cmocka_unit_test(a_node_evicted_while_the_device_is_busy_does_not_preempt_again),

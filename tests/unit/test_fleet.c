@@ -97,12 +97,17 @@ static void wait_for_start(void)
 static int run(unsigned parallel, int64_t ms, unsigned count, blkpr_fleet_job job, void *context,
 	struct blkpr_verdict verdicts[])
 {
-	struct blkpr_fleet fleet = { .parallel = parallel, .deadline = blkpr_clock_ms() + ms };
+	struct blkpr_fleet fleet = { .parallel = parallel, .count = count, .context = context };
+	int64_t deadline = blkpr_clock_ms() + ms;
+	unsigned which[MOST];
 	int rc;
 
+	for (unsigned i = 0; i < count; i++)
+		which[i] = i;
 	memset(verdicts, 0xee, count * sizeof(*verdicts));
-	rc = blkpr_fleet_run(&fleet, count, job, context, verdicts);
-	assert_true(blkpr_clock_ms() <= fleet.deadline + LATE_MS);
+	rc = blkpr_fleet_run(&fleet, job, which, count, deadline, verdicts);
+	blkpr_fleet_dismiss(&fleet);
+	assert_true(blkpr_clock_ms() <= deadline + LATE_MS);
 	return rc;
 }
 
@@ -115,8 +120,9 @@ static _Noreturn void hang(void)
 /* --- verdicts ------------------------------------------------------------------------------------- */
 
 /* Leaves a verdict that only device INDEX has; later ones finish earlier. */
-static void job_number(void *context, unsigned index, struct blkpr_verdict *verdict)
+static void job_number(void *context, unsigned index, int64_t deadline, struct blkpr_verdict *verdict)
 {
+	(void)deadline;
 	pause_ms(20 - index % 20);
 	verdict->offender = *(uint64_t *)context + index;
 	verdict->result = index % 2 ? BLKPR_EVICTED : BLKPR_OK;
@@ -143,8 +149,9 @@ static void no_devices_are_no_work(void **state)
 	assert_int_equal(run(8, FAR_MS, 0, job_number, NULL, &none), 0);
 }
 
-static void job_timed(void *context, unsigned index, struct blkpr_verdict *verdict)
+static void job_timed(void *context, unsigned index, int64_t deadline, struct blkpr_verdict *verdict)
 {
+	(void)deadline;
 	(void)context;
 	(void)index;
 	pause_ms(50);
@@ -162,8 +169,9 @@ static void a_verdict_says_how_long_it_took(void **state)
 
 /* --- workers that hang or die --------------------------------------------------------------------- */
 
-static void job_third_hangs(void *context, unsigned index, struct blkpr_verdict *verdict)
+static void job_third_hangs(void *context, unsigned index, int64_t deadline, struct blkpr_verdict *verdict)
 {
+	(void)deadline;
 	(void)context;
 	verdict->step = BLKPR_STEP_PREEMPT;
 	if (index == 2)
@@ -185,8 +193,9 @@ static void a_worker_that_hangs_is_unfinished_at_its_step(void **state)
 	assert_true(verdicts[2].elapsed_ms >= 300 && verdicts[2].elapsed_ms <= 600 + LATE_MS);
 }
 
-static void job_success_without_an_end(void *context, unsigned index, struct blkpr_verdict *verdict)
+static void job_success_without_an_end(void *context, unsigned index, int64_t deadline, struct blkpr_verdict *verdict)
 {
+	(void)deadline;
 	(void)context;
 	(void)index;
 	verdict->result = BLKPR_OK;
@@ -202,8 +211,9 @@ static void a_worker_that_hangs_after_success_is_unfinished(void **state)
 	assert_result(verdict.result, BLKPR_UNFINISHED);
 }
 
-static void job_dies(void *context, unsigned index, struct blkpr_verdict *verdict)
+static void job_dies(void *context, unsigned index, int64_t deadline, struct blkpr_verdict *verdict)
 {
+	(void)deadline;
 	int number = *(int *)context;
 
 	verdict->result = BLKPR_OK;
@@ -252,8 +262,9 @@ static void a_deadline_that_has_passed_starts_nothing(void **state)
 
 /* --- the bound ------------------------------------------------------------------------------------ */
 
-static void job_counts(void *context, unsigned index, struct blkpr_verdict *verdict)
+static void job_counts(void *context, unsigned index, int64_t deadline, struct blkpr_verdict *verdict)
 {
+	(void)deadline;
 	unsigned now = atomic_fetch_add(&shared->now, 1) + 1, most = atomic_load(&shared->most);
 
 	(void)index;
@@ -283,8 +294,9 @@ static void no_more_workers_than_allowed_run_at_a_time(void **state)
 	check_bound(MOST, 4, 4);
 }
 
-static void job_first_two_hang(void *context, unsigned index, struct blkpr_verdict *verdict)
+static void job_first_two_hang(void *context, unsigned index, int64_t deadline, struct blkpr_verdict *verdict)
 {
+	(void)deadline;
 	(void)context;
 	if (index < 2)
 		hang();
@@ -303,8 +315,29 @@ static void stalled_workers_do_not_keep_others_waiting(void **state)
 	}
 }
 
-static void job_tells(void *context, unsigned index, struct blkpr_verdict *verdict)
+static void job_first_comes_back(void *context, unsigned index, int64_t deadline, struct blkpr_verdict *verdict)
 {
+	unsigned one = 1;
+
+	(void)context;
+	if (index)
+		job_counts(&one, index, deadline, verdict);
+	else
+		pause_ms(FAR_MS / 16 + 150); /* stalled by then */
+}
+
+static void one_that_comes_back_is_not_one_too_many(void **state)
+{
+	struct blkpr_verdict verdicts[MOST];
+
+	(void)state;
+	assert_int_equal(run(1, FAR_MS, MOST, job_first_comes_back, NULL, verdicts), 0);
+	assert_int_equal(atomic_load(&shared->most), 1);
+}
+
+static void job_tells(void *context, unsigned index, int64_t deadline, struct blkpr_verdict *verdict)
+{
+	(void)deadline;
 	(void)context;
 	(void)index;
 	(void)verdict;
@@ -334,8 +367,9 @@ static void a_crew_that_starts_after_the_deadline_does_nothing(void **state)
 
 /* --- what a crew may run short of ----------------------------------------------------------------- */
 
-static void job_opens(void *context, unsigned index, struct blkpr_verdict *verdict)
+static void job_opens(void *context, unsigned index, int64_t deadline, struct blkpr_verdict *verdict)
 {
+	(void)deadline;
 	int fds[3]; /* one of WORKERS_DESCRIPTORS to spare, for stdio and the pipe */
 
 	(void)context;
@@ -420,16 +454,96 @@ static void a_crew_without_any_thread_is_an_error(void **state)
 		assert_result(verdicts[i].result, BLKPR_UNFINISHED);
 }
 
-/* --- the deadline --------------------------------------------------------------------------------- */
+/* --- one run after the other ---------------------------------------------------------------------- */
 
-static void job_hangs(void *context, unsigned index, struct blkpr_verdict *verdict)
+static void job_tells_who(void *context, unsigned index, int64_t deadline, struct blkpr_verdict *verdict)
 {
+	(void)deadline;
+	shared->pid[index] = getpid();
+	verdict->offender = *(uint64_t *)context + index;
+	verdict->result = BLKPR_OK;
+}
+
+static void job_hangs(void *context, unsigned index, int64_t deadline, struct blkpr_verdict *verdict)
+{
+	(void)deadline;
 	(void)context;
 	(void)verdict;
 	shared->pid[index] = getpid();
 	sem_post(&shared->started);
 	hang();
 }
+
+static void check_run(struct blkpr_fleet *fleet, const unsigned which[], unsigned count, struct blkpr_verdict verdicts[])
+{
+	int64_t deadline = blkpr_clock_ms() + FAR_MS;
+
+	assert_int_equal(blkpr_fleet_run(fleet, job_tells_who, which, count, deadline, verdicts), 0);
+	for (unsigned i = 0; i < count; i++) {
+		assert_result(verdicts[which[i]].result, BLKPR_OK);
+		assert_int_equal(verdicts[which[i]].offender, *(uint64_t *)fleet->context + which[i]);
+	}
+}
+
+static void the_next_run_is_the_same_crews(void **state)
+{
+	static const unsigned first[] = { 5 }, others[] = { 7, 0, 3, 1, 2, 4, 6 };
+	struct blkpr_verdict verdicts[8];
+	uint64_t base = 1000;
+	struct blkpr_fleet fleet = { .parallel = 3, .count = 8, .context = &base };
+
+	(void)state;
+	memset(verdicts, 0xee, sizeof(verdicts));
+	check_run(&fleet, first, 1, verdicts);
+	assert_int_equal(verdicts[7].offender, 0xeeeeeeeeeeeeeeee); /* not in that run */
+	check_run(&fleet, others, 7, verdicts);
+	check_run(&fleet, first, 1, verdicts);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(shared->pid[i], fleet.crew);
+	blkpr_fleet_dismiss(&fleet);
+	assert_int_equal(fleet.crew, 0);
+	assert_true(waitpid(shared->pid[0], NULL, 0) == shared->pid[0] || errno == ECHILD); /* it ends by itself */
+}
+
+static void a_crew_that_has_died_meanwhile_is_replaced(void **state)
+{
+	static const unsigned which[] = { 0, 1 };
+	struct blkpr_verdict verdicts[2];
+	uint64_t base = 1000;
+	struct blkpr_fleet fleet = { .parallel = 2, .count = 2, .context = &base };
+	pid_t dead;
+
+	(void)state;
+	check_run(&fleet, which, 2, verdicts);
+	dead = fleet.crew;
+	assert_true(dead > 0);
+	kill(dead, SIGKILL);
+	assert_int_equal(waitpid(dead, NULL, 0), dead);
+	check_run(&fleet, which, 2, verdicts);
+	assert_int_not_equal(fleet.crew, dead);
+	blkpr_fleet_dismiss(&fleet);
+}
+
+static void a_crew_that_has_not_finished_is_left_behind(void **state)
+{
+	static const unsigned which[] = { 0, 1 };
+	struct blkpr_verdict verdicts[2];
+	uint64_t base = 1000;
+	struct blkpr_fleet fleet = { .parallel = 2, .count = 2, .context = &base };
+
+	(void)state; /* S5 */
+	for (unsigned count = 1; count <= 2; count++) {
+		int64_t deadline = blkpr_clock_ms() + 100;
+
+		assert_int_equal(blkpr_fleet_run(&fleet, job_hangs, which, count, deadline, verdicts), 0);
+		assert_result(verdicts[0].result, BLKPR_UNFINISHED);
+		assert_int_equal(fleet.crew, 0);
+		check_run(&fleet, which, 2, verdicts);
+	}
+	blkpr_fleet_dismiss(&fleet);
+}
+
+/* --- the deadline --------------------------------------------------------------------------------- */
 
 static void devices_that_all_hang_end_at_the_deadline(void **state)
 {
@@ -474,8 +588,9 @@ static void a_worker_that_hangs_is_killed_at_the_deadline(void **state)
 
 /* --- what a worker keeps of its parent ------------------------------------------------------------ */
 
-static void job_looks_for_the_pipe(void *context, unsigned index, struct blkpr_verdict *verdict)
+static void job_looks_for_the_pipe(void *context, unsigned index, int64_t deadline, struct blkpr_verdict *verdict)
 {
+	(void)deadline;
 	struct stat st;
 
 	(void)context;
@@ -519,10 +634,10 @@ static void a_worker_holds_no_descriptor_of_its_parent(void **state)
 }
 
 /* A worker that outlives its parent, as one that sleeps in the kernel does. */
-static void job_outlives(void *context, unsigned index, struct blkpr_verdict *verdict)
+static void job_outlives(void *context, unsigned index, int64_t deadline, struct blkpr_verdict *verdict)
 {
 	prctl(PR_SET_PDEATHSIG, 0);
-	job_hangs(context, index, verdict);
+	job_hangs(context, index, deadline, verdict);
 }
 
 /* Forks a parent of one worker that does JOB; its stdout is OUT, if that is one. */
@@ -640,11 +755,15 @@ int main(void)
 		fleet_test(a_deadline_that_has_passed_starts_nothing),
 		fleet_test(no_more_workers_than_allowed_run_at_a_time),
 		fleet_test(stalled_workers_do_not_keep_others_waiting),
+		fleet_test(one_that_comes_back_is_not_one_too_many),
 		fleet_test(a_crew_that_starts_after_the_deadline_does_nothing),
 		fleet_test(workers_have_the_descriptors_they_need),
 		fleet_test(where_threads_are_few_devices_wait_for_each_other),
 		fleet_test(a_crew_that_gets_its_first_thread_late_works),
 		fleet_test(a_crew_without_any_thread_is_an_error),
+		fleet_test(the_next_run_is_the_same_crews),
+		fleet_test(a_crew_that_has_died_meanwhile_is_replaced),
+		fleet_test(a_crew_that_has_not_finished_is_left_behind),
 		fleet_test(devices_that_all_hang_end_at_the_deadline),
 		fleet_test(the_fleet_returns_within_100_ms_of_its_deadline),
 		fleet_test(a_worker_that_hangs_is_killed_at_the_deadline),
