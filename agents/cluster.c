@@ -10,6 +10,18 @@
 
 #include "agents/run.h"
 
+/* cmap_get_string() asks corosync twice, first for the length. NULL: there is none, or no memory. */
+static char *get_string(cmap_handle_t cmap, const char *key)
+{
+	char text[256], *longer = NULL;
+	size_t length = sizeof(text);
+	cmap_value_types_t type;
+
+	if (cmap_get(cmap, key, text, &length, &type) != CS_OK)
+		return cmap_get_string(cmap, key, &longer) == CS_OK ? longer : NULL;
+	return type == CMAP_VALUETYPE_STRING ? strndup(text, length) : NULL;
+}
+
 static struct cluster_node *add_node(struct cluster *cluster)
 {
 	struct cluster_node *nodes = realloc(cluster->nodes, (cluster->count + 1) * sizeof(*nodes));
@@ -51,7 +63,7 @@ static int take_key(cmap_handle_t cmap, const char *key, struct cluster *cluster
 		return -ENOMEM;
 	field = strcmp(key + used, "name") ? &node->address : &node->name;
 	if (!*field)
-		cmap_get_string(cmap, key, field);
+		*field = get_string(cmap, key);
 	return 0;
 }
 
@@ -100,7 +112,8 @@ static void find_self(cmap_handle_t cmap, struct cluster *cluster)
 
 static int load(cmap_handle_t cmap, struct cluster *cluster, struct blkpr_error *error)
 {
-	if (cmap_get_string(cmap, "totem.cluster_name", &cluster->name) != CS_OK) {
+	cluster->name = get_string(cmap, "totem.cluster_name");
+	if (!cluster->name) {
 		blkpr_error_set(error, "corosync has no cluster name; set totem.cluster_name in corosync.conf");
 		return -ENODATA;
 	}

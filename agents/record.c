@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
-#include <glib.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <md5.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,15 +123,18 @@ int record_remove(const char *wwid, struct blkpr_error *error)
 	return rc ? fail(path, rc, "remove", error) : 0;
 }
 
-/* A name that no WWID has. */
+/* A name that no WWID has, for what TEXT is about, which may hold anything. */
+static char *file_of(const char *kind, const char *text)
+{
+	char sum[MD5_DIGEST_STRING_LENGTH], *name;
+
+	MD5Data((const uint8_t *)text, strlen(text), sum);
+	return asprintf(&name, "%s-%s", kind, sum) < 0 ? NULL : name;
+}
+
 static char *list_file(const char *spec)
 {
-	char *sum = g_compute_checksum_for_string(G_CHECKSUM_MD5, spec, -1), *name = NULL;
-
-	if (asprintf(&name, "list-%s", sum) < 0)
-		name = NULL;
-	g_free(sum);
-	return name;
+	return file_of("list", spec);
 }
 
 static int no_memory(struct blkpr_error *error)
@@ -297,15 +300,9 @@ long record_unfenced_age(void)
 
 /* --- resources ------------------------------------------------------------------------------------ */
 
-/* A name that no WWID has; an instance's may hold anything. */
 static char *resource_file(const char *instance)
 {
-	char *sum = g_compute_checksum_for_string(G_CHECKSUM_MD5, instance, -1), *name = NULL;
-
-	if (asprintf(&name, "resource-%s", sum) < 0)
-		name = NULL;
-	g_free(sum);
-	return name;
+	return file_of("resource", instance);
 }
 
 #define LONGEST_RECORD (1 << 20)

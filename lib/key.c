@@ -4,9 +4,10 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <glib.h>
 #include <inttypes.h>
+#include <md5.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *const blkpr_key_method_names[BLKPR_KEY_METHODS + 1] = {
@@ -17,7 +18,7 @@ const char *const blkpr_key_method_names[BLKPR_KEY_METHODS + 1] = {
 
 int blkpr_key_parse(const char *text, uint64_t *key)
 {
-	uint64_t value = 0;
+	uint64_t value;
 	size_t digits;
 
 	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
@@ -27,8 +28,7 @@ int blkpr_key_parse(const char *text, uint64_t *key)
 		return -EINVAL;
 	if (digits > 16)
 		return -ERANGE;
-	for (; *text; text++)
-		value = value << 4 | (uint64_t)g_ascii_xdigit_value(*text);
+	value = strtoull(text, NULL, 16);
 	if (!value)
 		return -EDOM;
 	*key = value;
@@ -44,14 +44,13 @@ const char *blkpr_key_format(uint64_t key, char text[BLKPR_KEY_TEXT])
 /* The first BYTES bytes of MD5(TEXT) as a number. */
 static uint64_t digest(const char *text, unsigned bytes)
 {
-	GChecksum *md5 = g_checksum_new(G_CHECKSUM_MD5);
-	guint8 sum[16];
-	gsize length = sizeof(sum);
+	uint8_t sum[MD5_DIGEST_LENGTH];
 	uint64_t value = 0;
+	MD5_CTX md5;
 
-	g_checksum_update(md5, (const guchar *)text, -1);
-	g_checksum_get_digest(md5, sum, &length);
-	g_checksum_free(md5);
+	MD5Init(&md5);
+	MD5Update(&md5, (const uint8_t *)text, strlen(text));
+	MD5Final(sum, &md5);
 	for (unsigned i = 0; i < bytes; i++)
 		value = value << 8 | sum[i];
 	return value;

@@ -5,7 +5,7 @@
 # shellcheck disable=SC2034	# the lists are for those who source this
 {
 	PACKAGES_BUILD=(autoconf automake gcc libc6-dev linux-libc-dev make pkg-config
-		pacemaker-dev libqb-dev libcmap-dev libxml2-dev libglib2.0-dev)
+		pacemaker-dev libqb-dev libcmap-dev libxml2-dev libmd-dev)
 	PACKAGES_LAB=(python3 iproute2 mmdebstrap patchelf)
 	PACKAGES_CHECK=(libcmocka-dev clang libclang-rt-14-dev clang-tidy cppcheck shellcheck
 		libxml2-utils python3-pytest python3-pytest-xdist)
