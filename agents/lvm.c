@@ -10,26 +10,24 @@
 
 #define SHARED_BIT 5 /* of vg_attr: 's' shared (lvmlockd), 'c' clustered */
 
-static int add_disk(char *line, struct blkpr_list *list, struct blkpr_error *error)
+static int add_disk(const char *line, struct blkpr_list *list, struct blkpr_error *error)
 {
-	char *attributes = line + strspn(line, " ");
-	char *name = strchr(attributes, ':');
+	const char *attributes = line + strspn(line, " ");
+	size_t length = strspn(attributes, "abcdefghijklmnopqrstuvwxyz-");
 
-	if (!name) {
-		blkpr_error_set(error, "vgs printed \"%.100s\", which cannot be read; set devices=", attributes);
+	if (length <= SHARED_BIT || attributes[length] != ':') {
+		blkpr_error_set(error, "vgs printed \"%.100s\", which is no volume group's disk; set devices=", line);
 		return -EPROTO;
 	}
-	*name++ = '\0';
-	if (strlen(attributes) <= SHARED_BIT || !strchr("cs", attributes[SHARED_BIT]))
-		return 0;
-	return blkpr_list_add(list, name, error);
+	return strchr("cs", attributes[SHARED_BIT]) ? blkpr_list_add(list, attributes + length + 1, error) : 0;
 }
 
 int lvm_add_shared(const char *vgs, int64_t deadline, struct blkpr_list *list, struct blkpr_error *error)
 {
 	/* --readonly: no locks, so that a hung lock manager holds nothing up; --shared: without lvmlockd too */
-	const char *const argv[] = { vgs, "--readonly", "--shared", "--noheadings", "--separator", ":", "--options",
-		"vg_attr,pv_name", "--config", "log { report_command_log = 0 }", NULL };
+	const char *const argv[] = { vgs, "--readonly", "--shared", "--reportformat", "basic", "--noheadings",
+		"--separator", ":", "--options", "vg_attr,pv_name", "--config",
+		"log { report_command_log = 0 } report { prefixes = 0 columns_as_rows = 0 }", NULL };
 	struct blkpr_error reason;
 	char *output, *rest;
 	int rc = run_program(argv, deadline, &output, &reason);

@@ -38,7 +38,8 @@ struct blkpr_disk {
 /*
  * Whether a worker has nothing to do on the disk any more: its parent is gone, or the time is over. It is killed then, but
  * a kernel may forget that: libiscsi's wait for a LUN RESET throws pending signals away (iscsi_exec_task_mgmt_fn). So a
- * protocol asks before each command: what it was told to do may be wrong by now, since the victim may be back.
+ * protocol asks before each command that changes the disk: what it was told to do may be wrong by now, since the victim may
+ * be back.
  */
 bool blkpr_disk_over(const struct blkpr_disk *disk);
 

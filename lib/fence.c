@@ -87,9 +87,9 @@ static enum blkpr_result reserve(const struct blkpr_fence *fence, uint64_t own, 
 {
 	enum blkpr_result result;
 
-	verdict->step = BLKPR_STEP_RESERVE;
 	if (blkpr_disk_over(disk))
 		return BLKPR_UNFINISHED;
+	verdict->step = BLKPR_STEP_RESERVE;
 	result = disk->ops->reserve(disk, own, fence->type);
 	if (result == BLKPR_OK)
 		verdict->restored = true;
@@ -101,9 +101,9 @@ static enum blkpr_result evict(uint64_t own, uint64_t key, const struct view *vi
 {
 	enum blkpr_result result;
 
-	verdict->step = BLKPR_STEP_PREEMPT;
 	if (blkpr_disk_over(disk))
 		return BLKPR_UNFINISHED;
+	verdict->step = BLKPR_STEP_PREEMPT;
 	result = disk->ops->preempt_abort(disk, own, key, view->type);
 	if (result == BLKPR_OK)
 		verdict->evicted++;
@@ -118,9 +118,9 @@ static enum blkpr_result register_own(uint64_t own, struct blkpr_disk *disk, str
 {
 	enum blkpr_result result;
 
-	verdict->step = BLKPR_STEP_REGISTER;
 	if (blkpr_disk_over(disk))
 		return BLKPR_UNFINISHED;
+	verdict->step = BLKPR_STEP_REGISTER;
 	result = disk->ops->register_key(disk, 0, own);
 	if (result == BLKPR_CONFLICT)
 		result = disk->ops->register_key(disk, own, own);
@@ -215,10 +215,12 @@ static enum blkpr_result drain(struct blkpr_disk *disk, struct blkpr_verdict *ve
 {
 	enum blkpr_result result;
 
-	verdict->step = BLKPR_STEP_DRAIN;
 	if (blkpr_disk_over(disk))
 		return BLKPR_UNFINISHED;
+	verdict->step = BLKPR_STEP_DRAIN;
 	result = disk->ops->drain(disk);
+	if (blkpr_disk_over(disk)) /* its SIGKILL may be lost: it touches nothing more, no lock either */
+		return BLKPR_UNFINISHED;
 	verdict->drained = result == BLKPR_OK;
 	verdict->drained_at = verdict->generation_after; /* nobody came or went between that look and the next */
 	verdict->undrainable = result == BLKPR_UNSUPPORTED;

@@ -54,6 +54,7 @@ struct blkpr_board {
 struct crew {
 	const struct blkpr_fleet *fleet;
 	struct blkpr_board *board;
+	pid_t parent;
 	int64_t patience_ms;
 	atomic_uint taken; /* slots that a worker has */
 
@@ -105,10 +106,13 @@ static void make_room(struct crew *crew)
 		close(last);
 }
 
-/* The crew ends with the time: others may have been killed with a lock; libiscsi throws a signal away (lib/disk.h). */
+/*
+ * The crew ends with the time, and with its parent. It is killed then, but libiscsi may throw that away (lib/disk.h), and others
+ * may have been killed with a lock.
+ */
 static int64_t end_with_time(const struct crew *crew, int64_t now)
 {
-	if (now >= crew->board->deadline)
+	if (now >= crew->board->deadline || getppid() != crew->parent)
 		_exit(0);
 	return now;
 }
@@ -277,7 +281,7 @@ static void serve(struct crew *crew)
 
 static void __attribute__((noreturn)) be_the_crew(const struct blkpr_fleet *fleet, int line, pid_t parent)
 {
-	struct crew crew = { .fleet = fleet, .board = fleet->board };
+	struct crew crew = { .fleet = fleet, .board = fleet->board, .parent = parent };
 	char order = 0;
 
 	/* a worker must not act for a parent that is gone: the victim may be back by then */
@@ -331,8 +335,10 @@ static int hire(struct blkpr_fleet *fleet)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line))
 		return -errno;
 	pid = fork();
-	if (!pid)
+	if (!pid) {
+		close(line[0]);
 		be_the_crew(fleet, line[1], parent);
+	}
 	if (pid < 0) {
 		pid = -errno;
 		close(line[0]);
@@ -405,20 +411,35 @@ static void take_verdict(const struct slot *slot, bool over, struct blkpr_verdic
 	verdict->elapsed_ms = started ? (unsigned)(blkpr_clock_ms() - started) : 0;
 }
 
+static bool any_started(const struct blkpr_board *board)
+{
+	for (unsigned i = 0; i < board->count; i++)
+		if (atomic_load(&board->slots[i].started))
+			return true;
+	return false;
+}
+
 int blkpr_fleet_run(struct blkpr_fleet *fleet, blkpr_fleet_job job, const unsigned which[], unsigned count,
 	int64_t deadline, struct blkpr_verdict verdicts[])
 {
 	enum end end;
+	bool again;
 	int rc;
 
 	for (unsigned i = 0; i < count; i++)
 		verdicts[which[i]] = (struct blkpr_verdict){ .result = BLKPR_UNFINISHED };
 	if (!count || blkpr_clock_ms() >= deadline)
 		return 0;
-	rc = begin(fleet, job, which, count, deadline);
-	if (rc)
-		return rc;
-	end = await(fleet->line, deadline);
+	do {
+		again = fleet->crew;
+		rc = begin(fleet, job, which, count, deadline);
+		if (rc)
+			return rc;
+		end = await(fleet->line, deadline);
+		again = again && end == DIED && !any_started(fleet->board); /* dying when it got the order */
+		if (again)
+			blkpr_fleet_dismiss(fleet);
+	} while (again);
 	for (unsigned i = 0; i < count; i++)
 		take_verdict(&fleet->board->slots[i], end == OVER, &verdicts[which[i]]);
 	rc = atomic_load(&fleet->board->error);

@@ -15,6 +15,9 @@ struct task {
 	const struct blkpr_target *targets;
 	struct blkpr_verdict *verdicts;
 	unsigned *which; /* room for a run's devices */
+	struct past {
+		bool touched, kept, victim_seen;
+	} *past; /* what earlier runs have done and seen on a device is not forgotten */
 	pid_t parent;
 	struct blkpr_fleet fleet;
 };
@@ -22,25 +25,27 @@ struct task {
 static int begin(struct task *task, const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[])
 {
-	if (!count)
-		return -EINVAL; /* nothing asked, nothing proven */
 	*task = (struct task){
 		.work = work,
 		.targets = targets,
 		.verdicts = verdicts,
 		.which = calloc(count, sizeof(*task->which)),
+		.past = calloc(count, sizeof(*task->past)),
 		.parent = getpid(),
 		.fleet = { .parallel = work->parallel, .count = count, .context = task },
 	};
 	for (unsigned i = 0; i < count; i++)
 		verdicts[i] = (struct blkpr_verdict){ .result = BLKPR_UNTOUCHED };
-	return task->which ? 0 : -ENOMEM;
+	if (!count)
+		return -EINVAL; /* nothing asked, nothing proven */
+	return task->which && task->past ? 0 : -ENOMEM;
 }
 
 static void end(struct task *task)
 {
 	blkpr_fleet_dismiss(&task->fleet);
 	free(task->which);
+	free(task->past);
 }
 
 /* In a worker. */
@@ -73,27 +78,33 @@ static void prove(void *task, unsigned index, int64_t deadline, struct blkpr_ver
 	work_on(task, index, ((const struct task *)task)->work->proof, deadline, verdict);
 }
 
-static int run_one(struct task *task, unsigned index, int64_t until)
+static int run(struct task *task, const unsigned which[], unsigned count, int64_t until)
 {
-	return blkpr_fleet_run(&task->fleet, do_work, &index, 1, until, task->verdicts);
+	int rc = blkpr_fleet_run(&task->fleet, do_work, which, count, until, task->verdicts);
+
+	for (unsigned i = 0; i < count; i++) {
+		struct blkpr_verdict *verdict = &task->verdicts[which[i]];
+		struct past *past = &task->past[which[i]];
+
+		if (!past->touched) /* else what is registered may be our own work */
+			past->kept |= verdict->kept;
+		verdict->kept = past->kept;
+		verdict->touched = past->touched |= verdict->touched;
+		verdict->victim_seen = past->victim_seen |= verdict->victim_seen;
+	}
+	return rc;
 }
 
 #define ARBITER_PAUSE_MS 100
 
-/*
- * Lets the worker work on one device until it is done there; while the device cannot be asked, until UNTIL. What an earlier
- * worker has done there is not forgotten.
- */
+/* Works on one device until that is done; while the device cannot be asked, until UNTIL. */
 static int insist(struct task *task, unsigned index, bool winning_is_enough, int64_t until)
 {
-	struct blkpr_verdict *verdict = &task->verdicts[index];
-	bool touched = verdict->touched, victim_seen = verdict->victim_seen;
+	const struct blkpr_verdict *verdict = &task->verdicts[index];
 	int rc;
 
 	for (;;) {
-		rc = run_one(task, index, until);
-		verdict->touched = touched |= verdict->touched;
-		verdict->victim_seen = victim_seen |= verdict->victim_seen;
+		rc = run(task, &index, 1, until);
 		if (!rc && !blkpr_result_unreachable(verdict->result))
 			return rc;
 		if (!rc && winning_is_enough && verdict->won)
@@ -116,7 +127,7 @@ static int run_all_but(struct task *task, unsigned spared)
 	for (unsigned i = 0; i < task->fleet.count; i++)
 		if (i != spared)
 			task->which[count++] = i;
-	rc = blkpr_fleet_run(&task->fleet, do_work, task->which, count, task->work->deadline, task->verdicts);
+	rc = run(task, task->which, count, task->work->deadline);
 	for (unsigned i = 0; i < count && count > 1 && !rc; i++) {
 		int64_t now = blkpr_clock_ms();
 
@@ -132,9 +143,8 @@ int blkpr_work_run(const struct blkpr_work *work, const struct blkpr_target targ
 	struct task task;
 	int rc = begin(&task, work, targets, count, verdicts);
 
-	if (rc)
-		return rc;
-	rc = run_all_but(&task, count);
+	if (!rc)
+		rc = run_all_but(&task, count);
 	end(&task);
 	return rc;
 }
@@ -219,9 +229,8 @@ int blkpr_work_race(const struct blkpr_work *work, const struct blkpr_target tar
 	int rc = begin(&task, work, targets, count, verdicts);
 
 	*arbiter = count;
-	if (rc)
-		return rc;
-	rc = race(&task, arbiter);
+	if (!rc)
+		rc = race(&task, arbiter);
 	end(&task);
 	return rc;
 }

@@ -180,9 +180,25 @@ def test_shared_volume_groups_are_found(agent):
     result = agent.lab.exec("n1", "fence_blkpr -o on -v")
     assert result.rc == 0 and len(result.stderr.splitlines()) == 1, result
     assert agent.registered() == [{}, {"n1": agent.paths}, {}]
+    agent.lab.exec("n1", """cat >/etc/lvm/lvmlocal.conf <<END
+report { output_format = "json" prefixes = 1 columns_as_rows = 1 quoted = 1 aligned = 1 }
+END""", check=True)                                     # the administrator may like reports otherwise
+    try:
+        result = agent.lab.exec("n1", "fence_blkpr -o on -v")
+        assert result.rc == 0 and len(result.stderr.splitlines()) == 1, result
+    finally:
+        agent.lab.exec("n1", "rm /etc/lvm/lvmlocal.conf", check=True)
     agent.lab.exec("n1", f"wipefs -qa {disk}", check=True)
     result = agent.lab.exec("n1", "fence_blkpr -o on -v")
     assert result.rc == 1 and "LVM has no shared volume group; set devices=" in result.stderr, result
+
+
+@pytest.mark.parametrize("line", ["{", "/dev/sda:/dev/sdb", "LVM2_VG_ATTR='wz--ns':LVM2_PV_NAME='/dev/sda'", "wz--:/dev/sda"])
+def test_what_vgs_should_not_print_is_refused(agent, line):
+    agent.lab.exec("n1", f"""printf '#!/bin/sh\necho "  {line}"\n' >/tmp/vgs; chmod +x /tmp/vgs""", check=True)
+    result = agent.lab.exec("n1", "fence_blkpr -o on --vgs-path=/tmp/vgs")
+    assert result.rc == 1 and "which is no volume group's disk; set devices=" in result.stderr, result
+    assert agent.registered() == [{}] * LUNS
 
 
 # ---------------------------------------------------------------- explicit keys

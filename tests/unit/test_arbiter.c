@@ -504,6 +504,27 @@ static void the_arbiter_is_not_read_again_where_another_device_failed(void **sta
 	assert_string_equal(disks[0].model.trace, "RPRDR");
 }
 
+/* --- what an earlier worker saw and did ------------------------------------------------------------- */
+
+static bool path_fails_at_preempt(struct model *model, char op, enum blkpr_result *result)
+{
+	(void)model;
+	if (op != 'P')
+		return false;
+	disks[0].open = *result = BLKPR_PATH_FAILED;
+	return true;
+}
+
+static void what_was_seen_on_a_device_that_is_gone_is_not_forgotten(void **state)
+{
+	(void)state;
+	disks[0].model.before = path_fails_at_preempt; /* it abstains, and cannot even be opened later */
+	off_within(SHORT_MS);
+	assert_int_equal(arbiter, 1);
+	assert_result(verdicts[0].result, BLKPR_PATH_FAILED);
+	assert_true(verdicts[0].victim_seen);
+}
+
 /* --- a drain that fails ---------------------------------------------------------------------------- */
 
 static void check_arbiter_undrained(enum blkpr_result want)
@@ -860,6 +881,7 @@ int main(void)
 		fence_test(the_arbiter_is_read_again_after_the_others),
 		fence_test(a_single_device_has_no_proof_that_grows_old),
 		fence_test(the_arbiter_is_not_read_again_where_another_device_failed),
+		fence_test(what_was_seen_on_a_device_that_is_gone_is_not_forgotten),
 		fence_test(an_arbiter_that_cannot_be_drained_does_not_save_the_victim_elsewhere),
 		fence_test(an_arbiter_of_an_absent_victim_that_cannot_be_drained_decides_too),
 		fence_test(an_arbiter_whose_path_fails_at_the_drain_is_tried_again_and_decides),

@@ -979,6 +979,31 @@ static void who_is_left_behind_only_looks(void **state)
 	left_behind(blkpr_fence_on_disk, &nobody); /* no REGISTER */
 }
 
+static bool parent_dies_at_drain(struct model *disk, char op, enum blkpr_result *result)
+{
+	(void)result;
+	if (op == 'D')
+		((struct model_disk *)disk->context)->disk.parent = getpid();
+	return false;
+}
+
+static void who_outlives_a_drain_does_not_even_look(void **state)
+{
+	struct model_disk node;
+
+	(void)state; /* another thread may have been killed with a lock */
+	both_registered(0);
+	node = model_connect(&model, 0, 1);
+	node.disk.parent = getppid();
+	node.disk.deadline = blkpr_clock_ms() + 60000;
+	model.before = parent_dies_at_drain;
+	model.context = &node;
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &node.disk, &verdict);
+	assert_result(verdict.result, BLKPR_UNFINISHED);
+	assert_trace("RPRD");
+}
+
 static void off_looks_before_every_drain_of_a_busy_device(void **state)
 {
 	unsigned times = 2 * MOST_ROUNDS;
@@ -1949,6 +1974,7 @@ int main(void)
 		cmocka_unit_test(off_looks_before_every_preempt_of_a_busy_device),
 		cmocka_unit_test(off_of_a_busy_device_ends_at_the_deadline),
 		cmocka_unit_test(who_is_left_behind_only_looks),
+		cmocka_unit_test(who_outlives_a_drain_does_not_even_look),
 		cmocka_unit_test(off_looks_before_every_drain_of_a_busy_device),
 		cmocka_unit_test(a_device_that_stays_too_busy_for_a_drain_is_won_but_no_success),
 		cmocka_unit_test(a_node_evicted_while_the_device_is_busy_does_not_preempt_again),

@@ -524,6 +524,22 @@ static void a_crew_that_has_died_meanwhile_is_replaced(void **state)
 	blkpr_fleet_dismiss(&fleet);
 }
 
+static void a_crew_that_dies_with_the_order_in_its_hands_is_replaced(void **state)
+{
+	static const unsigned which[] = { 0, 1 };
+	struct blkpr_verdict verdicts[2];
+	uint64_t base = 1000;
+	struct blkpr_fleet fleet = { .parallel = 2, .count = 2, .context = &base };
+
+	(void)state; /* the OOM killer may come between two runs */
+	for (unsigned i = 0; i < 20; i++) {
+		check_run(&fleet, which, 2, verdicts);
+		assert_true(fleet.crew > 0);
+		kill(fleet.crew, SIGKILL); /* it is not dead at once */
+	}
+	blkpr_fleet_dismiss(&fleet);
+}
+
 static void a_crew_that_has_not_finished_is_left_behind(void **state)
 {
 	static const unsigned which[] = { 0, 1 };
@@ -763,6 +779,7 @@ int main(void)
 		fleet_test(a_crew_without_any_thread_is_an_error),
 		fleet_test(the_next_run_is_the_same_crews),
 		fleet_test(a_crew_that_has_died_meanwhile_is_replaced),
+		fleet_test(a_crew_that_dies_with_the_order_in_its_hands_is_replaced),
 		fleet_test(a_crew_that_has_not_finished_is_left_behind),
 		fleet_test(devices_that_all_hang_end_at_the_deadline),
 		fleet_test(the_fleet_returns_within_100_ms_of_its_deadline),
