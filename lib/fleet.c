@@ -304,7 +304,7 @@ static int put_up_board(struct blkpr_fleet *fleet)
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (board == MAP_FAILED)
-		return -errno;
+		return -ENOMEM;
 	fleet->board = board;
 	return 0;
 }
