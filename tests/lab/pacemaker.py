@@ -35,7 +35,8 @@ def until(condition, what, timeout=90):
             return found
         if began > deadline:                            # asking itself may have taken long
             raise AssertionError(f"not within {timeout} s: {what() if callable(what) else what}")
-        time.sleep(max(0.1, 2 * (time.monotonic() - began)))
+        now = time.monotonic()
+        time.sleep(max(0.1, min(2 * (now - began), deadline - now)))
 
 
 def stage_with_service(source, target):
