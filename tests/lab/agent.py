@@ -5,6 +5,8 @@ import re
 import shlex
 import time
 
+from lab_host import patience
+
 KEYS = {"n1": 0x6c9d58dec82561ec, "n2": 0x6c9d58dea6bbc91a}     # name64, cluster "mycluster"
 
 
@@ -27,8 +29,8 @@ class Agent:
             words.append(f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}"))
         return shlex.join(words)
 
-    def __call__(self, node, action, devices=None, timeout=60, **options):
-        return self.lab.exec(node, self.command(action, devices, **options), timeout=timeout)
+    def __call__(self, node, action, devices=None, **options):
+        return self.lab.exec(node, self.command(action, devices, **options))
 
     def start(self, node, action, devices=None, **options):
         return self.lab.start(node, self.command(action, devices, **options))
@@ -112,8 +114,8 @@ class Agent:
         return wait
 
 
-def wait_for(condition, timeout=20):
-    deadline = time.monotonic() + timeout
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + patience(seconds)
     while not condition():
         assert time.monotonic() < deadline, "did not come true in time"
         time.sleep(0.02)

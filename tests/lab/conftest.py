@@ -19,10 +19,11 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lab as lab_module    # noqa: E402
 
 MOST_LABS = 2               # kept up at once; the one unused for longest is ended first, one that runs Pacemaker at once
-LONGEST = ("test_changes", "test_cluster", "test_failover", "test_mistakes")
 ALL_SHAPES = ("7-plain", "7-multipath", "6.1-plain", "6.1-multipath")       # a process takes 4 times as long on 6.1
-# what hands a test its lab: tests with the same one of these stay together when several runs share the work
-LAB_FIXTURES = ("shape", "plain", "started", "pair_of_run", "trio_of_run", "cluster_of_run", "scene_of_run")
+# what hands a test its lab: tests of a file with the same one of these are a group, and ./check runs a group at a time
+LAB_FIXTURES = ("kernel", "shape", "plain", "started", "pair_of_run", "trio_of_run", "cluster_of_run", "scene_of_run",
+                "title")
+RUN = os.environ.get("BLKPR_LABS") or f"pytest-{os.getpid()}"       # what the names of this run's labs begin with
 
 
 class Labs:
@@ -41,7 +42,7 @@ class Labs:
             for old in busy or list(self.up)[:len(self.up) + 1 - MOST_LABS]:
                 self.up.pop(old).down()
             self.made += 1
-            found = lab_module.up(name=f"pytest-{os.getpid()}-{self.made}", **wanted)
+            found = lab_module.up(name=f"{RUN}-{self.made}", **wanted)
         self.up[key] = found
         return found
 
@@ -64,7 +65,7 @@ class Labs:
 def remove_labs_of_dead_runs():
     """What a pytest that was killed could not take down."""
     for name in lab_module.all_labs():
-        found = re.fullmatch(r"pytest-(\d+)-.*", name)
+        found = re.fullmatch(r"(?:pytest|check)-(\d+)-.*", name)
         if found and not os.path.exists(f"/proc/{found.group(1)}"):
             try:
                 lab_module.down(name)
@@ -102,16 +103,15 @@ def shape(request):
     return {"kernel": kernel, "paths": 2 if disks == "multipath" else 1}
 
 
-@pytest.hookimpl(tryfirst=True)        # before xdist makes its groups of the marks
+@pytest.hookimpl(tryfirst=True)        # before tests/check/events.py looks at them
 def pytest_collection_modifyitems(items):
-    """For `pytest -n N --dist loadgroup`: one group is what uses one lab, in the order of its file; long ones begin first."""
-    items.sort(key=lambda item: item.module.__name__ not in LONGEST)
+    """A test's group, as ./check shows it: its file, and which of the file's labs it uses."""
     for item in items:
         parameters = getattr(item, "callspec", None) and item.callspec.params or {}
-        shared = [f"{name}:{parameters.get(name, '')}" for name in LAB_FIXTURES if name in item.fixturenames]
-        item.add_marker(pytest.mark.xdist_group("-".join([item.module.__name__, *shared])))
+        shared = [f"{parameters[name]}" if name in parameters else name for name in LAB_FIXTURES
+                  if name in item.fixturenames]
+        item.check_group = " ".join([item.module.__name__, *shared])
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "xdist_group(name): tests that one process runs, one after the other")
     config.addinivalue_line("markers", "shapes(name, ..., every=ALL_SHAPES): the shapes of the test; `every` if BLKPR_SHAPES=all")

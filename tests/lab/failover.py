@@ -4,7 +4,8 @@
 import collections
 
 import resource as ra
-from pacemaker import Cluster, until
+from lab_host import SLOWNESS, patience
+from pacemaker import WAIT, Cluster, until
 
 FENCED, DISK, SHARED = range(3)         # fence_blkpr's in any case; the service's; for a promotable clone
 LUNS = 3
@@ -38,7 +39,7 @@ class Failover(Cluster):
         until(lambda: self.members("n1") == self.lab.nodes and self.where("fence-disks", "n1") or self.tell_again(),
               "no fencing", 120)
         for command, monitor in (
-                (f"disk ocf:blkpr:reservation devices={self.device}", "op monitor interval=2s timeout=20s"),
+                (f"disk ocf:blkpr:reservation devices={self.device}", f"op monitor interval=2s timeout={20 * SLOWNESS:.0f}s"),
                 (f"fs ocf:heartbeat:Filesystem device={self.device} directory={MOUNT} fstype=ext4",
                  "op monitor interval=30s"),
                 (f"service ocf:lab:ledger file={MOUNT}/ledger", "op monitor interval=10s")):
@@ -60,9 +61,9 @@ class Failover(Cluster):
                 and len(self.where("service", "n1")) == 1 and self.where("fence-disks", "n1")
                 and self.where("service", "n1")[0])
 
-    def until_up(self, timeout=120):
+    def until_up(self, seconds=120):
         return until(lambda: self.up() or self.tell_again(), lambda: f"not up: {self.registered_for_fencing()}, {self.where('service', 'n1')}, "
-                     f"{self.admin('crm_mon -1rf')}\n" + self.tail("n1") + self.tail(self.lab.nodes[-1]), timeout)
+                     f"{self.admin('crm_mon -1rf')}\n" + self.tail("n1") + self.tail(self.lab.nodes[-1]), seconds)
 
     def acks(self):
         """[(number, node)] in the order in which they were acknowledged."""
@@ -73,10 +74,10 @@ class Failover(Cluster):
         lines = self.admin("cat /run/acks", "stor").splitlines()
         return [(int(number), node, float(when)) for number, node, when in map(str.split, lines)]
 
-    def until_acknowledged(self, node, since, timeout=90):
+    def until_acknowledged(self, node, since, seconds=90):
         """Until a node has written more than `since` acknowledged numbers."""
         return until(lambda: [a for a in self.acks()[since:] if a[1] == node],
-                     lambda: f"nothing is written by {node}: {self.tail(node)}", timeout)
+                     lambda: f"nothing is written by {node}: {self.tail(node)}", seconds)
 
     def ledger(self, node):
         return [int(line) for line in self.admin(f"cat {MOUNT}/ledger", node).split()]
@@ -114,9 +115,9 @@ class Failover(Cluster):
 
     def check_file_system(self):
         """The service stopped, the file system must be clean, and the disk free of the resource's keys."""
-        self.admin("pcs resource disable web --wait=60")
-        result = self.lab.exec("n1", f"fsck.ext4 -fn {self.device}", timeout=120)
+        self.admin(f"pcs resource disable web {WAIT}")
+        result = self.lab.exec("n1", f"fsck.ext4 -fn {self.device}", timeout=patience(120))
         free = not set(ra.KEYS.values()) & {int(key, 16) for key, _ in self.lab.keys(DISK)}
-        self.admin("pcs resource enable web --wait=60")
+        self.admin(f"pcs resource enable web {WAIT}")
         assert result.rc == 0, result
         assert free

@@ -15,13 +15,14 @@ import time
 import lab_exec
 import lab_image
 import lab_settings
-from lab_host import (LabError, call, group_members, namespace_id, namespace_members, namespace_of,
-                      network_namespace, one_processor, process_stat, reap, tail, wait_until, write)
+from lab_host import (LabError, NotReadyError, call, group_members, namespace_id, namespace_members, namespace_of,
+                      network_namespace, one_processor, patience, process_stat, reap, tail, wait_until, write)
 from lab_settings import MAX_HANG_LUNS, MAX_NODES, MGMT, NETWORKS, RING, SAN_A, SAN_B, address, tap
 
 RUN = os.environ.get("BLKPR_LAB_RUN", "/run/fence-blkpr-lab")
 CUTS = {"ring": [RING], "san": [SAN_A, SAN_B], "san-a": [SAN_A], "san-b": [SAN_B]}
-BOOT_TIMEOUT = 60       # seconds
+BOOT_TIMEOUT = patience(30)         # seconds
+EXEC_TIMEOUT = patience(30)
 
 
 class Lab:
@@ -57,14 +58,15 @@ class Lab:
 
     # -- commands
 
-    def start(self, node, cmd, timeout=60, stdin=None):
-        """Begin a shell command on a machine; returns a Running, whose wait() gives the Result."""
+    def start(self, node, cmd, timeout=EXEC_TIMEOUT, stdin=None):
+        """Begin a shell command on a machine; returns a Running, whose wait() gives the Result. After `timeout` seconds
+        it is killed: exactly then, so what no test is about wants patience()."""
         self._must_run(node)
         data = stdin.encode(errors="surrogateescape") if isinstance(stdin, str) else stdin or b""
         request = json.dumps({"cmd": cmd, "timeout": timeout, "stdin": len(data)}).encode() + b"\n" + data
         try:
             with network_namespace(self.netns):
-                connection = socket.create_connection((address(MGMT, node), lab_exec.PORT), timeout=10)
+                connection = socket.create_connection((address(MGMT, node), lab_exec.PORT), timeout=patience(10))
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.sendall(request)
         except OSError as e:
@@ -72,7 +74,7 @@ class Lab:
                            f"{self.console(node)}") from e
         return lab_exec.Running(node, cmd, connection, timeout)
 
-    def exec(self, node, cmd, timeout=60, stdin=None, check=False):
+    def exec(self, node, cmd, timeout=EXEC_TIMEOUT, stdin=None, check=False):
         """Run a shell command on a machine. Out of time is rc 124; check raises LabError unless rc is 0."""
         result = self.start(node, cmd, timeout, stdin).wait()
         if check and result.rc:
@@ -119,7 +121,7 @@ class Lab:
         changes back and forth then. Returns a Running."""
         group = f"/sys/kernel/config/target/core/fileio_0/lun{lun}/alua/default_tg_pt_gp"
         running = self.start("stor", f"cd {group}; echo {int(ms)} >trans_delay_msecs; for state in 1 0; do "
-                             "echo $state >alua_access_state; echo 0 >trans_delay_msecs; done", timeout=60 + ms / 1000)
+                             "echo $state >alua_access_state; echo 0 >trans_delay_msecs; done", timeout=EXEC_TIMEOUT + ms / 1000)
         self.exec("stor", f"until grep -qx 15 {group}/alua_access_state; do :; done", timeout=ms / 1000, check=True)
         return running
 
@@ -354,7 +356,7 @@ class Lab:
         """The path of a machine's console output."""
         return os.path.join(self.dir, machine, "console")
 
-    def wait_online(self, timeout=60):
+    def wait_online(self):
         """Until Pacemaker on every node that runs sees every one of them online."""
         alive = [n for n in self.nodes if self.state(n) == "running"]
 
@@ -364,7 +366,8 @@ class Lab:
             return found and set(found.group(1).split()) >= set(alive)
 
         for node in alive:
-            wait_until(lambda: online(node), timeout, f"{node} does not see {' '.join(alive)} online", pause=0.2)
+            wait_until(lambda: online(node), 60, f"{node} does not see {' '.join(alive)} online", pause=0.2,
+                       error=NotReadyError)
 
     def status(self):
         """A description for a person."""
@@ -441,10 +444,10 @@ class Lab:
                 elif not self._processes(machine):
                     why = "its kernel has ended"
                 elif time.monotonic() > deadline:
-                    why = f"it was not ready within {timeout} s"
+                    why = f"it was not ready within {timeout:.0f} s"
                 if why:
-                    raise LabError(f"{machine} did not start: {why}\n"
-                                   f"--- end of its console\n{tail(self.console(machine))}")
+                    raise NotReadyError(f"{machine} did not start: {why}\n"
+                                        f"--- end of its console\n{tail(self.console(machine))}")
                 time.sleep(0.01)
 
 
@@ -538,10 +541,11 @@ def make_network(lab):
 def down(name):
     """Remove a lab, whole or half made: its processes, its namespace, its directory."""
     netns, directory = "blkpr-" + name, os.path.join(RUN, name)
-    groups = recorded_groups(directory)
+    groups = {*recorded_groups(directory), *unrecorded_groups(directory, netns)}
     for pid in groups:
         if group_members(pid, netns):
-            os.killpg(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
     for pid in groups:
         wait_until(lambda: (reap(pid), not group_members(pid, netns))[1], 10, f"process group {pid} does not die")
     if os.path.exists(f"/run/netns/{netns}"):
@@ -568,3 +572,14 @@ def recorded_groups(directory):
         with contextlib.suppress(OSError, ValueError), open(f"{directory}/{machine}/pid") as f:
             groups.append(int(f.read()))
     return groups
+
+
+def unrecorded_groups(directory, netns):
+    """The process groups of a lab's kernels, by their command lines: one that was just started may not be recorded."""
+    wanted = f"uml_dir={directory}/uml/".encode()
+    groups = set()
+    for pid in namespace_members(netns):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as f:
+            if wanted in f.read().split(b"\0"):
+                groups.add(process_stat(pid)[1])
+    return groups - {0}

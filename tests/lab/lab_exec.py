@@ -5,14 +5,14 @@ import json
 import socket
 import time
 
-from lab_host import LabError
+from lab_host import LabError, patience
 
 PORT = 7000
-GRACE = 5               # seconds the other end may take beyond a command's own timeout
+GRACE = patience(5)     # seconds the other end may take beyond a command's own timeout
 
 
 class Result:
-    """What a command did: rc (124: timed out), stdout, stderr (text), seconds."""
+    """What a command did: rc (124: timed out), stdout, stderr (text), seconds (by its machine's clock)."""
 
     def __init__(self, rc, stdout, stderr, seconds, timed_out=False):
         self.rc = rc
@@ -65,7 +65,7 @@ class Running:
         head = json.loads(line)
         out, err = stream.read(head["out"]), stream.read(head["err"])
         return Result(head["rc"], out.decode(errors="surrogateescape"), err.decode(errors="surrogateescape"),
-                      time.monotonic() - self.began, head["timed_out"])
+                      head["seconds"], head["timed_out"])
 
     def abandon(self):
         """Stop caring; the command is killed."""

@@ -8,10 +8,24 @@ import subprocess
 import time
 
 CLONE_NEWNET = 0x40000000
+SLOWNESS = max(1.0, float(os.environ.get("BLKPR_SLOWNESS") or 1))
+GENEROSITY = 4          # so that a limit which no test is about is ten times what it takes, and more
+
+
+def patience(seconds):
+    """A limit that no test is about, only there so that nothing is waited for without an end.
+
+    `seconds` is ample on a quick machine. ./check measures how many times slower this one is (BLKPR_SLOWNESS).
+    """
+    return seconds * GENEROSITY * SLOWNESS
 
 
 class LabError(Exception):
     """What was asked for did not work; the text names the thing and the remedy."""
+
+
+class NotReadyError(LabError):
+    """A machine or a cluster did not come up: a set-up that failed, wherever a test asked for it."""
 
 
 @contextlib.contextmanager
@@ -68,12 +82,12 @@ def call(*argv, stdin=None):
     return done.stdout
 
 
-def wait_until(condition, timeout, complaint, pause=0.01):
-    """Wait for a condition; LabError with the complaint if it does not come true in time."""
-    deadline = time.monotonic() + timeout
+def wait_until(condition, seconds, complaint, pause=0.01, error=LabError):
+    """Wait for a condition; an error with the complaint if it does not come true within patience(seconds)."""
+    deadline = time.monotonic() + patience(seconds)
     while not condition():
         if time.monotonic() > deadline:
-            raise LabError(f"{complaint} within {timeout} s")
+            raise error(f"{complaint} within {patience(seconds):.0f} s")
         time.sleep(pause)
 
 

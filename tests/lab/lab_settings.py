@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Names, addresses and boot settings of a lab's machines; guest/boot and what it starts read them."""
 
+import math
 import os
 import shlex
 
 import lab_image
-from lab_host import write
+from lab_host import SLOWNESS, write
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -21,7 +22,7 @@ totem {{
     version: 2
     cluster_name: {cluster_name}
     transport: knet
-    token: 2000
+    token: {token}
     crypto_cipher: none
     crypto_hash: none
 }}
@@ -63,7 +64,7 @@ def tap(machine, network):
 def corosync_conf(cluster_name, nodes):
     two = "two_node: 1\n    wait_for_all: 0" if len(nodes) == 2 else ""
     members = "".join(COROSYNC_NODE.format(address=address(RING, n), name=n, id=host_number(n)) for n in nodes)
-    return COROSYNC_CONF.format(cluster_name=cluster_name, two=two, members=members)
+    return COROSYNC_CONF.format(cluster_name=cluster_name, two=two, members=members, token=int(2000 * SLOWNESS))
 
 
 def kernel_command(lab, machine, directory):
@@ -93,7 +94,7 @@ def write_settings(lab, machine, directory):
         "CLUSTER": "none" if machine == "stor" else c["cluster"],
         "HANG_LUNS": " ".join(map(str, c["hang_luns"])), "SHUFFLE": int(c["shuffle"]),
         "SLOW_LUNS": " ".join(map(str, c["slow_luns"])),
-        "QUEUE": int(c["queue_if_no_path"]),
+        "QUEUE": int(c["queue_if_no_path"]), "SLOWNESS": math.ceil(SLOWNESS),
     }
     write(f"{directory}/config", "".join(f"{key}={shlex.quote(str(v))}\n" for key, v in settings.items()))
     hosts = "".join(f"{address(RING, n)} {n}\n" for n in lab.nodes)

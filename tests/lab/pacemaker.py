@@ -11,7 +11,7 @@ import time
 import xml.etree.ElementTree as ET
 
 from agent import KEYS, Agent
-from lab_host import LabError
+from lab_host import LabError, patience
 
 KEYS["n3"] = 0x6c9d58de4443aee1        # name64, as the others
 
@@ -20,21 +20,22 @@ PACEMAKER_LOG = "/var/log/pacemaker/pacemaker.log"
 SERVICES = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "guest", name) for name in ("seqwriter", "ledger")]
 GIVEN_UP_FOR_NOW = "No fence device (aborting transition and giving up for now)"
 REFRESH = "crm_resource --refresh"
+WAIT = f"--wait={patience(60):.0f}"                # of pcs
 UNFENCE = "stonith_admin --unfence NODE"            # where no resource has a history yet, a refresh changes nothing
 FENCINGS = ("off", "reboot")                        # what the cluster calls it; the agent always does `off`
 
 
-def until(condition, what, timeout=90):
-    """The first true value of condition(); fails with `what` (text, or a function that gives it). What asks a cluster
-    costs its nodes time, so asking takes no more than a third of it."""
-    deadline = time.monotonic() + timeout
+def until(condition, what, seconds=90):
+    """The first true value of condition(); fails with `what` (text, or a function that gives it) after patience(seconds).
+    What asks a cluster costs its nodes time, so asking takes no more than a third of it."""
+    deadline = time.monotonic() + patience(seconds)
     while True:
         began = time.monotonic()
         found = condition()
         if found:
             return found
         if began > deadline:                            # asking itself may have taken long
-            raise AssertionError(f"not within {timeout} s: {what() if callable(what) else what}")
+            raise AssertionError(f"not within {patience(seconds):.0f} s: {what() if callable(what) else what}")
         now = time.monotonic()
         time.sleep(max(0.1, min(2 * (now - began), deadline - now)))
 
@@ -73,9 +74,9 @@ class Cluster:
         self.admin(f"pcs resource create service ocf:lab:seqwriter devices={self.agent.devices(range(self.luns))} "
                    "op monitor interval=10s")
 
-    def admin(self, command, node="n1", timeout=120):
+    def admin(self, command, node="n1", seconds=120):
         """A command that must work; its output."""
-        return self.lab.exec(node, command, timeout=timeout, check=True).stdout
+        return self.lab.exec(node, command, timeout=patience(seconds), check=True).stdout
 
     def tell_again(self):
         """Pacemaker gives up when it asks for an unfencing before a fencer has heard of the new device; by what
@@ -90,7 +91,7 @@ class Cluster:
     def look_again(self, nodes):
         self.lab.exec(nodes[0], REFRESH)
         for node in nodes:
-            self.lab.exec(nodes[0], UNFENCE.replace("NODE", node), timeout=120)
+            self.lab.exec(nodes[0], UNFENCE.replace("NODE", node), timeout=patience(120))
 
     # -- the cluster's view
 
@@ -180,11 +181,11 @@ class Cluster:
         """A node's numbers on every LUN: of its service, or of its stray writers."""
         return [disk[kind][node] for disk in numbers or self.numbers()]
 
-    def until_writing(self, kind, node, timeout=60):
+    def until_writing(self, kind, node, seconds=60):
         """Until all of a node's numbers grow."""
         before = self.written(kind, node)
         until(lambda: all(a < b for a, b in zip(before, self.written(kind, node))),
-              lambda: f"{node}'s {kind} does not write: {before}, {self.written(kind, node)}", timeout)
+              lambda: f"{node}'s {kind} does not write: {before}, {self.written(kind, node)}", seconds)
 
     def found_at_start(self, node):
         """What the service found when it was started on a node: [{"service", "stray", "seqio", "keys"}], a LUN each."""
@@ -197,7 +198,7 @@ class Cluster:
 
     # -- both, which must agree
 
-    def until_fenced(self, victim, by, timeout=120):
+    def until_fenced(self, victim, by, seconds=120):
         """Until a node's history has the fencing as done; the keys must be gone at any time that it says so."""
         def done():
             events = self.fencings(victim, by, "success")
@@ -205,15 +206,15 @@ class Cluster:
                 assert self.evicted(victim), f"{by} has {victim} fenced: {events}, and the disks {self.registered()}"
             return events
         return until(done, lambda: f"{by} has not fenced {victim}: {self.history(victim, by)}, {self.registered()}, "
-                     f"{self.tail(by)}", timeout)
+                     f"{self.tail(by)}", seconds)
 
-    def until_fencing_failed(self, victim, by, timeout=90):
+    def until_fencing_failed(self, victim, by, seconds=90):
         """Until a node's history has a fencing that failed, and none that was done."""
         until(lambda: self.fencings(victim, by, "failed"),
-              lambda: f"{by} has no failed fencing of {victim}: {self.history(victim, by)}", timeout)
+              lambda: f"{by} has no failed fencing of {victim}: {self.history(victim, by)}", seconds)
         assert not self.fencings(victim, by, "success")
 
-    def until_well(self, timeout=180):
+    def until_well(self, seconds=180):
         """Until every node sees every node online, all are registered everywhere, and the service runs once."""
         nodes = self.lab.nodes
 
@@ -230,7 +231,7 @@ class Cluster:
             return (f"the cluster is not whole: {self.registered()}, members {members}, "
                     f"service {self.where('service', nodes[0])}, fencing {self.where('fence-disks', nodes[0])}\n"
                     + "\n".join(f"{n}: {self.tail(n)}" for n in nodes))
-        return until(well, ill, timeout)
+        return until(well, ill, seconds)
 
     def make_whole(self):
         """Nodes that have lost their keys or their Pacemaker rebooted, stray writers stopped, networks plugged in."""

@@ -4,6 +4,7 @@
 import shlex
 
 from agent import Agent
+from lab_host import patience
 
 OCF = "/usr/lib/ocf/resource.d/blkpr/reservation"
 SUCCESS, GENERIC, ARGS, UNIMPLEMENTED, PERM, INSTALLED, CONFIGURED, NOT_RUNNING, PROMOTED, FAILED_PROMOTED = range(10)
@@ -26,7 +27,7 @@ class Resource:
         return shlex.join(["env", *(f"{name}={value}" for name, value in environment.items()), OCF, action])
 
     def __call__(self, node, action, level=0, timeout=20, **parameters):
-        return self.lab.exec(node, self.command(action, level, timeout, **parameters), timeout=timeout + 20)
+        return self.lab.exec(node, self.command(action, level, timeout, **parameters), timeout=timeout + patience(20))
 
     def must(self, node, action, code=SUCCESS, **parameters):
         result = self(node, action, **parameters)

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from lab_host import patience
 from pacemaker import Cluster, stage_with_service, until
 
 LUNS = 4
@@ -172,11 +173,11 @@ def test_fenced_member_is_not_unfenced(three):
     three.admin("pkill -STOP -x pacemaker-contr", victim)
     three.admin(f"stonith_admin --fence {victim}", coordinator)
     since = three.numbers()
-    assert three.lab.exec(coordinator, f"stonith_admin --unfence {victim}", timeout=120).rc
+    assert three.lab.exec(coordinator, f"stonith_admin --unfence {victim}", timeout=patience(120)).rc
     assert three.refusals_to_unfence(victim) > refused, three.tail(victim)
     assert three.evicted(victim)
     assert_nothing_lands(three, victim, service, since)
-    unfencing = three.lab.start(coordinator, f"stonith_admin --unfence {victim}", timeout=120)
+    unfencing = three.lab.start(coordinator, f"stonith_admin --unfence {victim}", timeout=patience(120))
     until(lambda: three.lab.exec(victim, "pgrep -x crmadmin").rc == 0, "the agent does not ask the controller")
     refused = three.refusals_to_unfence(victim)
     three.admin("pkill -CONT -x pacemaker-contr", victim)

@@ -15,7 +15,7 @@ import pytest
 
 import resource as ra
 from failover import DISK, FENCED, LUNS, MOUNT, SHARED, SYSLOG, Failover
-from pacemaker import stage_with_service, until
+from pacemaker import WAIT, stage_with_service, until
 from watch import Watch
 
 MOVES = int(os.environ.get("BLKPR_MOVES", "3"))
@@ -146,10 +146,10 @@ def clone(cluster):
     """On a disk of its own, on all three nodes."""
     cluster.admin(f"pcs resource create shared ocf:blkpr:reservation devices={cluster.agent.device(SHARED)} "
                   "reservation_type=WRITE_EXCLUSIVE op monitor interval=3s role=Promoted "
-                  "op monitor interval=4s role=Unpromoted promotable --wait=60")
+                  f"op monitor interval=4s role=Unpromoted promotable {WAIT}")
     yield cluster
     cluster.until_up()
-    cluster.admin("pcs resource delete shared --force", timeout=180)
+    cluster.admin("pcs resource delete shared --force", seconds=180)
 
 
 def promoted(cluster, by="n1"):
@@ -203,11 +203,11 @@ def test_pacemakers_tools_drive_the_agent(cluster):
     assert wrong.rc and "0 is no key" in wrong.stdout + wrong.stderr, wrong
     cluster.admin("crm_resource --force-check --resource disk", node)
     assert cluster.lab.exec(idle, "crm_resource --force-check --resource disk").rc == ra.NOT_RUNNING
-    cluster.admin("pcs resource disable web --wait=60")
+    cluster.admin(f"pcs resource disable web {WAIT}")
     for action in ("start", "check", "stop"):
         cluster.admin(f"crm_resource --force-{action} --resource disk", idle)
     assert cluster.lab.exec(idle, "crm_resource --force-check --resource disk").rc == ra.NOT_RUNNING
-    cluster.admin("pcs resource enable web --wait=60")
+    cluster.admin(f"pcs resource enable web {WAIT}")
     cluster.assert_nothing_lost(cluster.until_up())
 
 

@@ -13,6 +13,7 @@ import time
 import pytest
 
 from agent import KEYS, Agent, wait_for
+from lab_host import SLOWNESS
 
 DELAY_MS = 300
 WATCH = 3 * DELAY_MS / 1000     # seconds
@@ -53,7 +54,7 @@ def fill_target(agent):
     agent.lab.write_delay(0, DELAY_MS)
     agent.lab.stall(0)
     wait_for(lambda: in_flight(agent) > 0)
-    time.sleep(0.1)             # from the initiator to the target, some hundred times over
+    time.sleep(0.1 * SLOWNESS)  # from the initiator to the target, some hundred times over
     return agent.landed(0)
 
 
@@ -61,7 +62,7 @@ def begin_and_kill_first_off(agent):
     """`off` of n1, killed when the victim's key is gone and, if the target waits at all, the abort is under way."""
     first = agent.start("n1", "off", plug="n2")
     wait_for(lambda: hex(KEYS["n2"]) not in [key for key, _ in agent.lab.keys(0)])
-    time.sleep(0.1)
+    time.sleep(0.1 * SLOWNESS)
     assert not first.done() or first.wait().rc, "off exited 0 with the victim's writes in flight"
     agent.lab.exec("n1", "pkill -9 -x fence_blkpr || :")
 

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from lab_host import patience
 from pacemaker import GIVEN_UP_FOR_NOW, PACEMAKER_LOG, REFRESH, UNFENCE, Cluster, until
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -138,7 +139,7 @@ class Scene(Cluster):
 
     def start(self, command, node="n1"):
         """Begin what somebody types; a function that waits and gives (exit status, output)."""
-        running = self.lab.start(node, f"( {command} ) 2>&1", timeout=120)
+        running = self.lab.start(node, f"( {command} ) 2>&1", timeout=patience(120))
 
         def wait():
             result = running.wait()

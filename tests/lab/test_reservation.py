@@ -7,6 +7,7 @@ import pytest
 
 import lab_image
 from agent import wait_for
+from lab_host import patience
 from resource import (CLONE, CONFIGURED, FAILED_PROMOTED, GENERIC, INSTALLED, KEYS, NOT_RUNNING, OCF, PERM, PROMOTED,
                       SUCCESS, UNIMPLEMENTED, Resource, reason)
 
@@ -407,6 +408,6 @@ def test_metadata_is_valid_by_pcs_schema(plain, tmp_path):
 
 def test_ocf_tester_passes(plain):
     result = plain.lab.exec("n1", f"OCF_ROOT=/usr/lib/ocf ocf-tester -n disk -o devices={plain.agent.devices()} {OCF}",
-                            timeout=180)
+                            timeout=patience(180))
     assert result.rc == 0 and "passed all tests" in result.stdout, result
     assert plain.free()

@@ -45,11 +45,13 @@ while True:
             missing.append((lun, sorted(found), held))
     report()
 """
-# in a node: the fencer knows a device that can fence the node
+# in a node: the fencer knows a device that can fence the node. Who could not ask asks again: it is no answer
 FENCER = REPORT + r"""
 victim, names = sys.argv[1], set(sys.argv[2:])
 while True:
     found = subprocess.run(["stonith_admin", "--list", victim], capture_output=True, text=True)
+    if "Could not connect to fencer" in found.stdout + found.stderr:
+        continue
     if not names & set(found.stdout.split()):
         missing.append(found.stdout + found.stderr)
     report()

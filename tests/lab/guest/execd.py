@@ -2,7 +2,7 @@
 """The command server of every machine of the lab, on the management network.
 
 One connection is one command. Request: a line of JSON {"cmd", "timeout", "stdin": bytes that follow}.
-Reply: a line of JSON {"rc", "out", "err", "timed_out"}, then that many bytes of stdout and of stderr.
+Reply: a line of JSON {"rc", "out", "err", "seconds", "timed_out"}, then that many bytes of stdout and of stderr.
 Output goes to memory files, so a command ends when its shell does, whatever it left in the background.
 """
 
@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import subprocess
+import time
 
 PORT = 7000
 TIMED_OUT = 124                 # as timeout(1)
@@ -65,10 +66,12 @@ def serve(connection):
         request = json.loads(line)
         stdin = memory_file(stream.read(request["stdin"]))
         out, err = memory_file(), memory_file()
+        began = time.monotonic()
         try:
             process = subprocess.Popen(["/bin/bash", "-c", request["cmd"]], stdin=stdin, stdout=out, stderr=err,
                                        env=ENVIRONMENT, cwd="/root", start_new_session=True)
             killed = wait(process, connection, request["timeout"])
+            seconds = time.monotonic() - began
             rc = TIMED_OUT if killed else process.returncode
             if rc < 0:
                 rc = 128 - rc           # as a shell says it
@@ -76,7 +79,7 @@ def serve(connection):
         finally:
             for fd in (stdin, out, err):
                 os.close(fd)
-        head = {"rc": rc, "out": len(stdout), "err": len(stderr), "timed_out": killed}
+        head = {"rc": rc, "out": len(stdout), "err": len(stderr), "seconds": seconds, "timed_out": killed}
         connection.sendall(json.dumps(head).encode() + b"\n" + stdout + stderr)
 
 

@@ -26,10 +26,12 @@ QUEUE = os.environ["QUEUE"] == "1"
 FOREVER = 86400
 ISCSID_SOCKET = "\0ISCSIADM_ABSTRACT_NAMESPACE"
 
+SLOWNESS = int(os.environ["SLOWNESS"])          # of the machine that the lab is on
+
 # Seconds. A cut SAN is noticed after PING_EVERY + PING_WAIT and fails I/O after REPLACEMENT more.
 PING_EVERY = 1
-PING_WAIT = 3
-REPLACEMENT = 2
+PING_WAIT = 3 * SLOWNESS
+REPLACEMENT = 2 * SLOWNESS
 
 
 def start_initiator():
@@ -48,9 +50,9 @@ def settings(target):
         "node.session.auth.authmethod": "None",
         "node.session.scan": "manual" if REVERSE else "auto",
         "node.session.timeo.replacement_timeout": FOREVER if hangs else REPLACEMENT,
-        "node.session.err_timeo.abort_timeout": FOREVER if hangs else 5,
-        "node.session.err_timeo.lu_reset_timeout": FOREVER if hangs else 5,
-        "node.session.err_timeo.tgt_reset_timeout": FOREVER if hangs else 5,
+        "node.session.err_timeo.abort_timeout": FOREVER if hangs else 5 * SLOWNESS,
+        "node.session.err_timeo.lu_reset_timeout": FOREVER if hangs else 5 * SLOWNESS,
+        "node.session.err_timeo.tgt_reset_timeout": FOREVER if hangs else 5 * SLOWNESS,
         # while a ping is under way the kernel does not time commands out: a ping without an end keeps them
         "node.conn[0].timeo.noop_out_interval": PING_EVERY,
         "node.conn[0].timeo.noop_out_timeout": FOREVER if hangs else PING_WAIT,

@@ -15,7 +15,7 @@ SG_IO = 0x2285
 SG_DXFER_NONE, SG_DXFER_TO_DEV = -1, -2
 CHECK_CONDITION = 0x02
 UNIT_ATTENTION = 0x06
-PATIENCE = 20                           # seconds
+PATIENCE = 120                          # seconds
 KEY = 0x6c6162                          # "lab"
 REGISTER, CLEAR, REGISTER_AND_IGNORE = 0x00, 0x03, 0x06
 
