@@ -8,13 +8,13 @@
 		pacemaker-dev libqb-dev libcmap-dev libxml2-dev libmd-dev)
 	PACKAGES_LAB=(python3 iproute2 mmdebstrap patchelf)
 	PACKAGES_CHECK=(libcmocka-dev clang libclang-rt-14-dev clang-tidy cppcheck shellcheck
-		libxml2-utils python3-pytest python3-pytest-xdist)
+		libxml2-utils python3-pytest)
 }
 
-# The apt-get of scripts: it asks nothing, and waits for another one that is at work.
+# The apt-get of scripts: it asks nothing, waits for another one that is at work, and is not what Ctrl-C ends.
 packages_apt_get()
 {
-	DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -q -y -o DPkg::Lock::Timeout=300 \
+	DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 setsid -w apt-get -q -y -o DPkg::Lock::Timeout=300 \
 		-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" </dev/null
 }
 
