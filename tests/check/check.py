@@ -215,7 +215,7 @@ def chosen(wanted, groups):
 def arguments():
     parser = argparse.ArgumentParser(prog="./check", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
                                      epilog="The logs are in build/check/log. Examples: ./check build unit; "
-                                            "./check tests/lab/test_safety.py; ./check build soak (about three hours)")
+                                            "./check tests/lab/test_safety.py; ./check soak (about three hours)")
     parser.add_argument("what", nargs="*", metavar="STEP|TEST",
                         help=f"only these: {', '.join(STEPS)}; or what a test's name begins with (default: all but soak, "
                              "which has everything on every kind of lab, as often as the documentation says)")

@@ -111,7 +111,7 @@ def test_ctrl_c_leaves_nothing(copy, moment):
         nested.until(what)
         status = nested.ctrl_c()
         assert nested.traces(copy) == []
-        assert status == 130, nested.output.read_text()
+        assert status in (130, -signal.SIGINT), nested.output.read_text()      # the latter of the shell that begins
     finally:
         for pid, _ in nested.processes():
             os.kill(int(pid), signal.SIGKILL)
