@@ -222,6 +222,8 @@ static const struct {
 	[BLKPR_UNDRAINED] = { print_step,
 		"the target still works on commands of the victim, the session to it is lost, or the driver has no LUN "
 		"RESET (doc/safety.md, S1): look at the kernel's and the target's logs, then repeat" },
+	[BLKPR_UNCOUNTED] = { NULL,
+		"so nothing shows whether commands in flight have ended: the target's firmware is at fault, update it" },
 	[BLKPR_TAKEN] = { print_taken, "find out who runs the service" },
 	[BLKPR_STRANGERS] = { print_strangers,
 		"find its owner; other_registrants=evict makes start remove it" },

@@ -3,6 +3,7 @@
 #include "lib/hold.h"
 
 #include "lib/clock.h"
+#include "lib/drain.h"
 #include "lib/fence.h"
 
 /* Every round makes progress, unless somebody else keeps changing the disk or the device refuses for good. */
@@ -55,7 +56,7 @@ static enum blkpr_result look(const struct blkpr_hold *hold, uint64_t own, struc
 {
 	struct blkpr_report report;
 	enum blkpr_result result;
-	bool first = !verdict->step || verdict->step == BLKPR_STEP_OPEN;
+	bool first = !verdict->looks;
 
 	*view = (struct view){ 0 };
 	verdict->step = BLKPR_STEP_READ;
@@ -64,8 +65,6 @@ static enum blkpr_result look(const struct blkpr_hold *hold, uint64_t own, struc
 	if (result != BLKPR_OK)
 		return result;
 	blkpr_verdict_observe(verdict, &report, own);
-	if (first)
-		verdict->generation_before = report.generation;
 	view->own = blkpr_report_count(&report, own);
 	view->passing = blkpr_report_count(&report, passing_key(own));
 	view->type = report.type;
@@ -114,7 +113,7 @@ static enum blkpr_result reserve(enum pr_type type, uint64_t own, struct blkpr_d
 {
 	verdict->step = BLKPR_STEP_RESERVE;
 	verdict->touched = true;
-	verdict->drained = false; /* what anybody sent while it was open is in flight, too */
+	blkpr_drain_void(verdict); /* what anybody sent while it was open is in flight, too */
 	return disk->ops->reserve(disk, own, type);
 }
 
@@ -122,6 +121,7 @@ static enum blkpr_result release(uint64_t own, const struct view *view, struct b
 	struct blkpr_verdict *verdict)
 {
 	verdict->step = BLKPR_STEP_RELEASE;
+	blkpr_drain_void(verdict); /* from now on the disk is open */
 	return disk->ops->release(disk, own, view->type);
 }
 
@@ -132,10 +132,9 @@ static enum blkpr_result evict(enum pr_type type, uint64_t own, const struct vie
 	enum blkpr_result result;
 
 	verdict->step = BLKPR_STEP_PREEMPT;
-	verdict->drained = false; /* whatever the status says that it did */
+	blkpr_drain_void(verdict); /* whatever the status says: it was there, and what it sent is in flight */
 	result = disk->ops->preempt_abort(disk, own, view->stranger, view->holds ? view->type : type);
-	if (result == BLKPR_OK)
-		verdict->evicted++;
+	verdict->preempted = result == BLKPR_OK ? view->stranger : 0;
 	return result;
 }
 
@@ -163,18 +162,6 @@ static enum blkpr_result shed(uint64_t own, const struct view *view, bool again,
 	if (again)
 		return disk->ops->register_key(disk, passing, own);
 	return disk->ops->unregister(disk, passing);
-}
-
-/* As for off (S1): whoever wrote before has nothing in flight any more. */
-static enum blkpr_result drain(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
-{
-	enum blkpr_result result;
-
-	verdict->step = BLKPR_STEP_DRAIN;
-	result = disk->ops->drain(disk);
-	verdict->undrainable = result == BLKPR_UNSUPPORTED;
-	verdict->drained = result == BLKPR_OK;
-	return verdict->undrainable ? BLKPR_OK : result;
 }
 
 struct errand {
@@ -230,15 +217,17 @@ static enum blkpr_result hold_step(struct errand *errand, bool *done)
 {
 	const struct view *view = &errand->view;
 	uint64_t own = errand->target->own;
+	enum blkpr_result result;
 
 	if (!view->type)
 		return reserve(errand->hold->type, own, errand->disk, errand->verdict);
 	if (!serves(errand->hold->type, view->type))
 		return release(own, view, errand->disk, errand->verdict); /* ours, of another type */
 	errand->verdict->won = true;
-	if (!errand->verdict->drained && !errand->verdict->undrainable)
-		return drain(errand->disk, errand->verdict);
-	return finish(done, blkpr_fence_check_shared(own, errand->disk, errand->verdict));
+	if (blkpr_drain_needed(errand->verdict)) /* S1, as for off: whoever wrote before has nothing in flight any more */
+		return blkpr_drain_run(errand->disk, errand->verdict);
+	result = blkpr_drain_prove(errand->verdict);
+	return finish(done, result == BLKPR_OK ? blkpr_fence_check_shared(own, errand->disk, errand->verdict) : result);
 }
 
 /*

@@ -653,6 +653,61 @@ static void a_drain_does_not_hold_for_a_disk_that_was_open_since(void **state)
 	assert_result(verdict.result, BLKPR_OK);
 }
 
+static void check_uncounted(enum blkpr_result want)
+{
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, want);
+	assert_true(verdict.uncounted && verdict.won); /* S3: the other disks are fenced all the same */
+}
+
+static void a_generation_that_does_not_move_with_a_preempt_proves_nothing(void **state)
+{
+	(void)state; /* S1: then it may not move with the victim's REGISTER either */
+	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 7 });
+	script_preempt(OWN, VICTIM, TYPE, BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 7 });
+	script_drain(BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 7 });
+	check_uncounted(BLKPR_UNCOUNTED);
+}
+
+static void a_generation_that_does_not_move_with_a_register_proves_nothing(void **state)
+{
+	(void)state;
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 7 });
+	script_drain(BLKPR_OK);
+	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 7 });
+	script_preempt(OWN, VICTIM, TYPE, BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 8 });
+	script_drain(BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 8 });
+	check_uncounted(BLKPR_UNCOUNTED);
+}
+
+static void nothing_rests_on_the_generation_where_there_is_no_drain(void **state)
+{
+	(void)state; /* NVMe: PREEMPT AND ABORT has to do, and it was seen to */
+	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 7 });
+	script_preempt(OWN, VICTIM, TYPE, BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 7 });
+	script_drain(BLKPR_UNSUPPORTED);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 7 });
+	check_uncounted(BLKPR_OK);
+}
+
+static void a_key_that_goes_by_itself_need_not_be_counted(void **state)
+{
+	(void)state; /* LIO does not count the end of a registration (REGISTER with key 0) */
+	script_read(&(struct script_view){ { OWN, THIRD }, TYPE, OWN, 7 });
+	script_drain(BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 7 });
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_false(verdict.uncounted);
+}
+
 static void drains_that_never_hold_end(void **state)
 {
 	(void)state;
@@ -1061,6 +1116,7 @@ static void preempt_that_returns_0_and_does_nothing_is_no_success(void **state)
 	assert_result(verdict.result, BLKPR_VICTIM_ON);
 	assert_false(verdict.won);
 	assert_true(model_has(&model, VICTIM));
+	assert_int_equal(verdict.evicted, 0); /* none is gone, whatever the statuses say */
 }
 
 static void preempt_that_always_conflicts_ends_in_conflict(void **state)
@@ -1955,6 +2011,10 @@ int main(void)
 		script_test(a_drain_does_not_hold_for_a_victim_that_came_and_went_unseen),
 		script_test(a_drain_before_which_nobody_was_asked_does_not_count),
 		script_test(a_drain_does_not_hold_for_a_disk_that_was_open_since),
+		script_test(a_generation_that_does_not_move_with_a_preempt_proves_nothing),
+		script_test(a_generation_that_does_not_move_with_a_register_proves_nothing),
+		script_test(nothing_rests_on_the_generation_where_there_is_no_drain),
+		script_test(a_key_that_goes_by_itself_need_not_be_counted),
 		script_test(drains_that_never_hold_end),
 		cmocka_unit_test(off_reserves_before_it_preempts),
 		cmocka_unit_test(off_restores_a_missing_reservation_of_an_absent_victim_before_it_drains),
