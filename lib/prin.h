@@ -22,7 +22,7 @@ struct blkpr_capabilities {
 	bool ptpl;      /* registrations can survive a power loss of the device */
 };
 
-/* Registered keys and generation into REPORT; the buffer grows until the whole list has been received. */
+/* Registered keys and generation into REPORT; the buffer grows until the list is known to be whole (lib/room.h). */
 enum blkpr_result blkpr_prin_read_keys(const struct blkpr_port *port, struct blkpr_report *report);
 
 /* Reservation type, holder and generation into REPORT. */
