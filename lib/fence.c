@@ -2,6 +2,7 @@
 // The fencing protocols. Read from top to bottom against S1 to S7: doc/safety.md argues with these names.
 #include "lib/fence.h"
 
+#include "lib/aptpl.h"
 #include "lib/clock.h"
 #include "lib/drain.h"
 
@@ -144,7 +145,7 @@ static enum blkpr_result on(const struct blkpr_fence *fence, uint64_t own, struc
 		return BLKPR_FOREIGN_TYPE; /* before anything is changed */
 	if (fence->fenced && !view.own)
 		return BLKPR_FENCED;
-	result = register_own(own, disk, verdict);
+	result = blkpr_aptpl_settle(register_own(own, disk, verdict), own, disk, verdict);
 	if (result != BLKPR_OK)
 		return result;
 	for (unsigned round = 0; round < MOST_ROUNDS; round++) {
@@ -327,6 +328,7 @@ static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, 
 	verdict->step = BLKPR_STEP_CAPABILITIES;
 	result = disk->ops->capabilities(disk, &capabilities);
 	verdict->capable = result == BLKPR_OK && capabilities.types >> fence->type & 1;
+	verdict->forgets = result == BLKPR_OK && capabilities.forgets;
 	if (result == BLKPR_OK && capabilities.types && !verdict->capable)
 		return BLKPR_NOT_CAPABLE;
 	/* a device without REPORT CAPABILITIES has shown what it can do: the reservation is held */

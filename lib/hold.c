@@ -2,6 +2,7 @@
 // The resource agent's protocols: look, act on what is seen, look again; success is only concluded from a look.
 #include "lib/hold.h"
 
+#include "lib/aptpl.h"
 #include "lib/clock.h"
 #include "lib/drain.h"
 #include "lib/fence.h"
@@ -105,7 +106,7 @@ static enum blkpr_result register_own(uint64_t own, struct blkpr_disk *disk, str
 	result = disk->ops->register_key(disk, 0, own);
 	if (result == BLKPR_CONFLICT)
 		result = disk->ops->register_key(disk, own, own); /* NVMe, KERNEL.md trap 3 */
-	return result;
+	return blkpr_aptpl_settle(result, own, disk, verdict);
 }
 
 static enum blkpr_result reserve(enum pr_type type, uint64_t own, struct blkpr_disk *disk,
@@ -138,6 +139,15 @@ static enum blkpr_result evict(enum pr_type type, uint64_t own, const struct vie
 	return result;
 }
 
+/* An error says nothing: the path may be down, or the device could not store what it has done. The next look tells. */
+static enum blkpr_result unregister(uint64_t key, struct blkpr_disk *disk)
+{
+	enum blkpr_result result = disk->ops->unregister(disk, key);
+	bool unknown = result == BLKPR_PATH_FAILED || result == BLKPR_GONE || result == BLKPR_IO_ERROR;
+
+	return unknown ? BLKPR_OK : result;
+}
+
 /*
  * Registrations of own that no living path has: of a session before the last boot (fence-agents issue 517), of a path
  * that is down. They can only be preempted, and not by own key; so this node takes another one for a moment. BLKPR_OK:
@@ -153,15 +163,15 @@ static enum blkpr_result shed(uint64_t own, const struct view *view, bool again,
 		return BLKPR_UNFINISHED;
 	verdict->step = BLKPR_STEP_SHED;
 	verdict->touched = true;
-	result = disk->ops->register_key(disk, own, passing);
+	result = blkpr_aptpl_settle(disk->ops->register_key(disk, own, passing), passing, disk, verdict);
 	if (result != BLKPR_OK)
 		return result;
 	result = disk->ops->preempt_abort(disk, passing, own, view->type ? view->type : PR_WRITE_EXCLUSIVE_REG_ONLY);
 	if (result != BLKPR_OK && result != BLKPR_CONFLICT) /* a conflict: nobody has it any more */
 		return result;
 	if (again)
-		return disk->ops->register_key(disk, passing, own);
-	return disk->ops->unregister(disk, passing);
+		return blkpr_aptpl_settle(disk->ops->register_key(disk, passing, own), own, disk, verdict);
+	return unregister(passing, disk);
 }
 
 struct errand {
@@ -339,20 +349,17 @@ void blkpr_hold_demote_disk(const void *context, const struct blkpr_target *targ
 static enum blkpr_result leave_passing(struct errand *errand)
 {
 	uint64_t passing = passing_key(errand->target->own);
-	enum blkpr_result result;
 
 	if (errand->passing_unregistered)
 		return shed(passing, &errand->view, false, errand->disk, errand->verdict);
 	errand->passing_unregistered = true;
 	errand->verdict->step = BLKPR_STEP_UNREGISTER;
-	result = errand->disk->ops->unregister(errand->disk, passing);
-	return result == BLKPR_PATH_FAILED || result == BLKPR_GONE ? BLKPR_OK : result; /* the next look tells */
+	return unregister(passing, errand->disk);
 }
 
 static enum blkpr_result leave_step(struct errand *errand, bool *done)
 {
 	const struct view *view = &errand->view;
-	enum blkpr_result result;
 
 	if (view->passing)
 		return leave_passing(errand);
@@ -367,8 +374,7 @@ static enum blkpr_result leave_step(struct errand *errand, bool *done)
 		return shed(errand->target->own, view, false, errand->disk, errand->verdict);
 	errand->unregistered = true;
 	errand->verdict->step = BLKPR_STEP_UNREGISTER;
-	result = errand->disk->ops->unregister(errand->disk, errand->target->own);
-	return result == BLKPR_PATH_FAILED || result == BLKPR_GONE ? BLKPR_OK : result; /* the next look tells */
+	return unregister(errand->target->own, errand->disk);
 }
 
 void blkpr_hold_leave_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,

@@ -14,6 +14,7 @@
 #define UNREGISTER 1         /* RREGA, cdw10 bits 2:0 */
 #define EXTENDED 1           /* EDS, cdw11 bit 0: 128-bit host ids; required by every target seen */
 #define HEADER 64            /* Reservation Status Extended Data Structure, before the first entry */
+#define PTPLS 9              /* its byte that says whether registrations persist through power loss */
 #define ENTRY 64             /* Registered Controller Extended Data Structure */
 #define FIRST_BYTES (HEADER + 63 * ENTRY)
 #define MOST_BYTES (HEADER + 65536 * ENTRY) /* as many as REGCTL can state, and one more */
@@ -98,6 +99,22 @@ enum blkpr_result blkpr_nvme_read_report(const struct blkpr_port *port, struct b
 			result = blkpr_room_fit(&room, needed, result == BLKPR_OK);
 		free(reply);
 	}
+	return result;
+}
+
+enum blkpr_result blkpr_nvme_read_forgets(const struct blkpr_port *port, bool *forgets)
+{
+	uint8_t header[HEADER] = { 0 };
+	struct nvme_passthru_cmd command = {
+		.opcode = RESERVATION_REPORT,
+		.addr = (uintptr_t)header,
+		.data_len = sizeof(header),
+		.cdw10 = sizeof(header) / 4 - 1,
+		.cdw11 = EXTENDED,
+	};
+	enum blkpr_result result = submit(port->fd, &command);
+
+	*forgets = result == BLKPR_OK && !(header[PTPLS] & 1);
 	return result;
 }
 

@@ -284,7 +284,7 @@ enum blkpr_result blkpr_prin_parse_capabilities(
 	*capabilities = (struct blkpr_capabilities){ 0 };
 	if (length < 8 || (reply[0] << 8 | reply[1]) < 8)
 		return BLKPR_MALFORMED;
-	capabilities->ptpl = reply[2] & 0x01;
+	capabilities->forgets = !(reply[3] & 0x01);
 	if (!(reply[3] & 0x80)) /* TMV: the mask is valid */
 		return BLKPR_OK;
 	mask = reply[4] | reply[5] << 8;

@@ -41,6 +41,7 @@ struct blkpr_verdict {
 	bool undrainable;         /* it was refused at once: the driver or the device has none */
 	bool restored;            /* the reservation was missing and has been made */
 	bool capable;             /* the device confirmed that it can do the type */
+	bool forgets;             /* the device loses registrations with its power, as it says or has shown */
 	uint64_t preempted;       /* this key, by a command that returned 0, and nobody has looked since; 0: none */
 	unsigned evicted;         /* keys that were preempted, and that a fresh read shows gone */
 	bool uncounted;           /* a key came, or was evicted, and the PR generation has not moved */

@@ -124,6 +124,57 @@ static void on_registers_and_reserves_a_fresh_disk(void **state)
 	assert_true(verdict.restored);
 }
 
+/* LIO without its directory (KERNEL.md trap 7): it registers, cannot store that, and says that it failed. */
+static bool register_and_fail(struct model *disk, char op, enum blkpr_result *result)
+{
+	if (op == 'G')
+		model_set_key(disk, 0, OWN);
+	*result = BLKPR_IO_ERROR;
+	return op == 'G';
+}
+
+static void on_looks_before_it_believes_a_register_that_failed(void **state)
+{
+	(void)state;
+	for (unsigned again = 0; again < 2; again++) {
+		model_init(&model, BLKPR_SCSI);
+		if (again)
+			model_set_key(&model, 0, OWN);
+		model.before = register_and_fail;
+		run_on();
+		assert_result(verdict.result, BLKPR_OK);
+		assert_trace("RGRRSR");
+		assert_true(verdict.forgets);
+	}
+}
+
+static bool refuse_register(struct model *disk, char op, enum blkpr_result *result)
+{
+	*result = *(enum blkpr_result *)disk->context;
+	return op == 'G';
+}
+
+static void a_register_that_is_refused_is_not_believed_done(void **state)
+{
+	static enum blkpr_result answers[] = { BLKPR_IO_ERROR, BLKPR_INVALID, BLKPR_PATH_FAILED };
+
+	(void)state; /* own key may be a dead session's: then the generation has not moved */
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(answers); i++) {
+		enum blkpr_result *answer = &answers[i / 2];
+
+		both_registered(1);
+		if (i % 2)
+			model_unregister(&model, 0);
+		model.before = refuse_register;
+		model.context = answer;
+		run_on();
+		/* APTPL is all that a device can find wrong with a REGISTER */
+		assert_result(verdict.result, *answer == BLKPR_INVALID ? BLKPR_UNSTORABLE : *answer);
+		assert_int_equal(verdict.step, BLKPR_STEP_REGISTER);
+		assert_false(verdict.forgets);
+	}
+}
+
 static void on_joins_the_reservation_of_another_node(void **state)
 {
 	(void)state;
@@ -1908,6 +1959,19 @@ static void monitor_accepts_a_device_that_does_not_say_what_it_can(void **state)
 	assert_result(verdict.result, BLKPR_OK);
 }
 
+static void monitor_tells_of_a_device_that_forgets(void **state)
+{
+	(void)state; /* no failure: nothing that this node could do would mend it */
+	both_registered(1);
+	model.capabilities.forgets = true;
+	run_monitor();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_true(verdict.forgets);
+	model.capabilities.forgets = false;
+	run_monitor();
+	assert_false(verdict.forgets);
+}
+
 static void monitor_reports_a_device_that_does_not_answer(void **state)
 {
 	(void)state;
@@ -1977,6 +2041,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_type_is_served_by_itself_and_its_all_registrants_twin),
 		cmocka_unit_test(on_registers_and_reserves_a_fresh_disk),
+		cmocka_unit_test(on_looks_before_it_believes_a_register_that_failed),
+		cmocka_unit_test(a_register_that_is_refused_is_not_believed_done),
 		cmocka_unit_test(on_joins_the_reservation_of_another_node),
 		cmocka_unit_test(on_registers_even_if_its_key_is_there),
 		cmocka_unit_test(on_replaces_a_stale_key),
@@ -2084,6 +2150,7 @@ int main(void)
 		cmocka_unit_test(monitor_finds_a_host_with_key_0),
 		cmocka_unit_test(monitor_finds_a_device_that_cannot_do_the_type),
 		cmocka_unit_test(monitor_accepts_a_device_that_does_not_say_what_it_can),
+		cmocka_unit_test(monitor_tells_of_a_device_that_forgets),
 		cmocka_unit_test(monitor_reports_a_device_that_does_not_answer),
 		cmocka_unit_test(monitor_never_changes_anything),
 		cmocka_unit_test(a_verdict_counts_registrations_and_distinct_keys),

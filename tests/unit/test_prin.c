@@ -496,7 +496,22 @@ static void a_mask_that_is_not_valid_says_nothing(void **state)
 	(void)state;
 	assert_result(parse_capabilities(reply, sizeof(reply), &capabilities), BLKPR_OK);
 	assert_int_equal(capabilities.types, 0);
-	assert_true(capabilities.ptpl);
+}
+
+static void a_device_forgets_unless_ptpl_is_active(void **state)
+{
+	const uint8_t rows[][8] = { /* PTPL_C says only that it could be */
+		{ 0, 8, 0, 0x00 }, { 0, 8, 1, 0x00 }, { 0, 8, 1, 0x80, 0xea, 0x01 },
+		{ 0, 8, 0, 0x01 }, { 0, 8, 1, 0x01 }, { 0, 8, 1, 0x81, 0xea, 0x01 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct blkpr_capabilities capabilities;
+
+		assert_result(parse_capabilities(rows[i], sizeof(rows[i]), &capabilities), BLKPR_OK);
+		assert_int_equal(capabilities.forgets, i < 3);
+	}
 }
 
 static void capabilities_cut_off_at_any_byte_are_malformed(void **state)
@@ -955,7 +970,6 @@ static void reading_capabilities_sends_one_command(void **state)
 		.action = BLKPR_PRIN_REPORT_CAPABILITIES, .allocation = 8, .reply = reply, .length = 8 });
 	assert_result(blkpr_prin_read_capabilities(&port, &capabilities), BLKPR_OK);
 	assert_int_equal(capabilities.types, 0x7e);
-	assert_true(capabilities.ptpl);
 }
 
 int main(void)
@@ -986,6 +1000,7 @@ int main(void)
 		cmocka_unit_test(a_name_without_an_end_ends_with_its_descriptor),
 		cmocka_unit_test(each_bit_of_the_type_mask_is_its_type),
 		cmocka_unit_test(a_mask_that_is_not_valid_says_nothing),
+		cmocka_unit_test(a_device_forgets_unless_ptpl_is_active),
 		cmocka_unit_test(capabilities_cut_off_at_any_byte_are_malformed),
 		cmocka_unit_test(capabilities_with_a_short_length_are_malformed),
 		cmocka_unit_test(fixed_sense_is_understood),
