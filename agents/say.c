@@ -195,6 +195,8 @@ static const struct {
 	[BLKPR_ATTENTION] = { print_step, "look at the kernel log and at the target" },
 	[BLKPR_BUSY] = { print_step, "look at the target's load and at its log" },
 	[BLKPR_UNSUPPORTED] = { print_step, "use a disk with SCSI-3 or NVMe reservations, or enable them on the target" },
+	[BLKPR_UNSTORABLE] = { NULL,
+		"let the target store registrations (persist through power loss, PTPL; LIO: mkdir -p /var/target/pr)" },
 	[BLKPR_INVALID] = { print_step, "look at the kernel log; does the device support this reservation type?" },
 	[BLKPR_DENIED] = { print_step, "run as root, with CAP_SYS_ADMIN and CAP_SYS_RAWIO" },
 	[BLKPR_GONE] = { print_step, "reconnect the disk or take it out of devices" },
@@ -222,6 +224,8 @@ static const struct {
 	[BLKPR_UNDRAINED] = { print_step,
 		"the target still works on commands of the victim, the session to it is lost, or the driver has no LUN "
 		"RESET (doc/safety.md, S1): look at the kernel's and the target's logs, then repeat" },
+	[BLKPR_UNCOUNTED] = { NULL,
+		"so nothing shows whether commands in flight have ended: the target's firmware is at fault, update it" },
 	[BLKPR_TAKEN] = { print_taken, "find out who runs the service" },
 	[BLKPR_STRANGERS] = { print_strangers,
 		"find its owner; other_registrants=evict makes start remove it" },
@@ -257,6 +261,25 @@ static void say_doubt(const struct scene *scene)
 			"%s: the driver refuses a LUN RESET: whether the victim's commands in flight have ended rests on "
 			"the target's PREEMPT AND ABORT alone",
 			scene->target->device->name);
+}
+
+/* One line for all devices alike: monitor says it again and again, and it is no failure. */
+static void say_forgetful(const struct agent *agent)
+{
+	unsigned count = 0, first = 0;
+
+	for (unsigned i = agent->ntargets; i-- > 0;) {
+		if (!agent->verdicts[i].forgets)
+			continue;
+		first = i;
+		count++;
+	}
+	if (!count)
+		return;
+	qb_log(LOG_WARNING,
+		"%s%s: the target loses its registrations with its power (APTPL is not active, or they could not be stored), and a "
+		"fenced node could write then; let the target store them (doc/troubleshooting.md)",
+		agent->targets[first].device->name, count > 1 ? " and others" : "");
 }
 
 char *say_text(const struct agent *agent, unsigned i)
@@ -296,6 +319,7 @@ void say_failures(const struct agent *agent, unsigned arbiter)
 		else
 			say_doubt(&scene);
 	}
+	say_forgetful(agent);
 	if (untouched)
 		qb_log(LOG_ERR, "%u other device%s not touched, since the arbiter did not decide for this node",
 			untouched, untouched == 1 ? " was" : "s were");

@@ -9,6 +9,7 @@
 
 #include "lib/clock.h"
 #include "lib/host.h"
+#include "lib/nvme.h"
 #include "lib/turn.h"
 
 #define MOST_ATTENTIONS 5 /* queued unit attentions are reported one a command (SAM-5 5.14) */
@@ -320,7 +321,7 @@ static enum blkpr_result block_initiators(struct blkpr_disk *disk, uint64_t key,
 	return result;
 }
 
-/* NVMe has no such report; it is not asked. */
+/* NVMe has no such report, but says as much of power loss elsewhere. Whoever does not tell has not said that it forgets. */
 static enum blkpr_result block_capabilities(
 	struct blkpr_disk *disk, struct blkpr_capabilities *capabilities)
 {
@@ -328,8 +329,10 @@ static enum blkpr_result block_capabilities(
 	enum blkpr_result result;
 
 	*capabilities = (struct blkpr_capabilities){ 0 };
-	if (block_of(disk)->port.kind == BLKPR_NVME)
+	if (block_of(disk)->port.kind == BLKPR_NVME) {
+		blkpr_nvme_read_forgets(&block_of(disk)->port, &capabilities->forgets);
 		return BLKPR_OK;
+	}
 	do
 		result = blkpr_prin_read_capabilities(&block_of(disk)->port, capabilities);
 	while (again(&patience, &result, disk, &block_of(disk)->port));

@@ -2,7 +2,9 @@
 // The fencing protocols. Read from top to bottom against S1 to S7: doc/safety.md argues with these names.
 #include "lib/fence.h"
 
+#include "lib/aptpl.h"
 #include "lib/clock.h"
+#include "lib/drain.h"
 
 /*
  * How often a protocol may look at a disk, act, and look again. Every round makes progress (a reservation
@@ -53,7 +55,6 @@ static enum blkpr_result look(const struct blkpr_fence *fence, uint64_t own, str
 {
 	struct blkpr_report report;
 	enum blkpr_result result;
-	bool first = !verdict->step || verdict->step == BLKPR_STEP_OPEN;
 
 	*view = (struct view){ 0 };
 	verdict->step = BLKPR_STEP_READ;
@@ -61,8 +62,6 @@ static enum blkpr_result look(const struct blkpr_fence *fence, uint64_t own, str
 	if (result != BLKPR_OK)
 		return result;
 	blkpr_verdict_observe(verdict, &report, own);
-	if (first)
-		verdict->generation_before = report.generation;
 	view->own = blkpr_report_count(&report, own);
 	view->victim = fence->victim && blkpr_report_count(&report, fence->victim);
 	view->type = report.type;
@@ -90,6 +89,7 @@ static enum blkpr_result reserve(const struct blkpr_fence *fence, uint64_t own, 
 	if (blkpr_disk_over(disk))
 		return BLKPR_UNFINISHED;
 	verdict->step = BLKPR_STEP_RESERVE;
+	blkpr_drain_void(verdict); /* what anybody sent while it was open is in flight, too */
 	result = disk->ops->reserve(disk, own, fence->type);
 	if (result == BLKPR_OK)
 		verdict->restored = true;
@@ -104,9 +104,9 @@ static enum blkpr_result evict(uint64_t own, uint64_t key, const struct view *vi
 	if (blkpr_disk_over(disk))
 		return BLKPR_UNFINISHED;
 	verdict->step = BLKPR_STEP_PREEMPT;
+	blkpr_drain_void(verdict); /* whatever the status says: it was there, and what it sent is in flight */
 	result = disk->ops->preempt_abort(disk, own, key, view->type);
-	if (result == BLKPR_OK)
-		verdict->evicted++;
+	verdict->preempted = result == BLKPR_OK ? key : 0;
 	return result;
 }
 
@@ -145,7 +145,7 @@ static enum blkpr_result on(const struct blkpr_fence *fence, uint64_t own, struc
 		return BLKPR_FOREIGN_TYPE; /* before anything is changed */
 	if (fence->fenced && !view.own)
 		return BLKPR_FENCED;
-	result = register_own(own, disk, verdict);
+	result = blkpr_aptpl_settle(register_own(own, disk, verdict), own, disk, verdict);
 	if (result != BLKPR_OK)
 		return result;
 	for (unsigned round = 0; round < MOST_ROUNDS; round++) {
@@ -198,47 +198,27 @@ enum blkpr_result blkpr_fence_check_shared(uint64_t own, struct blkpr_disk *disk
 	return initiators > 1 ? BLKPR_SHARED_KEY : BLKPR_OK;
 }
 
-/*
- * S1: a key that is gone does not say that the commands sent with it are over. LIO's PREEMPT AND ABORT ends
- * them only if the victim held the reservation; whoever removed the key before may have done so without
- * ABORT, or was killed while the device was still at it; and the device may have taken them while nothing was
- * reserved. So a LUN RESET ends what is in flight before success, always (tests/lab/test_in_flight.py).
- */
-static bool needs_drain(const struct blkpr_verdict *verdict)
-{
-	bool since = verdict->drained && verdict->drained_at == verdict->generation_after;
-
-	return !since && !verdict->undrainable;
-}
-
-static enum blkpr_result drain(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
-{
-	enum blkpr_result result;
-
-	if (blkpr_disk_over(disk))
-		return BLKPR_UNFINISHED;
-	verdict->step = BLKPR_STEP_DRAIN;
-	result = disk->ops->drain(disk);
-	if (blkpr_disk_over(disk)) /* its SIGKILL may be lost: it touches nothing more, no lock either */
-		return BLKPR_UNFINISHED;
-	verdict->drained = result == BLKPR_OK;
-	verdict->drained_at = verdict->generation_after; /* nobody came or went between that look and the next */
-	verdict->undrainable = result == BLKPR_UNSUPPORTED;
-	return verdict->undrainable ? BLKPR_OK : result;
-}
-
 /* What is seen says that the victim is off; whether that is all there is to it. */
 static enum blkpr_result conclude(const struct blkpr_fence *fence, uint64_t own, const struct view *view,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
+	enum blkpr_result result = blkpr_drain_prove(verdict);
+
 	if (spoils_proof(fence, view))
 		return BLKPR_UNKNOWN_KEYS;
+	if (result != BLKPR_OK)
+		return result;
 	return verdict->victim_seen ? BLKPR_OK : blkpr_fence_check_shared(own, disk, verdict);
 }
 
 #define BUSY_PAUSE_MS 20
 
 /*
+ * S1: a key that is gone does not say that the commands sent with it are over. LIO's PREEMPT AND ABORT ends
+ * them only if the victim held the reservation; whoever removed the key before may have done so without
+ * ABORT, or was killed while the device was still at it; and the device may have taken them while nothing was
+ * reserved. So a drain ends what is in flight before success, always (tests/lab/test_in_flight.py).
+ *
  * Look, act on what is seen, look again; success is only ever concluded from a look (S4), and nothing is
  * ever registered (S2). A reservation that is missing is made before the victim is preempted: so PREEMPT
  * AND ABORT ends also those of the victim's commands that the device took while it was open (S1).
@@ -265,13 +245,12 @@ static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, stru
 		verdict->won = view.reserved && !view.victim;
 		if (!view.reserved) {
 			result = reserve(fence, own, disk, verdict);
-			verdict->drained = false; /* what anybody sent while it was open is in flight, too */
 		} else if (view.victim) {
 			result = evict(own, fence->victim, &view, disk, verdict);
 		} else if (view.offender && fence->unknown == BLKPR_UNKNOWN_EVICT) {
 			result = evict(own, view.offender, &view, disk, verdict);
-		} else if (needs_drain(verdict) && !spoils_proof(fence, &view)) {
-			result = drain(disk, verdict);
+		} else if (blkpr_drain_needed(verdict) && !spoils_proof(fence, &view)) {
+			result = blkpr_drain_run(disk, verdict);
 		} else {
 			return conclude(fence, own, &view, disk, verdict);
 		}
@@ -349,6 +328,7 @@ static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, 
 	verdict->step = BLKPR_STEP_CAPABILITIES;
 	result = disk->ops->capabilities(disk, &capabilities);
 	verdict->capable = result == BLKPR_OK && capabilities.types >> fence->type & 1;
+	verdict->forgets = result == BLKPR_OK && capabilities.forgets;
 	if (result == BLKPR_OK && capabilities.types && !verdict->capable)
 		return BLKPR_NOT_CAPABLE;
 	/* a device without REPORT CAPABILITIES has shown what it can do: the reservation is held */

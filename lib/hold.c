@@ -2,7 +2,9 @@
 // The resource agent's protocols: look, act on what is seen, look again; success is only concluded from a look.
 #include "lib/hold.h"
 
+#include "lib/aptpl.h"
 #include "lib/clock.h"
+#include "lib/drain.h"
 #include "lib/fence.h"
 
 /* Every round makes progress, unless somebody else keeps changing the disk or the device refuses for good. */
@@ -55,7 +57,7 @@ static enum blkpr_result look(const struct blkpr_hold *hold, uint64_t own, struc
 {
 	struct blkpr_report report;
 	enum blkpr_result result;
-	bool first = !verdict->step || verdict->step == BLKPR_STEP_OPEN;
+	bool first = !verdict->looks;
 
 	*view = (struct view){ 0 };
 	verdict->step = BLKPR_STEP_READ;
@@ -64,8 +66,6 @@ static enum blkpr_result look(const struct blkpr_hold *hold, uint64_t own, struc
 	if (result != BLKPR_OK)
 		return result;
 	blkpr_verdict_observe(verdict, &report, own);
-	if (first)
-		verdict->generation_before = report.generation;
 	view->own = blkpr_report_count(&report, own);
 	view->passing = blkpr_report_count(&report, passing_key(own));
 	view->type = report.type;
@@ -106,7 +106,7 @@ static enum blkpr_result register_own(uint64_t own, struct blkpr_disk *disk, str
 	result = disk->ops->register_key(disk, 0, own);
 	if (result == BLKPR_CONFLICT)
 		result = disk->ops->register_key(disk, own, own); /* NVMe, KERNEL.md trap 3 */
-	return result;
+	return blkpr_aptpl_settle(result, own, disk, verdict);
 }
 
 static enum blkpr_result reserve(enum pr_type type, uint64_t own, struct blkpr_disk *disk,
@@ -114,7 +114,7 @@ static enum blkpr_result reserve(enum pr_type type, uint64_t own, struct blkpr_d
 {
 	verdict->step = BLKPR_STEP_RESERVE;
 	verdict->touched = true;
-	verdict->drained = false; /* what anybody sent while it was open is in flight, too */
+	blkpr_drain_void(verdict); /* what anybody sent while it was open is in flight, too */
 	return disk->ops->reserve(disk, own, type);
 }
 
@@ -122,6 +122,7 @@ static enum blkpr_result release(uint64_t own, const struct view *view, struct b
 	struct blkpr_verdict *verdict)
 {
 	verdict->step = BLKPR_STEP_RELEASE;
+	blkpr_drain_void(verdict); /* from now on the disk is open */
 	return disk->ops->release(disk, own, view->type);
 }
 
@@ -132,11 +133,19 @@ static enum blkpr_result evict(enum pr_type type, uint64_t own, const struct vie
 	enum blkpr_result result;
 
 	verdict->step = BLKPR_STEP_PREEMPT;
-	verdict->drained = false; /* whatever the status says that it did */
+	blkpr_drain_void(verdict); /* whatever the status says: it was there, and what it sent is in flight */
 	result = disk->ops->preempt_abort(disk, own, view->stranger, view->holds ? view->type : type);
-	if (result == BLKPR_OK)
-		verdict->evicted++;
+	verdict->preempted = result == BLKPR_OK ? view->stranger : 0;
 	return result;
+}
+
+/* An error says nothing: the path may be down, or the device could not store what it has done. The next look tells. */
+static enum blkpr_result unregister(uint64_t key, struct blkpr_disk *disk)
+{
+	enum blkpr_result result = disk->ops->unregister(disk, key);
+	bool unknown = result == BLKPR_PATH_FAILED || result == BLKPR_GONE || result == BLKPR_IO_ERROR;
+
+	return unknown ? BLKPR_OK : result;
 }
 
 /*
@@ -154,27 +163,15 @@ static enum blkpr_result shed(uint64_t own, const struct view *view, bool again,
 		return BLKPR_UNFINISHED;
 	verdict->step = BLKPR_STEP_SHED;
 	verdict->touched = true;
-	result = disk->ops->register_key(disk, own, passing);
+	result = blkpr_aptpl_settle(disk->ops->register_key(disk, own, passing), passing, disk, verdict);
 	if (result != BLKPR_OK)
 		return result;
 	result = disk->ops->preempt_abort(disk, passing, own, view->type ? view->type : PR_WRITE_EXCLUSIVE_REG_ONLY);
 	if (result != BLKPR_OK && result != BLKPR_CONFLICT) /* a conflict: nobody has it any more */
 		return result;
 	if (again)
-		return disk->ops->register_key(disk, passing, own);
-	return disk->ops->unregister(disk, passing);
-}
-
-/* As for off (S1): whoever wrote before has nothing in flight any more. */
-static enum blkpr_result drain(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
-{
-	enum blkpr_result result;
-
-	verdict->step = BLKPR_STEP_DRAIN;
-	result = disk->ops->drain(disk);
-	verdict->undrainable = result == BLKPR_UNSUPPORTED;
-	verdict->drained = result == BLKPR_OK;
-	return verdict->undrainable ? BLKPR_OK : result;
+		return blkpr_aptpl_settle(disk->ops->register_key(disk, passing, own), own, disk, verdict);
+	return unregister(passing, disk);
 }
 
 struct errand {
@@ -230,15 +227,17 @@ static enum blkpr_result hold_step(struct errand *errand, bool *done)
 {
 	const struct view *view = &errand->view;
 	uint64_t own = errand->target->own;
+	enum blkpr_result result;
 
 	if (!view->type)
 		return reserve(errand->hold->type, own, errand->disk, errand->verdict);
 	if (!serves(errand->hold->type, view->type))
 		return release(own, view, errand->disk, errand->verdict); /* ours, of another type */
 	errand->verdict->won = true;
-	if (!errand->verdict->drained && !errand->verdict->undrainable)
-		return drain(errand->disk, errand->verdict);
-	return finish(done, blkpr_fence_check_shared(own, errand->disk, errand->verdict));
+	if (blkpr_drain_needed(errand->verdict)) /* S1, as for off: whoever wrote before has nothing in flight any more */
+		return blkpr_drain_run(errand->disk, errand->verdict);
+	result = blkpr_drain_prove(errand->verdict);
+	return finish(done, result == BLKPR_OK ? blkpr_fence_check_shared(own, errand->disk, errand->verdict) : result);
 }
 
 /*
@@ -350,20 +349,17 @@ void blkpr_hold_demote_disk(const void *context, const struct blkpr_target *targ
 static enum blkpr_result leave_passing(struct errand *errand)
 {
 	uint64_t passing = passing_key(errand->target->own);
-	enum blkpr_result result;
 
 	if (errand->passing_unregistered)
 		return shed(passing, &errand->view, false, errand->disk, errand->verdict);
 	errand->passing_unregistered = true;
 	errand->verdict->step = BLKPR_STEP_UNREGISTER;
-	result = errand->disk->ops->unregister(errand->disk, passing);
-	return result == BLKPR_PATH_FAILED || result == BLKPR_GONE ? BLKPR_OK : result; /* the next look tells */
+	return unregister(passing, errand->disk);
 }
 
 static enum blkpr_result leave_step(struct errand *errand, bool *done)
 {
 	const struct view *view = &errand->view;
-	enum blkpr_result result;
 
 	if (view->passing)
 		return leave_passing(errand);
@@ -378,8 +374,7 @@ static enum blkpr_result leave_step(struct errand *errand, bool *done)
 		return shed(errand->target->own, view, false, errand->disk, errand->verdict);
 	errand->unregistered = true;
 	errand->verdict->step = BLKPR_STEP_UNREGISTER;
-	result = errand->disk->ops->unregister(errand->disk, errand->target->own);
-	return result == BLKPR_PATH_FAILED || result == BLKPR_GONE ? BLKPR_OK : result; /* the next look tells */
+	return unregister(errand->target->own, errand->disk);
 }
 
 void blkpr_hold_leave_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,

@@ -7,14 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/room.h"
+
 #define RESERVATION_REGISTER 0x0d
 #define RESERVATION_REPORT 0x0e
 #define UNREGISTER 1         /* RREGA, cdw10 bits 2:0 */
 #define EXTENDED 1           /* EDS, cdw11 bit 0: 128-bit host ids; required by every target seen */
 #define HEADER 64            /* Reservation Status Extended Data Structure, before the first entry */
+#define PTPLS 9              /* its byte that says whether registrations persist through power loss */
 #define ENTRY 64             /* Registered Controller Extended Data Structure */
 #define FIRST_BYTES (HEADER + 63 * ENTRY)
-#define MOST_ATTEMPTS 16
+#define MOST_BYTES (HEADER + 65536 * ENTRY) /* as many as REGCTL can state, and one more */
 
 static uint16_t get_le16(const uint8_t *p)
 {
@@ -73,30 +76,46 @@ enum blkpr_result blkpr_nvme_parse_report(
 
 enum blkpr_result blkpr_nvme_read_report(const struct blkpr_port *port, struct blkpr_report *report)
 {
-	size_t room = FIRST_BYTES, needed = FIRST_BYTES;
+	struct blkpr_room room = { .size = FIRST_BYTES, .entry = ENTRY, .most = MOST_BYTES };
+	enum blkpr_result result = BLKPR_UNSETTLED;
 
-	for (unsigned attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-		uint8_t *reply = calloc(1, room);
+	while (result == BLKPR_UNSETTLED) {
+		size_t needed = 0;
+		uint8_t *reply = calloc(1, room.size);
 		struct nvme_passthru_cmd command = {
 			.opcode = RESERVATION_REPORT,
 			.addr = (uintptr_t)reply,
-			.data_len = (uint32_t)room,
-			.cdw10 = (uint32_t)(room / 4 - 1),
+			.data_len = (uint32_t)room.size,
+			.cdw10 = (uint32_t)(room.size / 4 - 1),
 			.cdw11 = EXTENDED,
 		};
-		enum blkpr_result result;
 
 		if (!reply)
 			return BLKPR_NO_MEMORY;
 		result = submit(port->fd, &command);
 		if (result == BLKPR_OK)
-			result = blkpr_nvme_parse_report(reply, room, report, &needed);
+			result = blkpr_nvme_parse_report(reply, room.size, report, &needed);
+		if (result == BLKPR_OK || result == BLKPR_UNSETTLED)
+			result = blkpr_room_fit(&room, needed, result == BLKPR_OK);
 		free(reply);
-		if (result != BLKPR_UNSETTLED)
-			return result;
-		room = needed;
 	}
-	return BLKPR_UNSETTLED;
+	return result;
+}
+
+enum blkpr_result blkpr_nvme_read_forgets(const struct blkpr_port *port, bool *forgets)
+{
+	uint8_t header[HEADER] = { 0 };
+	struct nvme_passthru_cmd command = {
+		.opcode = RESERVATION_REPORT,
+		.addr = (uintptr_t)header,
+		.data_len = sizeof(header),
+		.cdw10 = sizeof(header) / 4 - 1,
+		.cdw11 = EXTENDED,
+	};
+	enum blkpr_result result = submit(port->fd, &command);
+
+	*forgets = result == BLKPR_OK && !(header[PTPLS] & 1);
+	return result;
 }
 
 enum blkpr_result blkpr_nvme_unregister(int fd, uint64_t key)

@@ -7,10 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/room.h"
+
 #define PERSISTENT_RESERVE_IN 0x5e
 #define HEADER 8            /* PRGENERATION, ADDITIONAL LENGTH */
 #define MOST_BYTES 0xffff   /* ALLOCATION LENGTH has 16 bits: 8190 keys */
 #define FIRST_BYTES (HEADER + 64 * 8)
+#define KEY_BYTES 8
+#define DESCRIPTOR_BYTES (24 + 4 + 244) /* the longest of READ FULL STATUS: iSCSI's TransportID (SPC-4 7.6.4.6) */
 #define COMMAND_MS 30000    /* as drivers/scsi/sd.c; the worker's deadline is the caller's affair */
 
 static uint32_t get_be32(const uint8_t *p)
@@ -142,36 +146,25 @@ enum blkpr_result blkpr_prin_parse_keys(
 	return blkpr_report_count(report, 0) ? BLKPR_MALFORMED : BLKPR_OK; /* SCSI has no key 0 */
 }
 
-/* A reply that was cut short although there was room for it lies about its length. */
 enum blkpr_result blkpr_prin_read_keys(const struct blkpr_port *port, struct blkpr_report *report)
 {
-	size_t room = FIRST_BYTES;
-	uint8_t *reply = malloc(room);
+	struct blkpr_room room = { .size = FIRST_BYTES, .entry = KEY_BYTES, .most = MOST_BYTES };
 	enum blkpr_result result = BLKPR_UNSETTLED;
 
-	while (reply && result == BLKPR_UNSETTLED) {
-		size_t length = room, needed = 0;
-		uint8_t *larger;
+	while (result == BLKPR_UNSETTLED) {
+		size_t length = room.size, needed = 0;
+		uint8_t *reply = malloc(length);
 
+		if (!reply)
+			return BLKPR_NO_MEMORY;
 		result = ask(port, BLKPR_PRIN_READ_KEYS, reply, &length);
 		if (result == BLKPR_OK)
 			result = blkpr_prin_parse_keys(reply, length, report, &needed);
-		if (result != BLKPR_UNSETTLED)
-			break;
-		if (needed <= room || needed > MOST_BYTES) {
-			result = BLKPR_MALFORMED;
-			break;
-		}
-		larger = realloc(reply, needed);
-		if (!larger) {
-			result = BLKPR_NO_MEMORY;
-			break;
-		}
-		reply = larger;
-		room = needed;
+		if (result == BLKPR_OK || result == BLKPR_UNSETTLED)
+			result = blkpr_room_fit(&room, needed, result == BLKPR_OK);
+		free(reply);
 	}
-	free(reply);
-	return reply ? result : BLKPR_NO_MEMORY;
+	return result;
 }
 
 enum blkpr_result blkpr_prin_parse_reservation(
@@ -265,7 +258,8 @@ enum blkpr_result blkpr_prin_parse_initiators(
 
 enum blkpr_result blkpr_prin_read_initiators(const struct blkpr_port *port, uint64_t key, unsigned *initiators)
 {
-	size_t length = MOST_BYTES;
+	struct blkpr_room room = { .size = MOST_BYTES, .entry = DESCRIPTOR_BYTES, .most = MOST_BYTES };
+	size_t length = room.size;
 	uint8_t *reply = malloc(length);
 	enum blkpr_result result;
 
@@ -275,6 +269,8 @@ enum blkpr_result blkpr_prin_read_initiators(const struct blkpr_port *port, uint
 	result = ask(port, BLKPR_PRIN_READ_FULL_STATUS, reply, &length);
 	if (result == BLKPR_OK)
 		result = blkpr_prin_parse_initiators(reply, length, key, initiators);
+	if (result == BLKPR_OK)
+		result = blkpr_room_fit(&room, HEADER + (size_t)get_be32(reply + 4), true);
 	free(reply);
 	return result;
 }
@@ -288,7 +284,7 @@ enum blkpr_result blkpr_prin_parse_capabilities(
 	*capabilities = (struct blkpr_capabilities){ 0 };
 	if (length < 8 || (reply[0] << 8 | reply[1]) < 8)
 		return BLKPR_MALFORMED;
-	capabilities->ptpl = reply[2] & 0x01;
+	capabilities->forgets = !(reply[3] & 0x01);
 	if (!(reply[3] & 0x80)) /* TMV: the mask is valid */
 		return BLKPR_OK;
 	mask = reply[4] | reply[5] << 8;

@@ -8,10 +8,12 @@
 
 #include "lib/nvme.h"
 #include "lib/prin.h"
+#include "lib/room.h"
 
 #define FIRST_ROOM 64     /* keys; 32 nodes with two paths */
 #define MOST_KEYS 65536   /* PR_KEYS_MAX of Linux 7 */
-#define MOST_ATTEMPTS 16  /* for the list to fit and the generation to stand still */
+#define MOST_SCSI_KEYS 8190 /* what 16 bits of ALLOCATION LENGTH have room for; sd cuts a larger one off */
+#define MOST_ATTEMPTS 16  /* for the generation to stand still */
 
 const char *const blkpr_transport_names[BLKPR_READ_TRANSPORTS] = {
 	[BLKPR_READ_UNTRIED] = "none",
@@ -48,29 +50,28 @@ unsigned blkpr_report_count(const struct blkpr_report *report, uint64_t key)
 /* READ_KEYS answers 0 and the real number when the room is too small (KERNEL.md, return codes). */
 static enum blkpr_result read_keys(const struct blkpr_port *port, struct blkpr_report *report)
 {
-	unsigned room = FIRST_ROOM;
+	struct blkpr_room room = { .size = FIRST_ROOM, .entry = 1,
+		.most = port->kind == BLKPR_SCSI ? MOST_SCSI_KEYS : MOST_KEYS };
+	enum blkpr_result result = BLKPR_UNSETTLED;
 
-	for (unsigned attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-		struct blkpr_pr_read_keys keys = { .num_keys = room };
+	while (result == BLKPR_UNSETTLED) {
+		struct blkpr_pr_read_keys keys = { .num_keys = (uint32_t)room.size };
 		int rc;
 
-		if (!blkpr_report_resize(report, room))
+		if (!blkpr_report_resize(report, (unsigned)room.size))
 			return BLKPR_NO_MEMORY;
 		keys.keys_ptr = (uintptr_t)report->keys;
 		rc = ioctl(port->fd, BLKPR_IOC_PR_READ_KEYS, &keys);
 		if (rc)
 			return blkpr_result_from_ioctl(port->kind, rc, errno);
-		if (keys.num_keys > MOST_KEYS)
-			return BLKPR_MALFORMED;
-		if (keys.num_keys <= room) {
-			report->nkeys = keys.num_keys;
-			report->generation = keys.generation;
-			/* SCSI has no key 0: it is what a reply that was cut short leaves behind */
-			return port->kind == BLKPR_SCSI && blkpr_report_count(report, 0) ? BLKPR_MALFORMED : BLKPR_OK;
-		}
-		room = keys.num_keys;
+		report->nkeys = keys.num_keys;
+		report->generation = keys.generation;
+		result = blkpr_room_fit(&room, keys.num_keys, true);
 	}
-	return BLKPR_UNSETTLED;
+	/* SCSI has no key 0: it is what a reply that was cut short leaves behind */
+	if (result == BLKPR_OK && port->kind == BLKPR_SCSI && blkpr_report_count(report, 0))
+		return BLKPR_MALFORMED;
+	return result;
 }
 
 static enum blkpr_result read_reservation(const struct blkpr_port *port, struct blkpr_report *reservation)

@@ -40,7 +40,9 @@ static const struct text texts[BLKPR_RESULT_COUNT] = {
 	[BLKPR_TAKEN] = { "taken", "another key holds the reservation" },
 	[BLKPR_STRANGERS] = { "strangers", "other keys are registered" },
 	[BLKPR_UNDER_FENCING] = { "under-fencing", "a fence agent's key is registered" },
+	[BLKPR_UNSTORABLE] = { "unstorable", "the device refuses a REGISTER with APTPL (registrations that survive a power loss)" },
 	[BLKPR_UNDRAINED] = { "undrained", "commands in flight could not be ended" },
+	[BLKPR_UNCOUNTED] = { "uncounted", "registrations changed, and the PR generation did not" },
 	[BLKPR_UNTOUCHED] = { "untouched", "not tried" },
 };
 

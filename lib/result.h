@@ -42,7 +42,9 @@ enum blkpr_result {
 	BLKPR_TAKEN,         /* another key holds the reservation */
 	BLKPR_STRANGERS,     /* other keys are registered, and can write */
 	BLKPR_UNDER_FENCING, /* a fence agent's key is registered: the disk is its */
+	BLKPR_UNSTORABLE,    /* REGISTER with APTPL is refused */
 	BLKPR_UNDRAINED,     /* commands in flight could not be ended */
+	BLKPR_UNCOUNTED,     /* the PR generation stood still where it had to move */
 	BLKPR_UNTOUCHED,     /* not tried, since the arbiter decided against this node */
 	BLKPR_RESULT_COUNT
 };

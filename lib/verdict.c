@@ -33,8 +33,40 @@ static void count_key(struct blkpr_verdict *verdict, uint64_t key)
 	verdict->keys[i].count++;
 }
 
+static unsigned count_of(const struct blkpr_verdict *verdict, uint64_t key)
+{
+	for (unsigned i = 0; i < verdict->nkeys; i++)
+		if (verdict->keys[i].key == key)
+			return verdict->keys[i].count;
+	return 0;
+}
+
+/* Whether somebody has registered between two looks, as far as what is kept of them tells. */
+static bool has_come(const struct blkpr_verdict *before, const struct blkpr_verdict *now)
+{
+	if (before->nkeys == BLKPR_VERDICT_KEYS)
+		return false;
+	for (unsigned i = 0; i < now->nkeys; i++)
+		if (now->keys[i].count > count_of(before, now->keys[i].key))
+			return true;
+	return false;
+}
+
+/* A status of 0 does not say that a key is gone (KERNEL.md trap 1): this look does. */
+static void compare(const struct blkpr_verdict *before, const struct blkpr_report *report, struct blkpr_verdict *verdict)
+{
+	bool gone = before->preempted && !blkpr_report_count(report, before->preempted);
+
+	verdict->preempted = 0;
+	verdict->evicted += gone;
+	if (report->generation == before->generation_after && (gone || has_come(before, verdict)))
+		verdict->uncounted = true;
+}
+
 void blkpr_verdict_observe(struct blkpr_verdict *verdict, const struct blkpr_report *report, uint64_t own)
 {
+	const struct blkpr_verdict before = *verdict;
+
 	verdict->generation_after = report->generation;
 	verdict->type = report->type;
 	verdict->holder = report->holder;
@@ -43,4 +75,8 @@ void blkpr_verdict_observe(struct blkpr_verdict *verdict, const struct blkpr_rep
 	verdict->nkeys = 0;
 	for (unsigned i = 0; i < report->nkeys; i++)
 		count_key(verdict, report->keys[i]);
+	if (verdict->looks++)
+		compare(&before, report, verdict);
+	else
+		verdict->generation_before = report->generation;
 }

@@ -37,13 +37,17 @@ struct blkpr_verdict {
 	bool kept;                /* own was registered when we came */
 	bool touched;             /* a command that may have changed the device has been sent */
 	bool drained;             /* a LUN RESET has ended what was in flight */
-	uint32_t drained_at;      /* at this PR generation */
+	uint32_t drained_at;      /* at this PR generation; whether that holds: lib/drain.h */
 	bool undrainable;         /* it was refused at once: the driver or the device has none */
 	bool restored;            /* the reservation was missing and has been made */
 	bool capable;             /* the device confirmed that it can do the type */
-	unsigned evicted;         /* keys removed */
+	bool forgets;             /* the device loses registrations with its power, as it says or has shown */
+	uint64_t preempted;       /* this key, by a command that returned 0, and nobody has looked since; 0: none */
+	unsigned evicted;         /* keys that were preempted, and that a fresh read shows gone */
+	bool uncounted;           /* a key came, or was evicted, and the PR generation has not moved */
 	uint64_t offender;        /* the first unknown key; for lib/hold the first that is not own, a holder's before all */
-	uint32_t generation_before, generation_after;
+	unsigned looks;           /* reads taken in */
+	uint32_t generation_before, generation_after; /* at the first and the last one */
 	unsigned type;            /* enum pr_type held at the last read, 0: none */
 	uint64_t holder;
 	unsigned registrations;   /* at the last read */
@@ -57,7 +61,7 @@ struct blkpr_verdict {
 	unsigned elapsed_ms;
 };
 
-/* Takes what REPORT shows into VERDICT; OWN is this node's key. */
+/* Takes what REPORT shows into VERDICT, and what has become of the commands since the last one; OWN is this node's key. */
 void blkpr_verdict_observe(struct blkpr_verdict *verdict, const struct blkpr_report *report, uint64_t own);
 
 #endif

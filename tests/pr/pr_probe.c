@@ -259,7 +259,7 @@ static void run_prin_capabilities(const struct probe *probe)
 		return;
 	result = blkpr_prin_parse_capabilities(reply, length, &capabilities);
 	print_answer(0, 0, result);
-	printf(" types=%#x ptpl=%d", capabilities.types, capabilities.ptpl);
+	printf(" types=%#x forgets=%d", capabilities.types, capabilities.forgets);
 }
 
 /* The passthrough's own return code stays in the library. */

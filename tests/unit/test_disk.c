@@ -940,16 +940,36 @@ static void eviction_aborts_the_victims_commands(void **state)
 	assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_OK);
 }
 
-static void capabilities_are_asked_of_scsi_only(void **state)
+/* NVMe: the header of a Reservation Report. */
+static void check_nvme_forgets(uint8_t ptpls, int rc, bool want)
 {
-	static const uint8_t reply[8] = { 0, 8, 0, 0x80, 0x20, 0 };
+	const uint8_t header[64] = { [9] = ptpls };
 	struct blkpr_disk *disk = open_disk(BLKPR_NVME);
 	struct blkpr_capabilities capabilities = { .types = 1 };
 
-	(void)state;
+	mock_nvme_id(MOCK_NSID, 0);
+	mock_nvme(&(struct mock_nvme){ .opcode = 0x0e, .cdw10 = 15, .cdw11 = 1, .data_len = 64, .reply = header,
+		.length = 64, .rc = rc });
 	assert_result(disk->ops->capabilities(disk, &capabilities), BLKPR_OK);
 	assert_int_equal(capabilities.types, 0);
-	disk = open_disk(BLKPR_SCSI);
+	assert_int_equal(capabilities.forgets, want);
+}
+
+static void nvme_says_of_its_capabilities_only_whether_it_forgets(void **state)
+{
+	(void)state;
+	check_nvme_forgets(0, 0, true);
+	check_nvme_forgets(1, 0, false);
+	check_nvme_forgets(0, 0x4002, false); /* it has not said so */
+}
+
+static void scsi_says_what_it_is_capable_of(void **state)
+{
+	static const uint8_t reply[8] = { 0, 8, 0, 0x80, 0x20, 0 };
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+	struct blkpr_capabilities capabilities = { .types = 1 };
+
+	(void)state;
 	mock_sgio(&(struct mock_sgio){
 		.action = BLKPR_PRIN_REPORT_CAPABILITIES, .allocation = 8, .reply = reply, .length = 8 });
 	assert_result(disk->ops->capabilities(disk, &capabilities), BLKPR_OK);
@@ -1019,7 +1039,8 @@ int main(void)
 		mock_test(initiators_that_a_path_does_not_tell_are_asked_of_the_next),
 		mock_test(register_ignores_the_key_that_is_there),
 		mock_test(eviction_aborts_the_victims_commands),
-		mock_test(capabilities_are_asked_of_scsi_only),
+		mock_test(nvme_says_of_its_capabilities_only_whether_it_forgets),
+		mock_test(scsi_says_what_it_is_capable_of),
 		mock_test(a_device_that_cannot_be_opened_gives_its_errnos_verdict),
 	};
 

@@ -124,6 +124,57 @@ static void on_registers_and_reserves_a_fresh_disk(void **state)
 	assert_true(verdict.restored);
 }
 
+/* LIO without its directory (KERNEL.md trap 7): it registers, cannot store that, and says that it failed. */
+static bool register_and_fail(struct model *disk, char op, enum blkpr_result *result)
+{
+	if (op == 'G')
+		model_set_key(disk, 0, OWN);
+	*result = BLKPR_IO_ERROR;
+	return op == 'G';
+}
+
+static void on_looks_before_it_believes_a_register_that_failed(void **state)
+{
+	(void)state;
+	for (unsigned again = 0; again < 2; again++) {
+		model_init(&model, BLKPR_SCSI);
+		if (again)
+			model_set_key(&model, 0, OWN);
+		model.before = register_and_fail;
+		run_on();
+		assert_result(verdict.result, BLKPR_OK);
+		assert_trace("RGRRSR");
+		assert_true(verdict.forgets);
+	}
+}
+
+static bool refuse_register(struct model *disk, char op, enum blkpr_result *result)
+{
+	*result = *(enum blkpr_result *)disk->context;
+	return op == 'G';
+}
+
+static void a_register_that_is_refused_is_not_believed_done(void **state)
+{
+	static enum blkpr_result answers[] = { BLKPR_IO_ERROR, BLKPR_INVALID, BLKPR_PATH_FAILED };
+
+	(void)state; /* own key may be a dead session's: then the generation has not moved */
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(answers); i++) {
+		enum blkpr_result *answer = &answers[i / 2];
+
+		both_registered(1);
+		if (i % 2)
+			model_unregister(&model, 0);
+		model.before = refuse_register;
+		model.context = answer;
+		run_on();
+		/* APTPL is all that a device can find wrong with a REGISTER */
+		assert_result(verdict.result, *answer == BLKPR_INVALID ? BLKPR_UNSTORABLE : *answer);
+		assert_int_equal(verdict.step, BLKPR_STEP_REGISTER);
+		assert_false(verdict.forgets);
+	}
+}
+
 static void on_joins_the_reservation_of_another_node(void **state)
 {
 	(void)state;
@@ -653,6 +704,61 @@ static void a_drain_does_not_hold_for_a_disk_that_was_open_since(void **state)
 	assert_result(verdict.result, BLKPR_OK);
 }
 
+static void check_uncounted(enum blkpr_result want)
+{
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, want);
+	assert_true(verdict.uncounted && verdict.won); /* S3: the other disks are fenced all the same */
+}
+
+static void a_generation_that_does_not_move_with_a_preempt_proves_nothing(void **state)
+{
+	(void)state; /* S1: then it may not move with the victim's REGISTER either */
+	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 7 });
+	script_preempt(OWN, VICTIM, TYPE, BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 7 });
+	script_drain(BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 7 });
+	check_uncounted(BLKPR_UNCOUNTED);
+}
+
+static void a_generation_that_does_not_move_with_a_register_proves_nothing(void **state)
+{
+	(void)state;
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 7 });
+	script_drain(BLKPR_OK);
+	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 7 });
+	script_preempt(OWN, VICTIM, TYPE, BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 8 });
+	script_drain(BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 8 });
+	check_uncounted(BLKPR_UNCOUNTED);
+}
+
+static void nothing_rests_on_the_generation_where_there_is_no_drain(void **state)
+{
+	(void)state; /* NVMe: PREEMPT AND ABORT has to do, and it was seen to */
+	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 7 });
+	script_preempt(OWN, VICTIM, TYPE, BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 7 });
+	script_drain(BLKPR_UNSUPPORTED);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 7 });
+	check_uncounted(BLKPR_OK);
+}
+
+static void a_key_that_goes_by_itself_need_not_be_counted(void **state)
+{
+	(void)state; /* LIO does not count the end of a registration (REGISTER with key 0) */
+	script_read(&(struct script_view){ { OWN, THIRD }, TYPE, OWN, 7 });
+	script_drain(BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 7 });
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_false(verdict.uncounted);
+}
+
 static void drains_that_never_hold_end(void **state)
 {
 	(void)state;
@@ -1061,6 +1167,7 @@ static void preempt_that_returns_0_and_does_nothing_is_no_success(void **state)
 	assert_result(verdict.result, BLKPR_VICTIM_ON);
 	assert_false(verdict.won);
 	assert_true(model_has(&model, VICTIM));
+	assert_int_equal(verdict.evicted, 0); /* none is gone, whatever the statuses say */
 }
 
 static void preempt_that_always_conflicts_ends_in_conflict(void **state)
@@ -1852,6 +1959,19 @@ static void monitor_accepts_a_device_that_does_not_say_what_it_can(void **state)
 	assert_result(verdict.result, BLKPR_OK);
 }
 
+static void monitor_tells_of_a_device_that_forgets(void **state)
+{
+	(void)state; /* no failure: nothing that this node could do would mend it */
+	both_registered(1);
+	model.capabilities.forgets = true;
+	run_monitor();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_true(verdict.forgets);
+	model.capabilities.forgets = false;
+	run_monitor();
+	assert_false(verdict.forgets);
+}
+
 static void monitor_reports_a_device_that_does_not_answer(void **state)
 {
 	(void)state;
@@ -1921,6 +2041,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_type_is_served_by_itself_and_its_all_registrants_twin),
 		cmocka_unit_test(on_registers_and_reserves_a_fresh_disk),
+		cmocka_unit_test(on_looks_before_it_believes_a_register_that_failed),
+		cmocka_unit_test(a_register_that_is_refused_is_not_believed_done),
 		cmocka_unit_test(on_joins_the_reservation_of_another_node),
 		cmocka_unit_test(on_registers_even_if_its_key_is_there),
 		cmocka_unit_test(on_replaces_a_stale_key),
@@ -1955,6 +2077,10 @@ int main(void)
 		script_test(a_drain_does_not_hold_for_a_victim_that_came_and_went_unseen),
 		script_test(a_drain_before_which_nobody_was_asked_does_not_count),
 		script_test(a_drain_does_not_hold_for_a_disk_that_was_open_since),
+		script_test(a_generation_that_does_not_move_with_a_preempt_proves_nothing),
+		script_test(a_generation_that_does_not_move_with_a_register_proves_nothing),
+		script_test(nothing_rests_on_the_generation_where_there_is_no_drain),
+		script_test(a_key_that_goes_by_itself_need_not_be_counted),
 		script_test(drains_that_never_hold_end),
 		cmocka_unit_test(off_reserves_before_it_preempts),
 		cmocka_unit_test(off_restores_a_missing_reservation_of_an_absent_victim_before_it_drains),
@@ -2024,6 +2150,7 @@ int main(void)
 		cmocka_unit_test(monitor_finds_a_host_with_key_0),
 		cmocka_unit_test(monitor_finds_a_device_that_cannot_do_the_type),
 		cmocka_unit_test(monitor_accepts_a_device_that_does_not_say_what_it_can),
+		cmocka_unit_test(monitor_tells_of_a_device_that_forgets),
 		cmocka_unit_test(monitor_reports_a_device_that_does_not_answer),
 		cmocka_unit_test(monitor_never_changes_anything),
 		cmocka_unit_test(a_verdict_counts_registrations_and_distinct_keys),

@@ -204,6 +204,65 @@ static void take_drains_after_an_eviction_that_was_not_reported(void **state)
 	assert_int_equal(model_count(&model, 'D'), 2);
 }
 
+/* Somebody registers after the drain, writes, and is gone before the next look; LIO does not count that he goes. */
+static bool come_and_go_after_the_drain(struct model *m, char op, enum blkpr_result *result)
+{
+	(void)result;
+	if (op != 'R' || model_count(m, 'D') != 1 || m->nexus[2].in_flight)
+		return false;
+	model_set_key(m, 2, THIRD);
+	model_write(m);
+	model_unregister(m, 2);
+	return false;
+}
+
+static void a_drain_does_not_hold_for_who_came_and_went_unseen(void **state)
+{
+	static blkpr_protocol *const protocols[] = { blkpr_hold_take_disk, blkpr_hold_promote_disk };
+
+	(void)state; /* S1: the generation alone tells */
+	for (unsigned i = 0; i < ARRAY_SIZE(protocols); i++) {
+		fresh();
+		model_set_key(&model, 0, OWN);
+		model_set_reservation(&model, TYPE, 0);
+		model.before = come_and_go_after_the_drain;
+		assert_result(run(protocols[i], &alone), BLKPR_OK);
+		check_holds_alone(TYPE);
+		assert_int_equal(model_count(&model, 'D'), 2);
+	}
+}
+
+/* LIO without its directory (KERNEL.md trap 7): it does what it is told, cannot store that, and says that it failed. */
+static bool do_and_fail(struct model *m, char op, enum blkpr_result *result)
+{
+	const uint64_t passing = OWN ^ 0xb1d6e5a95c3f7281; /* the key that shed() takes for a moment */
+
+	if (op == 'G')
+		model_set_key(m, 0, model_has(m, OWN) ? passing : OWN);
+	else if (op == 'U')
+		model_unregister(m, 0);
+	else
+		return false;
+	*result = BLKPR_IO_ERROR;
+	return true;
+}
+
+static void what_a_target_does_and_cannot_store_is_done(void **state)
+{
+	(void)state;
+	fresh();
+	model.before = do_and_fail;
+	assert_result(run(blkpr_hold_take_disk, &alone), BLKPR_OK);
+	assert_true(verdict.forgets);
+	check_holds_alone(TYPE);
+	assert_result(run(blkpr_hold_take_disk, &alone), BLKPR_OK); /* sheds own, and comes back */
+	check_holds_alone(TYPE);
+	assert_result(run(blkpr_hold_leave_disk, &alone), BLKPR_OK);
+	assert_false(model_has(&model, OWN));
+	assert_result(run(blkpr_hold_join_disk, &shared), BLKPR_OK);
+	assert_true(verdict.forgets);
+}
+
 /* --- interrupted and interleaved ------------------------------------------------------------------ */
 
 static unsigned stop_at;
@@ -404,6 +463,7 @@ static void nothing_is_concluded_from_a_status(void **state)
 	model_set_reservation(&model, TYPE, 1);
 	model.before = refuse_changes;
 	assert_result(run(blkpr_hold_take_disk, &alone), BLKPR_UNSETTLED);
+	assert_int_equal(verdict.evicted, 0);
 	model_set_reservation(&model, TYPE, 0);
 	assert_result(run(blkpr_hold_leave_disk, &alone), BLKPR_UNSETTLED);
 	assert_result(run(blkpr_hold_demote_disk, &alone), BLKPR_UNSETTLED);
@@ -661,6 +721,8 @@ int main(void)
 		cmocka_unit_test(polite_take_changes_nothing_where_others_are),
 		cmocka_unit_test(take_that_is_evicted_meanwhile_has_lost),
 		cmocka_unit_test(take_drains_after_an_eviction_that_was_not_reported),
+		cmocka_unit_test(a_drain_does_not_hold_for_who_came_and_went_unseen),
+		cmocka_unit_test(what_a_target_does_and_cannot_store_is_done),
 		cmocka_unit_test(take_and_promote_fail_where_commands_in_flight_do_not_end),
 		cmocka_unit_test(take_and_leave_converge_from_anywhere),
 		cmocka_unit_test(what_a_killed_run_has_left_is_given_back),

@@ -175,7 +175,7 @@ static void the_buffer_grows_to_the_size_that_the_controller_states(void **state
 
 	(void)state;
 	expect_report(FIRST_ROOM, reply, size);
-	expect_report(size, reply, size);
+	expect_report(size + 64, reply, size);
 	assert_result(blkpr_nvme_read_report(&port, &report), BLKPR_OK);
 	assert_int_equal(report.nkeys, 200);
 	assert_true(report.keys[199] == 200);
@@ -183,18 +183,43 @@ static void the_buffer_grows_to_the_size_that_the_controller_states(void **state
 	free(reply);
 }
 
-static void a_report_that_grows_every_time_is_unsettled(void **state)
+/* A controller that states how many hosts it has returned, not how many there are. */
+static void a_report_that_fills_the_buffer_is_asked_for_with_more_room(void **state)
 {
-	uint8_t replies[16][REPLY_NVME_SIZE(0)];
+	uint8_t *replies[2] = { calloc(1, REPLY_NVME_SIZE(63)), calloc(1, REPLY_NVME_SIZE(71)) };
 	struct blkpr_report report = { 0 };
 
 	(void)state;
-	for (unsigned i = 0; i < 16; i++) {
+	expect_report(FIRST_ROOM, replies[0], reply_nvme(replies[0], 5, PR_WRITE_EXCLUSIVE_REG_ONLY, NULL, 63, 0));
+	expect_report(2 * FIRST_ROOM, replies[1], reply_nvme(replies[1], 5, PR_WRITE_EXCLUSIVE_REG_ONLY, NULL, 71, 0));
+	assert_result(blkpr_nvme_read_report(&port, &report), BLKPR_OK);
+	assert_int_equal(blkpr_report_count(&report, 71), 1);
+	blkpr_report_clear(&report);
+	free(replies[0]);
+	free(replies[1]);
+}
+
+static void a_report_that_grows_every_time_ends_with_the_largest_buffer(void **state)
+{
+	static uint8_t replies[16][REPLY_NVME_SIZE(0)];
+	struct blkpr_report report = { 0 };
+	size_t room = FIRST_ROOM;
+	unsigned i = 0;
+
+	(void)state;
+	for (; room < REPLY_NVME_SIZE(65536); i++) {
+		unsigned hosts = (unsigned)(room / 64) - 1; /* they fill it */
+
 		reply_nvme(replies[i], 5, 0, NULL, 0, -1);
-		replies[i][5] = 100 + i;
-		expect_report(i ? REPLY_NVME_SIZE(99 + i) : FIRST_ROOM, replies[i], sizeof(replies[i]));
+		replies[i][5] = hosts & 0xff;
+		replies[i][6] = hosts >> 8;
+		expect_report((uint32_t)room, replies[i], sizeof(replies[i]));
+		room = 2 * room < REPLY_NVME_SIZE(65536) ? 2 * room : REPLY_NVME_SIZE(65536);
 	}
-	assert_result(blkpr_nvme_read_report(&port, &report), BLKPR_UNSETTLED);
+	replies[i][5] = replies[i][6] = 0xff; /* the most that can be stated, and room for one more */
+	expect_report((uint32_t)room, replies[i], sizeof(replies[i]));
+	assert_result(blkpr_nvme_read_report(&port, &report), BLKPR_OK);
+	assert_int_equal(report.nkeys, 65535);
 	blkpr_report_clear(&report);
 }
 
@@ -266,7 +291,8 @@ int main(void)
 		cmocka_unit_test(the_most_hosts_of_16_bits_are_parsed),
 		mock_test(reading_asks_for_extended_data_of_the_namespace),
 		mock_test(the_buffer_grows_to_the_size_that_the_controller_states),
-		mock_test(a_report_that_grows_every_time_is_unsettled),
+		mock_test(a_report_that_fills_the_buffer_is_asked_for_with_more_room),
+		mock_test(a_report_that_grows_every_time_ends_with_the_largest_buffer),
 		mock_test(a_status_of_the_controller_is_no_report),
 		mock_test(without_a_namespace_nothing_is_sent),
 		mock_test(unregistering_sends_the_current_key_and_no_new_one),

@@ -496,7 +496,22 @@ static void a_mask_that_is_not_valid_says_nothing(void **state)
 	(void)state;
 	assert_result(parse_capabilities(reply, sizeof(reply), &capabilities), BLKPR_OK);
 	assert_int_equal(capabilities.types, 0);
-	assert_true(capabilities.ptpl);
+}
+
+static void a_device_forgets_unless_ptpl_is_active(void **state)
+{
+	const uint8_t rows[][8] = { /* PTPL_C says only that it could be */
+		{ 0, 8, 0, 0x00 }, { 0, 8, 1, 0x00 }, { 0, 8, 1, 0x80, 0xea, 0x01 },
+		{ 0, 8, 0, 0x01 }, { 0, 8, 1, 0x01 }, { 0, 8, 1, 0x81, 0xea, 0x01 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct blkpr_capabilities capabilities;
+
+		assert_result(parse_capabilities(rows[i], sizeof(rows[i]), &capabilities), BLKPR_OK);
+		assert_int_equal(capabilities.forgets, i < 3);
+	}
 }
 
 static void capabilities_cut_off_at_any_byte_are_malformed(void **state)
@@ -632,7 +647,7 @@ static void the_buffer_grows_to_the_size_that_the_device_states(void **state)
 
 	(void)state;
 	expect_keys(FIRST_ALLOCATION, reply, size);
-	expect_keys(size, reply, size);
+	expect_keys(size + 8, reply, size);
 	assert_result(blkpr_prin_read_keys(&port, &report), BLKPR_OK);
 	assert_int_equal(report.nkeys, 500);
 	assert_true(report.keys[499] == 500);
@@ -641,40 +656,75 @@ static void the_buffer_grows_to_the_size_that_the_device_states(void **state)
 
 static void a_list_that_grows_meanwhile_is_asked_for_again(void **state)
 {
-	uint8_t reply[REPLY_KEYS_SIZE(101)];
+	static const uint8_t first[FIRST_ALLOCATION] = { [6] = 0x20 }; /* 1024 keys */
+	uint8_t reply[REPLY_KEYS_SIZE(1025)];
 	struct blkpr_report report = { 0 };
 
 	(void)state;
-	reply_keys(reply, 7, NULL, 101);
-	put_be32(reply + 4, 8 * 100); /* the first time there were 100 */
-	mock_sgio(&(struct mock_sgio){ .action = BLKPR_PRIN_READ_KEYS, .allocation = FIRST_ALLOCATION,
-		.reply = (uint8_t[FIRST_ALLOCATION]){ [6] = 3, [7] = 0x20 }, .length = FIRST_ALLOCATION });
-	put_be32(reply + 4, 8 * 101);
-	expect_keys(REPLY_KEYS_SIZE(100), reply, sizeof(reply));
-	expect_keys(sizeof(reply), reply, sizeof(reply));
+	reply_keys(reply, 7, NULL, 1025);
+	expect_keys(FIRST_ALLOCATION, first, sizeof(first));
+	expect_keys(REPLY_KEYS_SIZE(1025), reply, sizeof(reply));
+	expect_keys(2 * REPLY_KEYS_SIZE(1025), reply, sizeof(reply));
 	assert_result(blkpr_prin_read_keys(&port, &report), BLKPR_OK);
-	assert_int_equal(report.nkeys, 101);
+	assert_int_equal(report.nkeys, 1025);
+	blkpr_report_clear(&report);
+}
+
+/* A target that states the length of what it has returned, not of what there is. */
+static void a_list_that_fills_the_buffer_is_asked_for_with_more_room(void **state)
+{
+	uint8_t first[REPLY_KEYS_SIZE(64)], whole[REPLY_KEYS_SIZE(71)];
+	struct blkpr_report report = { 0 };
+
+	(void)state;
+	expect_keys(FIRST_ALLOCATION, first, reply_keys(first, 7, NULL, 64));
+	expect_keys(2 * FIRST_ALLOCATION, whole, reply_keys(whole, 7, NULL, 71));
+	assert_result(blkpr_prin_read_keys(&port, &report), BLKPR_OK);
+	assert_int_equal(blkpr_report_count(&report, 71), 1);
+	blkpr_report_clear(&report);
+	expect_keys(FIRST_ALLOCATION, first, sizeof(first)); /* there are no more */
+	expect_keys(2 * FIRST_ALLOCATION, first, sizeof(first));
+	assert_result(blkpr_prin_read_keys(&port, &report), BLKPR_OK);
+	assert_int_equal(report.nkeys, 64);
+	blkpr_report_clear(&report);
+}
+
+static void a_list_that_fills_every_buffer_is_never_whole(void **state)
+{
+	static uint8_t replies[8][REPLY_KEYS_SIZE(8190)];
+	struct blkpr_report report = { 0 };
+	unsigned room = FIRST_ALLOCATION;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(replies) - 1; i++) {
+		reply_keys(replies[i], 7, NULL, (room - 8) / 8);
+		expect_keys(room, replies[i], room);
+		room = 2 * room < 65535 ? 2 * room : 65535;
+	}
+	reply_keys(replies[7], 7, NULL, 8190);
+	expect_keys(room, replies[7], sizeof(replies[7]));
+	assert_result(blkpr_prin_read_keys(&port, &report), BLKPR_MALFORMED);
 	blkpr_report_clear(&report);
 }
 
 static void the_longest_list_of_16_bits_is_read(void **state)
 {
-	static uint8_t reply[REPLY_KEYS_SIZE(8190)];
+	static uint8_t reply[REPLY_KEYS_SIZE(8189)];
 	struct blkpr_report report = { 0 };
 
-	(void)state;
-	reply_keys(reply, 7, NULL, 8190);
+	(void)state; /* there is room for 8190: this one is known to be whole */
+	reply_keys(reply, 7, NULL, 8189);
 	expect_keys(FIRST_ALLOCATION, reply, sizeof(reply));
-	expect_keys(sizeof(reply), reply, sizeof(reply));
+	expect_keys(sizeof(reply) + 8, reply, sizeof(reply));
 	assert_result(blkpr_prin_read_keys(&port, &report), BLKPR_OK);
-	assert_int_equal(report.nkeys, 8190);
-	assert_true(report.keys[8189] == 8190);
+	assert_int_equal(report.nkeys, 8189);
+	assert_true(report.keys[8188] == 8189);
 	blkpr_report_clear(&report);
 }
 
 static void lists_beyond_16_bits_of_allocation_length_are_an_error(void **state)
 {
-	static const unsigned counts[] = { 8191, 65535, 0x1fffffff };
+	static const unsigned counts[] = { 8190, 8191, 65535, 0x1fffffff };
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(counts); i++) {
@@ -881,6 +931,23 @@ static void initiators_that_were_not_received_are_malformed(void **state)
 	}
 }
 
+static void a_full_status_that_fills_the_buffer_is_malformed(void **state)
+{
+	static struct {
+		uint8_t bytes[65535];
+	} reply;
+	struct full_status two;
+	unsigned initiators;
+
+	(void)state; /* whoever else is registered with this node's key may be what is missing */
+	full_status_of_two(&two);
+	memcpy(reply.bytes, two.bytes, two.size);
+	put_be32(reply.bytes + 4, sizeof(reply.bytes) - 8);
+	put_be32(reply.bytes + two.size + 20, (uint32_t)(sizeof(reply.bytes) - two.size - 24)); /* one of another key fills it */
+	expect_full_status(&(struct mock_sgio){ .reply = reply.bytes, .length = sizeof(reply.bytes) });
+	assert_result(blkpr_prin_read_initiators(&port, OURS, &initiators), BLKPR_MALFORMED);
+}
+
 static void a_device_without_full_status_has_no_initiators_to_tell(void **state)
 {
 	uint8_t sense[18];
@@ -903,7 +970,6 @@ static void reading_capabilities_sends_one_command(void **state)
 		.action = BLKPR_PRIN_REPORT_CAPABILITIES, .allocation = 8, .reply = reply, .length = 8 });
 	assert_result(blkpr_prin_read_capabilities(&port, &capabilities), BLKPR_OK);
 	assert_int_equal(capabilities.types, 0x7e);
-	assert_true(capabilities.ptpl);
 }
 
 int main(void)
@@ -934,6 +1000,7 @@ int main(void)
 		cmocka_unit_test(a_name_without_an_end_ends_with_its_descriptor),
 		cmocka_unit_test(each_bit_of_the_type_mask_is_its_type),
 		cmocka_unit_test(a_mask_that_is_not_valid_says_nothing),
+		cmocka_unit_test(a_device_forgets_unless_ptpl_is_active),
 		cmocka_unit_test(capabilities_cut_off_at_any_byte_are_malformed),
 		cmocka_unit_test(capabilities_with_a_short_length_are_malformed),
 		cmocka_unit_test(fixed_sense_is_understood),
@@ -943,6 +1010,8 @@ int main(void)
 		mock_test(reading_keys_sends_one_command),
 		mock_test(the_buffer_grows_to_the_size_that_the_device_states),
 		mock_test(a_list_that_grows_meanwhile_is_asked_for_again),
+		mock_test(a_list_that_fills_the_buffer_is_asked_for_with_more_room),
+		mock_test(a_list_that_fills_every_buffer_is_never_whole),
 		mock_test(the_longest_list_of_16_bits_is_read),
 		mock_test(lists_beyond_16_bits_of_allocation_length_are_an_error),
 		mock_test(a_reply_shorter_than_its_length_says_is_malformed),
@@ -957,6 +1026,7 @@ int main(void)
 		mock_test(a_reservation_with_a_residue_is_malformed),
 		mock_test(reading_initiators_sends_one_command),
 		mock_test(initiators_that_were_not_received_are_malformed),
+		mock_test(a_full_status_that_fills_the_buffer_is_malformed),
 		mock_test(a_device_without_full_status_has_no_initiators_to_tell),
 		mock_test(reading_capabilities_sends_one_command),
 	};

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Every sequence of answers that a device may give, up to a bound: what must be true whenever a protocol says BLKPR_OK.
+#include <string.h>
+
+#include "lib/fence.h"
+#include "lib/hold.h"
+#include "tests/unit/unit.h"
+
+#define OWN 0xa
+#define OTHER 0xb    /* off: the victim; take, promote: another node's resource */
+#define STRANGER 0xc /* off: of no cluster node; take, promote: a fence agent's */
+#define TYPE PR_WRITE_EXCLUSIVE_REG_ONLY
+#define ALIEN_TYPE PR_EXCLUSIVE_ACCESS
+
+/* --- choices: the runs go through all sequences of them, as an odometer does ----------------------- */
+
+#define MOST_CHOICES 64
+#define MOST_READS 5
+
+static struct {
+	unsigned taken[MOST_CHOICES], of[MOST_CHOICES];
+	unsigned known, next;
+} choices;
+
+static unsigned choose(unsigned alternatives)
+{
+	assert_true(choices.next < MOST_CHOICES);
+	if (choices.next == choices.known) {
+		choices.taken[choices.known] = 0;
+		choices.of[choices.known++] = alternatives;
+	}
+	return choices.taken[choices.next++];
+}
+
+/* Whether there is another sequence. */
+static bool turn_to_next_sequence(void)
+{
+	while (choices.known && choices.taken[choices.known - 1] + 1 == choices.of[choices.known - 1])
+		choices.known--;
+	if (!choices.known)
+		return false;
+	choices.taken[choices.known - 1]++;
+	choices.next = 0;
+	return true;
+}
+
+/* --- a device that answers whatever it likes ------------------------------------------------------- */
+
+struct answer {
+	uint64_t keys[2], holder;
+	unsigned nkeys, type;
+};
+
+static const struct answer answers[] = {
+	{ { OWN }, 0, 1, 0 },
+	{ { OWN }, OWN, 1, TYPE },
+	{ { OWN }, OWN, 1, ALIEN_TYPE },
+	{ { OWN, OTHER }, 0, 2, 0 },
+	{ { OWN, OTHER }, OWN, 2, TYPE },
+	{ { OWN, OTHER }, OTHER, 2, TYPE },
+	{ { OWN, STRANGER }, OWN, 2, TYPE },
+	{ { OTHER }, OTHER, 1, TYPE },
+	{ { 0 }, 0, 0, 0 },
+};
+
+static struct {
+	bool counts;           /* what registers or is preempted moves the generation, as SPC-4 5.12 and NVMe have it */
+	bool caught;           /* it has not, and who looked could tell */
+	unsigned reads;
+	const struct answer *last; /* what the last read has shown; NULL: none has */
+	uint32_t generation;   /* of that */
+	bool changed;          /* a command has come in since */
+	uint64_t preempted;    /* by the last command, which said BLKPR_OK; else 0 */
+	bool alone;            /* OTHER must not be there at the end */
+	bool drained;          /* a LUN RESET has ended what was in flight; nobody was seen since who can have sent more */
+	bool undrainable;
+	uint32_t drained_at;
+} device;
+
+static bool shows(const struct answer *answer, uint64_t key)
+{
+	return answer && ((answer->nkeys > 0 && answer->keys[0] == key) || (answer->nkeys > 1 && answer->keys[1] == key));
+}
+
+/* Whether a key has come, or was preempted and has gone, between the last read and ANSWER. */
+static bool should_count(const struct answer *answer)
+{
+	if (!device.last)
+		return false;
+	for (unsigned i = 0; i < answer->nkeys; i++)
+		if (!shows(device.last, answer->keys[i]))
+			return true;
+	return device.preempted && shows(device.last, device.preempted) && !shows(answer, device.preempted);
+}
+
+/* It may move for other reasons, too, which matters only while a drain is to hold. */
+static bool generation_moves(const struct answer *answer)
+{
+	if (should_count(answer))
+		return device.counts || choose(2);
+	return device.drained && choose(2);
+}
+
+static enum blkpr_result op_read(struct blkpr_disk *disk, struct blkpr_report *report)
+{
+	const struct answer *answer;
+	bool moved;
+
+	(void)disk;
+	*report = (struct blkpr_report){ 0 };
+	if (++device.reads > MOST_READS)
+		return BLKPR_IO_ERROR;
+	answer = &answers[choose(ARRAY_SIZE(answers))];
+	moved = generation_moves(answer);
+	device.caught |= !moved && should_count(answer);
+	device.generation += moved;
+	if (!answer->type || !shows(answer, OWN) || (device.alone && shows(answer, OTHER)))
+		device.drained = false;
+	device.last = answer;
+	device.changed = false;
+	device.preempted = 0;
+	assert_true(blkpr_report_resize(report, 2));
+	memcpy(report->keys, answer->keys, sizeof(answer->keys));
+	report->nkeys = answer->nkeys;
+	report->type = answer->type;
+	report->holder = answer->holder;
+	report->generation = device.generation;
+	return BLKPR_OK;
+}
+
+static enum blkpr_result answer_command(void)
+{
+	static const enum blkpr_result results[] = { BLKPR_OK, BLKPR_CONFLICT, BLKPR_IO_ERROR };
+
+	device.changed = true;
+	device.preempted = 0;
+	return results[choose(ARRAY_SIZE(results))];
+}
+
+static enum blkpr_result op_register(struct blkpr_disk *disk, uint64_t old_key, uint64_t new_key)
+{
+	(void)disk;
+	(void)old_key;
+	(void)new_key;
+	return answer_command();
+}
+
+static enum blkpr_result op_reserve(struct blkpr_disk *disk, uint64_t own, enum pr_type type)
+{
+	(void)disk;
+	assert_int_equal(own, OWN);
+	assert_int_equal(type, TYPE);
+	device.drained = false;
+	return answer_command();
+}
+
+static enum blkpr_result op_release(struct blkpr_disk *disk, uint64_t own, enum pr_type type)
+{
+	(void)disk;
+	(void)type;
+	assert_int_equal(own, OWN);
+	device.drained = false;
+	return answer_command();
+}
+
+static enum blkpr_result op_preempt_abort(struct blkpr_disk *disk, uint64_t own, uint64_t victim, enum pr_type type)
+{
+	enum blkpr_result result = answer_command();
+
+	(void)disk;
+	(void)own;
+	(void)type;
+	device.drained = false;
+	device.preempted = result == BLKPR_OK ? victim : 0;
+	return result;
+}
+
+static enum blkpr_result op_drain(struct blkpr_disk *disk)
+{
+	static const enum blkpr_result results[] = { BLKPR_OK, BLKPR_UNSUPPORTED, BLKPR_UNDRAINED };
+	enum blkpr_result result = results[choose(ARRAY_SIZE(results))];
+
+	(void)disk;
+	assert_false(device.changed); /* it is for what a look has shown */
+	device.drained = result == BLKPR_OK;
+	device.drained_at = device.generation;
+	device.undrainable |= result == BLKPR_UNSUPPORTED;
+	device.changed = true;
+	return result;
+}
+
+static enum blkpr_result op_unregister(struct blkpr_disk *disk, uint64_t own)
+{
+	(void)disk;
+	(void)own;
+	return answer_command();
+}
+
+static const struct blkpr_disk_ops answering_ops = {
+	.read = op_read,
+	.register_key = op_register,
+	.reserve = op_reserve,
+	.preempt_abort = op_preempt_abort,
+	.release = op_release,
+	.unregister = op_unregister,
+	.drain = op_drain,
+};
+
+/* --- the protocols --------------------------------------------------------------------------------- */
+
+static void run_off(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	static const struct blkpr_fence fence = { .type = TYPE, .victim = OTHER, .unknown = BLKPR_UNKNOWN_EVICT };
+
+	blkpr_fence_off_disk(&fence, OWN, disk, verdict);
+}
+
+static const uint64_t fencers[] = { STRANGER };
+static const struct blkpr_hold hold = { .type = TYPE, .evict = true, .fencers = fencers, .nfencers = 1 };
+static const struct blkpr_target target = { .own = OWN };
+
+static void run_take(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	blkpr_hold_take_disk(&hold, &target, disk, verdict);
+}
+
+static void run_promote(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	blkpr_hold_promote_disk(&hold, &target, disk, verdict);
+}
+
+static void check_success(const struct answer *last, bool holds)
+{
+	assert_false(device.changed); /* S4: a fresh read */
+	assert_true(shows(last, OWN) && !shows(last, STRANGER));
+	assert_true(last->type == TYPE && (!holds || last->holder == OWN));
+	assert_true(!device.alone || !shows(last, OTHER));
+	if (device.undrainable)
+		return;
+	assert_true(device.drained); /* S1: after the last change, and nobody was seen since who should not be there */
+	assert_int_equal(device.drained_at, device.generation); /* nor came and went unseen */
+	assert_false(device.caught); /* the generation proves nothing */
+}
+
+static void check_every_sequence(void (*run)(struct blkpr_disk *disk, struct blkpr_verdict *verdict), bool alone, bool holds)
+{
+	unsigned long sequences = 0, successes = 0;
+
+	for (unsigned counts = 0; counts < 2; counts++) {
+		memset(&choices, 0, sizeof(choices));
+		do {
+			struct blkpr_disk disk = { .ops = &answering_ops };
+			struct blkpr_verdict verdict = { 0 };
+
+			memset(&device, 0, sizeof(device));
+			device.counts = counts;
+			device.alone = alone;
+			run(&disk, &verdict);
+			sequences++;
+			if (verdict.result != BLKPR_OK)
+				continue;
+			successes++;
+			check_success(device.last, holds);
+		} while (turn_to_next_sequence());
+	}
+	assert_true(successes > 10);
+	print_message("%lu sequences, %lu successes\n", sequences, successes);
+}
+
+static void off_succeeds_only_where_nothing_can_land_any_more(void **state)
+{
+	(void)state;
+	check_every_sequence(run_off, true, false);
+}
+
+static void take_succeeds_only_where_nothing_can_land_any_more(void **state)
+{
+	(void)state;
+	check_every_sequence(run_take, true, true);
+}
+
+static void promote_succeeds_only_where_nothing_can_land_any_more(void **state)
+{
+	(void)state;
+	check_every_sequence(run_promote, false, true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(off_succeeds_only_where_nothing_can_land_any_more),
+		cmocka_unit_test(take_succeeds_only_where_nothing_can_land_any_more),
+		cmocka_unit_test(promote_succeeds_only_where_nothing_can_land_any_more),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
