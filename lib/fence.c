@@ -96,8 +96,19 @@ static enum blkpr_result reserve(const struct blkpr_fence *fence, uint64_t own, 
 	return result;
 }
 
-static enum blkpr_result evict(uint64_t own, uint64_t key, const struct view *view, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+/* S1: whether what was in flight has ended, and nobody came or went between that and the last look. */
+static bool is_drained(const struct blkpr_verdict *verdict)
+{
+	return verdict->drained && verdict->drained_at == verdict->generation_after;
+}
+
+static enum blkpr_rests may_rest_on(const struct blkpr_fence *fence, const struct blkpr_verdict *verdict)
+{
+	return blkpr_flight_rests(verdict->reach, fence->in_flight);
+}
+
+static enum blkpr_result evict(const struct blkpr_fence *fence, uint64_t own, uint64_t key, const struct view *view,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	enum blkpr_result result;
 
@@ -105,9 +116,15 @@ static enum blkpr_result evict(uint64_t own, uint64_t key, const struct view *vi
 		return BLKPR_UNFINISHED;
 	verdict->step = BLKPR_STEP_PREEMPT;
 	result = disk->ops->preempt_abort(disk, own, key, view->type);
-	if (result == BLKPR_OK)
-		verdict->evicted++;
-	return result;
+	if (result != BLKPR_OK)
+		return result;
+	verdict->evicted++;
+	if (may_rest_on(fence, verdict) == BLKPR_RESTS_ON_ABORT && (key == fence->victim || is_drained(verdict))) {
+		verdict->rests = key == fence->victim ? BLKPR_RESTS_ON_ABORT : verdict->rests;
+		verdict->drained = true;
+		verdict->drained_at = verdict->generation_after + 1; /* if nobody else comes or goes before the next look */
+	}
+	return BLKPR_OK;
 }
 
 /*
@@ -202,29 +219,55 @@ enum blkpr_result blkpr_fence_check_shared(uint64_t own, struct blkpr_disk *disk
  * S1: a key that is gone does not say that the commands sent with it are over. LIO's PREEMPT AND ABORT ends
  * them only if the victim held the reservation; whoever removed the key before may have done so without
  * ABORT, or was killed while the device was still at it; and the device may have taken them while nothing was
- * reserved. So a LUN RESET ends what is in flight before success, always (tests/lab/test_in_flight.py).
+ * reserved. So a LUN RESET ends what is in flight before success, wherever one reaches the target
+ * (tests/lab/test_in_flight.py).
  */
-static bool needs_drain(const struct blkpr_verdict *verdict)
-{
-	bool since = verdict->drained && verdict->drained_at == verdict->generation_after;
-
-	return !since && !verdict->undrainable;
-}
-
-static enum blkpr_result drain(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+static enum blkpr_result reset(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	enum blkpr_result result;
 
+	verdict->step = BLKPR_STEP_DRAIN;
+	result = disk->ops->drain(disk, verdict->reach);
+	verdict->drained = result == BLKPR_OK;
+	verdict->drained_at = verdict->generation_after;
+	return result;
+}
+
+/*
+ * Where success rests on PREEMPT AND ABORT, and the key is gone already: somebody's may still be at it. The device answers
+ * ours, which it refuses, after that one (nvmet: pr_sem), and then his has ended what it should.
+ */
+static enum blkpr_result wait_for_abort(const struct blkpr_fence *fence, uint64_t own, const struct view *view,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	enum blkpr_result result;
+
+	verdict->step = BLKPR_STEP_PREEMPT;
+	result = disk->ops->preempt_abort(disk, own, fence->victim, view->type);
+	if (result != BLKPR_OK && result != BLKPR_CONFLICT)
+		return result;
+	verdict->drained = true;
+	verdict->drained_at = verdict->generation_after + (result == BLKPR_OK);
+	return BLKPR_OK;
+}
+
+static enum blkpr_result drain(const struct blkpr_fence *fence, uint64_t own, const struct view *view,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	bool abort = may_rest_on(fence, verdict) == BLKPR_RESTS_ON_ABORT;
+	enum blkpr_result result;
+
+	if (abort && verdict->restored) /* the device took commands while it was open, and of nobody whom we evicted */
+		verdict->rests = BLKPR_RESTS_ON_NOTHING;
+	else
+		verdict->rests = abort ? BLKPR_RESTS_ON_EARLIER : may_rest_on(fence, verdict);
+	if (verdict->rests == BLKPR_RESTS_ON_NOTHING)
+		return BLKPR_UNDRAINABLE;
 	if (blkpr_disk_over(disk))
 		return BLKPR_UNFINISHED;
-	verdict->step = BLKPR_STEP_DRAIN;
-	result = disk->ops->drain(disk);
-	if (blkpr_disk_over(disk)) /* its SIGKILL may be lost: it touches nothing more, no lock either */
-		return BLKPR_UNFINISHED;
-	verdict->drained = result == BLKPR_OK;
-	verdict->drained_at = verdict->generation_after; /* nobody came or went between that look and the next */
-	verdict->undrainable = result == BLKPR_UNSUPPORTED;
-	return verdict->undrainable ? BLKPR_OK : result;
+	result = abort ? wait_for_abort(fence, own, view, disk, verdict) : reset(disk, verdict);
+	/* its SIGKILL may be lost: it touches nothing more, no lock either */
+	return blkpr_disk_over(disk) ? BLKPR_UNFINISHED : result;
 }
 
 /* What is seen says that the victim is off; whether that is all there is to it. */
@@ -267,11 +310,11 @@ static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, stru
 			result = reserve(fence, own, disk, verdict);
 			verdict->drained = false; /* what anybody sent while it was open is in flight, too */
 		} else if (view.victim) {
-			result = evict(own, fence->victim, &view, disk, verdict);
+			result = evict(fence, own, fence->victim, &view, disk, verdict);
 		} else if (view.offender && fence->unknown == BLKPR_UNKNOWN_EVICT) {
-			result = evict(own, view.offender, &view, disk, verdict);
-		} else if (needs_drain(verdict) && !spoils_proof(fence, &view)) {
-			result = drain(disk, verdict);
+			result = evict(fence, own, view.offender, &view, disk, verdict);
+		} else if (!is_drained(verdict) && !spoils_proof(fence, &view)) {
+			result = drain(fence, own, &view, disk, verdict);
 		} else {
 			return conclude(fence, own, &view, disk, verdict);
 		}
@@ -292,6 +335,7 @@ void blkpr_fence_off_disk(const struct blkpr_fence *fence, uint64_t own, struct 
 {
 	bool sane = own && fence->victim && own != fence->victim;
 
+	verdict->reach = disk->ops->reach(disk, verdict->driver);
 	verdict->result = sane ? off(fence, own, disk, verdict) : BLKPR_INVALID;
 }
 
@@ -352,12 +396,16 @@ static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, 
 	if (result == BLKPR_OK && capabilities.types && !verdict->capable)
 		return BLKPR_NOT_CAPABLE;
 	/* a device without REPORT CAPABILITIES has shown what it can do: the reservation is held */
-	return result == BLKPR_UNSUPPORTED || result == BLKPR_INVALID ? BLKPR_OK : result;
+	if (result != BLKPR_OK && result != BLKPR_UNSUPPORTED && result != BLKPR_INVALID)
+		return result;
+	return verdict->rests == BLKPR_RESTS_ON_NOTHING ? BLKPR_UNDRAINABLE : BLKPR_OK; /* off would never succeed */
 }
 
 void blkpr_fence_monitor_disk(const struct blkpr_fence *fence, uint64_t own, unsigned paths,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
+	verdict->reach = disk->ops->reach(disk, verdict->driver);
+	verdict->rests = may_rest_on(fence, verdict);
 	verdict->result = own ? monitor(fence, own, paths, disk, verdict) : BLKPR_INVALID;
 }
 

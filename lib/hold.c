@@ -165,18 +165,6 @@ static enum blkpr_result shed(uint64_t own, const struct view *view, bool again,
 	return disk->ops->unregister(disk, passing);
 }
 
-/* As for off (S1): whoever wrote before has nothing in flight any more. */
-static enum blkpr_result drain(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
-{
-	enum blkpr_result result;
-
-	verdict->step = BLKPR_STEP_DRAIN;
-	result = disk->ops->drain(disk);
-	verdict->undrainable = result == BLKPR_UNSUPPORTED;
-	verdict->drained = result == BLKPR_OK;
-	return verdict->undrainable ? BLKPR_OK : result;
-}
-
 struct errand {
 	const struct blkpr_hold *hold;
 	const struct blkpr_target *target;
@@ -185,6 +173,42 @@ struct errand {
 	struct view view;
 	bool passing_unregistered, released, unregistered; /* leave: tried, by the paths that live */
 };
+
+/*
+ * Somebody's PREEMPT AND ABORT may still be at it. RESERVE, which changes nothing where own holds, is answered after it
+ * (lib/fence.c: wait_for_abort).
+ */
+static enum blkpr_result wait_for_aborts(uint64_t own, const struct view *view, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	enum blkpr_result result;
+
+	verdict->rests = verdict->evicted ? BLKPR_RESTS_ON_ABORT : BLKPR_RESTS_ON_EARLIER;
+	verdict->step = BLKPR_STEP_RESERVE;
+	result = disk->ops->reserve(disk, own, view->type);
+	return result == BLKPR_CONFLICT ? BLKPR_OK : result;
+}
+
+/* As for off (S1): whoever wrote before has nothing in flight any more. */
+static enum blkpr_result drain(const struct errand *errand)
+{
+	struct blkpr_verdict *verdict = errand->verdict;
+	struct blkpr_disk *disk = errand->disk;
+	enum blkpr_result result;
+
+	verdict->reach = disk->ops->reach(disk, verdict->driver);
+	verdict->rests = blkpr_flight_rests(verdict->reach, errand->hold->in_flight);
+	if (verdict->rests == BLKPR_RESTS_ON_NOTHING)
+		return BLKPR_UNDRAINABLE;
+	if (verdict->rests == BLKPR_RESTS_ON_ABORT) {
+		result = wait_for_aborts(errand->target->own, &errand->view, disk, verdict);
+	} else {
+		verdict->step = BLKPR_STEP_DRAIN;
+		result = disk->ops->drain(disk, verdict->reach);
+	}
+	verdict->drained = result == BLKPR_OK;
+	return result;
+}
 
 #define BUSY_PAUSE_MS 20
 
@@ -236,8 +260,8 @@ static enum blkpr_result hold_step(struct errand *errand, bool *done)
 	if (!serves(errand->hold->type, view->type))
 		return release(own, view, errand->disk, errand->verdict); /* ours, of another type */
 	errand->verdict->won = true;
-	if (!errand->verdict->drained && !errand->verdict->undrainable)
-		return drain(errand->disk, errand->verdict);
+	if (!errand->verdict->drained)
+		return drain(errand);
 	return finish(done, blkpr_fence_check_shared(own, errand->disk, errand->verdict));
 }
 
@@ -410,11 +434,16 @@ static enum blkpr_result watch(const struct blkpr_hold *hold, const struct view 
 void blkpr_hold_watch_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
+	const struct blkpr_hold *hold = context;
 	struct view view;
 
-	verdict->result = look(context, target->own, disk, &view, verdict);
+	if (!hold->managed) {
+		verdict->reach = disk->ops->reach(disk, verdict->driver);
+		verdict->rests = blkpr_flight_rests(verdict->reach, hold->in_flight);
+	}
+	verdict->result = look(hold, target->own, disk, &view, verdict);
 	if (verdict->result == BLKPR_OK)
-		verdict->result = watch(context, &view);
+		verdict->result = watch(hold, &view);
 	if (verdict->result == BLKPR_OK)
 		verdict->result = blkpr_fence_check_shared(target->own, disk, verdict);
 }

@@ -41,6 +41,7 @@ static const struct text texts[BLKPR_RESULT_COUNT] = {
 	[BLKPR_STRANGERS] = { "strangers", "other keys are registered" },
 	[BLKPR_UNDER_FENCING] = { "under-fencing", "a fence agent's key is registered" },
 	[BLKPR_UNDRAINED] = { "undrained", "commands in flight could not be ended" },
+	[BLKPR_UNDRAINABLE] = { "undrainable", "nothing is known to end commands in flight" },
 	[BLKPR_UNTOUCHED] = { "untouched", "not tried" },
 };
 

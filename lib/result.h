@@ -43,6 +43,7 @@ enum blkpr_result {
 	BLKPR_STRANGERS,     /* other keys are registered, and can write */
 	BLKPR_UNDER_FENCING, /* a fence agent's key is registered: the disk is its */
 	BLKPR_UNDRAINED,     /* commands in flight could not be ended */
+	BLKPR_UNDRAINABLE,   /* nothing is known to end them */
 	BLKPR_UNTOUCHED,     /* not tried, since the arbiter decided against this node */
 	BLKPR_RESULT_COUNT
 };
