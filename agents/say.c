@@ -374,8 +374,8 @@ static void say_device(const struct scene *scene, bool arbiter)
 		print_keys(out, scene);
 		if (verdict->restored)
 			fputs("; reservation made", out);
-		if (verdict->rests)
-			fprintf(out, "; commands in flight %s by %s", verdict->drained ? "ended" : "would end",
+		if (verdict->rests && (verdict->drained || verdict->result == BLKPR_OK))
+			fprintf(out, "; commands in flight %s by %s", verdict->drained ? "ended" : "would be ended",
 				blkpr_rests_texts[verdict->rests]);
 		if (verdict->evicted)
 			fprintf(out, "; %u key%s removed", verdict->evicted, verdict->evicted == 1 ? "" : "s");
