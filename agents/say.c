@@ -187,13 +187,15 @@ static void print_capability(FILE *out, const struct scene *scene)
 static void print_undrainable(FILE *out, const struct scene *scene)
 {
 	const struct blkpr_verdict *verdict = scene->verdict;
+	enum blkpr_in_flight in_flight = scene->agent->fence.in_flight;
 
-	if (verdict->restored && (verdict->reach == BLKPR_REACH_NVME || scene->agent->fence.in_flight == BLKPR_IN_FLIGHT_ABORT))
-		fputs("the reservation was missing, and PREEMPT AND ABORT does not end what the disk took meanwhile", out);
+	if (blkpr_flight_rests(verdict->reach, in_flight) == BLKPR_RESTS_ON_ABORT)
+		fputs("the reservation was missing, and PREEMPT AND ABORT does not end what the disk "
+		      "took meanwhile", out);
 	else if (*verdict->driver)
 		fprintf(out, "the driver %s %s", verdict->driver, blkpr_reach_texts[verdict->reach]);
 	else
-		fputs("the disk's driver is not known, nor whether it sends a LUN RESET to the disk", out);
+		fputs("the disk's driver is not known to send a LUN RESET to the disk", out);
 	fputs(", so commands in flight may still be written", out);
 }
 
@@ -233,10 +235,10 @@ static const struct {
 	[BLKPR_FEWER_PATHS] = { print_paths, "unfence this node again (fence_blkpr -o on) once all paths are back" },
 	[BLKPR_SHARED_KEY] = { print_shared, "give every node a key of its own (no key= for the whole cluster)" },
 	[BLKPR_UNDRAINED] = { print_step,
-		"the target still works on commands of the victim, or the session to it is lost: look at the kernel's and the "
-		"target's logs, then repeat" },
+		"the target still works on commands of the victim, or the session to it is lost: look at the "
+		"kernel's and the target's logs, then repeat" },
 	[BLKPR_UNDRAINABLE] = { print_undrainable,
-		"set in_flight=abort if PREEMPT AND ABORT of this array is known to end them, on all nodes "
+		"set in_flight=abort on all nodes if PREEMPT AND ABORT of this array is known to end them "
 		"(doc/safety.md, Commands in flight)" },
 	[BLKPR_TAKEN] = { print_taken, "find out who runs the service" },
 	[BLKPR_STRANGERS] = { print_strangers,
@@ -268,11 +270,13 @@ static void explain(FILE *out, const struct scene *scene)
 /* Whether RESTS is less than there could be: NVMe has nothing stronger than PREEMPT AND ABORT. */
 static bool is_doubtful(const struct blkpr_verdict *verdict, enum blkpr_rests rests)
 {
-	return verdict->result == BLKPR_OK && verdict->rests == rests && rests != BLKPR_RESTS_ON_RESET &&
-	       !(verdict->reach == BLKPR_REACH_NVME && rests == BLKPR_RESTS_ON_ABORT);
+	bool best = rests == BLKPR_RESTS_ON_RESET ||
+		    (rests == BLKPR_RESTS_ON_ABORT && verdict->reach == BLKPR_REACH_NVME);
+
+	return verdict->result == BLKPR_OK && verdict->rests == rests && !best;
 }
 
-/* What is all right, and rests on less than a LUN RESET that reaches the target: one line for all devices alike. */
+/* What is all right, and rests on less than a LUN RESET that reaches the target: a line for all alike. */
 static void say_doubts(const struct agent *agent)
 {
 	for (enum blkpr_rests rests = BLKPR_RESTS_ON_EARLIER; rests < BLKPR_RESTS; rests++) {
@@ -286,9 +290,9 @@ static void say_doubts(const struct agent *agent)
 		}
 		if (!count)
 			continue;
-		qb_log(LOG_WARNING, "%s%s: that commands in flight %s rests on %s", agent->targets[first].device->name,
-			count > 1 ? " and others" : "", agent->verdicts[first].drained ? "have ended" : "will end",
-			blkpr_rests_texts[rests]);
+		qb_log(LOG_WARNING, "%s%s: that commands in flight %s rests on %s",
+			agent->targets[first].device->name, count > 1 ? " and others" : "",
+			agent->verdicts[first].drained ? "have ended" : "will end", blkpr_rests_texts[rests]);
 	}
 }
 
@@ -375,8 +379,8 @@ static void say_device(const struct scene *scene, bool arbiter)
 		if (verdict->restored)
 			fputs("; reservation made", out);
 		if (verdict->rests && (verdict->drained || verdict->result == BLKPR_OK))
-			fprintf(out, "; commands in flight %s by %s", verdict->drained ? "ended" : "would be ended",
-				blkpr_rests_texts[verdict->rests]);
+			fprintf(out, "; commands in flight %s by %s",
+				verdict->drained ? "ended" : "would be ended", blkpr_rests_texts[verdict->rests]);
 		if (verdict->evicted)
 			fprintf(out, "; %u key%s removed", verdict->evicted, verdict->evicted == 1 ? "" : "s");
 		fprintf(out, "; read by %s", blkpr_transport_names[verdict->transport]);

@@ -254,8 +254,9 @@ static enum blkpr_result block_preempt_abort(
 #define RESET_PAUSE_MS 100
 
 /*
- * EIO says that the reset failed, for whatever reason. The three others are never given (scsi_ioctl_reset); whatever they
- * mean, nothing has ended (S1). EAGAIN is for O_NONBLOCK while the host is busy with another.
+ * EIO says that the reset failed, for whatever reason. The three others are never given
+ * (scsi_ioctl_reset); whatever they mean, nothing has ended (S1). EAGAIN is for O_NONBLOCK while the host
+ * is busy with another.
  */
 static enum blkpr_result reset_lun(int fd)
 {
@@ -296,7 +297,7 @@ static enum blkpr_reach block_reach(struct blkpr_disk *disk, char driver[BLKPR_D
 	if (!block->device->multipath)
 		return reach_by_fd(block->port.fd, driver);
 	for (unsigned i = 0; i < block->device->npaths; i++) {
-		char name[BLKPR_DRIVER_SIZE];
+		char name[BLKPR_DRIVER_SIZE] = "";
 		enum blkpr_reach reach = reach_by_name(block->device->path_names[i], name);
 
 		if (i && reach <= best)
@@ -307,7 +308,7 @@ static enum blkpr_reach block_reach(struct blkpr_disk *disk, char driver[BLKPR_D
 	return best;
 }
 
-/* Turns to a path of the map by which a LUN RESET gets as far as LEAST; false: none can be opened. */
+/* Turns to a path by which a LUN RESET gets as far as LEAST; false: none can be opened. */
 static bool turn_to_reaching_path(struct blkpr_block_disk *block, enum blkpr_reach least)
 {
 	char driver[BLKPR_DRIVER_SIZE];

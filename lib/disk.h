@@ -23,9 +23,14 @@ struct blkpr_disk_ops {
 		struct blkpr_disk *disk, uint64_t own, uint64_t victim, enum pr_type type);
 	enum blkpr_result (*release)(struct blkpr_disk *disk, uint64_t own, enum pr_type type);
 	enum blkpr_result (*unregister)(struct blkpr_disk *disk, uint64_t own);
-	/* How far a LUN RESET gets, by the path where it gets farthest; whose DRIVER, "" if that is not known. Sends nothing. */
+	/*
+	 * How far a LUN RESET gets, by the path where it gets farthest, and that path's DRIVER ("": not
+	 * known). Sends nothing.
+	 */
 	enum blkpr_reach (*reach)(struct blkpr_disk *disk, char driver[BLKPR_DRIVER_SIZE]);
-	/* Ends every command in flight, of all initiators: LUN RESET, by a path where it gets as far as LEAST, or farther. */
+	/*
+	 * Ends every command in flight, of all initiators: LUN RESET, by a path where it gets as far as LEAST.
+	 */
 	enum blkpr_result (*drain)(struct blkpr_disk *disk, enum blkpr_reach least);
 	/* How many initiators are registered with KEY; BLKPR_UNSUPPORTED: that cannot be told. */
 	enum blkpr_result (*initiators)(struct blkpr_disk *disk, uint64_t key, unsigned *initiators);

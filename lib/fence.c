@@ -96,20 +96,21 @@ static enum blkpr_result reserve(const struct blkpr_fence *fence, uint64_t own, 
 	return result;
 }
 
-/* S1: whether what was in flight has ended, and nobody came or went between that and the last look. */
+/* S1: what was in flight has ended, and nobody came or went between that and the last look. */
 static bool is_drained(const struct blkpr_verdict *verdict)
 {
 	return verdict->drained && verdict->drained_at == verdict->generation_after;
 }
 
-static enum blkpr_rests may_rest_on(const struct blkpr_fence *fence, const struct blkpr_verdict *verdict)
+static bool rests_on_abort(const struct blkpr_fence *fence, const struct blkpr_verdict *verdict)
 {
-	return blkpr_flight_rests(verdict->reach, fence->in_flight);
+	return blkpr_flight_rests(verdict->reach, fence->in_flight) == BLKPR_RESTS_ON_ABORT;
 }
 
-static enum blkpr_result evict(const struct blkpr_fence *fence, uint64_t own, uint64_t key, const struct view *view,
-	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+static enum blkpr_result evict(const struct blkpr_fence *fence, uint64_t own, uint64_t key,
+	const struct view *view, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
+	bool of_victim = key == fence->victim;
 	enum blkpr_result result;
 
 	if (blkpr_disk_over(disk))
@@ -119,10 +120,10 @@ static enum blkpr_result evict(const struct blkpr_fence *fence, uint64_t own, ui
 	if (result != BLKPR_OK)
 		return result;
 	verdict->evicted++;
-	if (may_rest_on(fence, verdict) == BLKPR_RESTS_ON_ABORT && (key == fence->victim || is_drained(verdict))) {
-		verdict->rests = key == fence->victim ? BLKPR_RESTS_ON_ABORT : verdict->rests;
+	if (rests_on_abort(fence, verdict) && (of_victim || is_drained(verdict))) {
+		verdict->rests = of_victim ? BLKPR_RESTS_ON_ABORT : verdict->rests;
 		verdict->drained = true;
-		verdict->drained_at = verdict->generation_after + 1; /* if nobody else comes or goes before the next look */
+		verdict->drained_at = verdict->generation_after + 1; /* if nobody else comes or goes */
 	}
 	return BLKPR_OK;
 }
@@ -234,11 +235,12 @@ static enum blkpr_result reset(struct blkpr_disk *disk, struct blkpr_verdict *ve
 }
 
 /*
- * Where success rests on PREEMPT AND ABORT, and the key is gone already: somebody's may still be at it. The device answers
- * ours, which it refuses, after that one (nvmet: pr_sem), and then his has ended what it should.
+ * Where success rests on PREEMPT AND ABORT, and the key is gone already: somebody's may still be at it.
+ * The device refuses ours, and answers it after that one (nvmet: pr_sem), which has then ended what it
+ * should.
  */
-static enum blkpr_result wait_for_abort(const struct blkpr_fence *fence, uint64_t own, const struct view *view,
-	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+static enum blkpr_result wait_for_abort(const struct blkpr_fence *fence, uint64_t own,
+	const struct view *view, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	enum blkpr_result result;
 
@@ -254,13 +256,12 @@ static enum blkpr_result wait_for_abort(const struct blkpr_fence *fence, uint64_
 static enum blkpr_result drain(const struct blkpr_fence *fence, uint64_t own, const struct view *view,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
-	bool abort = may_rest_on(fence, verdict) == BLKPR_RESTS_ON_ABORT;
+	bool abort = rests_on_abort(fence, verdict);
 	enum blkpr_result result;
 
-	if (abort && verdict->restored) /* the device took commands while it was open, and of nobody whom we evicted */
-		verdict->rests = BLKPR_RESTS_ON_NOTHING;
-	else
-		verdict->rests = abort ? BLKPR_RESTS_ON_EARLIER : may_rest_on(fence, verdict);
+	verdict->rests = blkpr_flight_rests(verdict->reach, fence->in_flight);
+	if (abort) /* it does not end what the device took while it was open, of those who have no key */
+		verdict->rests = verdict->restored ? BLKPR_RESTS_ON_NOTHING : BLKPR_RESTS_ON_EARLIER;
 	if (verdict->rests == BLKPR_RESTS_ON_NOTHING)
 		return BLKPR_UNDRAINABLE;
 	if (blkpr_disk_over(disk))
@@ -398,14 +399,14 @@ static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, 
 	/* a device without REPORT CAPABILITIES has shown what it can do: the reservation is held */
 	if (result != BLKPR_OK && result != BLKPR_UNSUPPORTED && result != BLKPR_INVALID)
 		return result;
-	return verdict->rests == BLKPR_RESTS_ON_NOTHING ? BLKPR_UNDRAINABLE : BLKPR_OK; /* off would never succeed */
+	return verdict->rests ? BLKPR_OK : BLKPR_UNDRAINABLE; /* off would never succeed */
 }
 
 void blkpr_fence_monitor_disk(const struct blkpr_fence *fence, uint64_t own, unsigned paths,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	verdict->reach = disk->ops->reach(disk, verdict->driver);
-	verdict->rests = may_rest_on(fence, verdict);
+	verdict->rests = blkpr_flight_rests(verdict->reach, fence->in_flight);
 	verdict->result = own ? monitor(fence, own, paths, disk, verdict) : BLKPR_INVALID;
 }
 

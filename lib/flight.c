@@ -10,15 +10,20 @@ const char *const blkpr_rests_texts[BLKPR_RESTS] = {
 	[BLKPR_RESTS_ON_RESET] = "a LUN RESET",
 };
 
+#define NOTHING BLKPR_RESTS_ON_NOTHING
+#define ABORT BLKPR_RESTS_ON_ABORT
+#define WORD BLKPR_RESTS_ON_WORD
+#define RESET BLKPR_RESTS_ON_RESET
+
 enum blkpr_rests blkpr_flight_rests(enum blkpr_reach reach, enum blkpr_in_flight in_flight)
 {
 	static const enum blkpr_rests table[BLKPR_REACHES][BLKPR_IN_FLIGHTS] = {
-		/* in_flight=             auto                    reset                   abort */
-		[BLKPR_REACH_TARGET] = { BLKPR_RESTS_ON_RESET, BLKPR_RESTS_ON_RESET, BLKPR_RESTS_ON_ABORT },
-		[BLKPR_REACH_UNKNOWN] = { BLKPR_RESTS_ON_NOTHING, BLKPR_RESTS_ON_WORD, BLKPR_RESTS_ON_ABORT },
-		[BLKPR_REACH_ELSEWHERE] = { BLKPR_RESTS_ON_NOTHING, BLKPR_RESTS_ON_NOTHING, BLKPR_RESTS_ON_ABORT },
-		[BLKPR_REACH_NONE] = { BLKPR_RESTS_ON_NOTHING, BLKPR_RESTS_ON_NOTHING, BLKPR_RESTS_ON_ABORT },
-		[BLKPR_REACH_NVME] = { BLKPR_RESTS_ON_ABORT, BLKPR_RESTS_ON_ABORT, BLKPR_RESTS_ON_ABORT },
+		/* in_flight=                auto     reset    abort */
+		[BLKPR_REACH_TARGET] =    { RESET,   RESET,   ABORT },
+		[BLKPR_REACH_UNKNOWN] =   { NOTHING, WORD,    ABORT },
+		[BLKPR_REACH_ELSEWHERE] = { NOTHING, NOTHING, ABORT },
+		[BLKPR_REACH_NONE] =      { NOTHING, NOTHING, ABORT },
+		[BLKPR_REACH_NVME] =      { ABORT,   ABORT,   ABORT },
 	};
 
 	return table[reach][in_flight];

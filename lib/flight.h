@@ -5,20 +5,20 @@
 
 #include "lib/host.h"
 
-/* What the administrator says of the disks: the parameter in_flight, in the order of its choices. */
+/* What the administrator says of the disks: parameter in_flight, in the order of its choices. */
 enum blkpr_in_flight {
 	BLKPR_IN_FLIGHT_AUTO,  /* nothing: only what is known counts */
 	BLKPR_IN_FLIGHT_RESET, /* a LUN RESET by a driver that is not known reaches the target */
-	BLKPR_IN_FLIGHT_ABORT, /* PREEMPT AND ABORT ends them before it returns, and before it is seen to be done */
+	BLKPR_IN_FLIGHT_ABORT, /* PREEMPT AND ABORT ends them before it is answered */
 	BLKPR_IN_FLIGHTS
 };
 
 /* On what success rests, the weakest first. */
 enum blkpr_rests {
 	BLKPR_RESTS_ON_NOTHING, /* no success, then */
-	BLKPR_RESTS_ON_EARLIER, /* PREEMPT AND ABORT by whoever removed the key; ours has waited for that one */
+	BLKPR_RESTS_ON_EARLIER, /* PREEMPT AND ABORT of whoever removed the key, and it is over */
 	BLKPR_RESTS_ON_ABORT,   /* our PREEMPT AND ABORT */
-	BLKPR_RESTS_ON_WORD,    /* a LUN RESET, and the administrator's word that it reaches the target */
+	BLKPR_RESTS_ON_WORD,    /* a LUN RESET that the administrator says to reach the target */
 	BLKPR_RESTS_ON_RESET,   /* a LUN RESET that reaches the target */
 	BLKPR_RESTS
 };

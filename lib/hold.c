@@ -165,21 +165,12 @@ static enum blkpr_result shed(uint64_t own, const struct view *view, bool again,
 	return disk->ops->unregister(disk, passing);
 }
 
-struct errand {
-	const struct blkpr_hold *hold;
-	const struct blkpr_target *target;
-	struct blkpr_disk *disk;
-	struct blkpr_verdict *verdict;
-	struct view view;
-	bool passing_unregistered, released, unregistered; /* leave: tried, by the paths that live */
-};
-
 /*
- * Somebody's PREEMPT AND ABORT may still be at it. RESERVE, which changes nothing where own holds, is answered after it
- * (lib/fence.c: wait_for_abort).
+ * Somebody's PREEMPT AND ABORT may still be at it. RESERVE, which changes nothing where own holds, is
+ * answered after it (lib/fence.c: wait_for_abort).
  */
-static enum blkpr_result wait_for_aborts(uint64_t own, const struct view *view, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+static enum blkpr_result wait_for_aborts(uint64_t own, const struct view *view,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	enum blkpr_result result;
 
@@ -190,18 +181,17 @@ static enum blkpr_result wait_for_aborts(uint64_t own, const struct view *view, 
 }
 
 /* As for off (S1): whoever wrote before has nothing in flight any more. */
-static enum blkpr_result drain(const struct errand *errand)
+static enum blkpr_result drain(const struct blkpr_hold *hold, uint64_t own, const struct view *view,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
-	struct blkpr_verdict *verdict = errand->verdict;
-	struct blkpr_disk *disk = errand->disk;
 	enum blkpr_result result;
 
 	verdict->reach = disk->ops->reach(disk, verdict->driver);
-	verdict->rests = blkpr_flight_rests(verdict->reach, errand->hold->in_flight);
+	verdict->rests = blkpr_flight_rests(verdict->reach, hold->in_flight);
 	if (verdict->rests == BLKPR_RESTS_ON_NOTHING)
 		return BLKPR_UNDRAINABLE;
 	if (verdict->rests == BLKPR_RESTS_ON_ABORT) {
-		result = wait_for_aborts(errand->target->own, &errand->view, disk, verdict);
+		result = wait_for_aborts(own, view, disk, verdict);
 	} else {
 		verdict->step = BLKPR_STEP_DRAIN;
 		result = disk->ops->drain(disk, verdict->reach);
@@ -209,6 +199,15 @@ static enum blkpr_result drain(const struct errand *errand)
 	verdict->drained = result == BLKPR_OK;
 	return result;
 }
+
+struct errand {
+	const struct blkpr_hold *hold;
+	const struct blkpr_target *target;
+	struct blkpr_disk *disk;
+	struct blkpr_verdict *verdict;
+	struct view view;
+	bool passing_unregistered, released, unregistered; /* leave: tried, by the paths that live */
+};
 
 #define BUSY_PAUSE_MS 20
 
@@ -261,7 +260,7 @@ static enum blkpr_result hold_step(struct errand *errand, bool *done)
 		return release(own, view, errand->disk, errand->verdict); /* ours, of another type */
 	errand->verdict->won = true;
 	if (!errand->verdict->drained)
-		return drain(errand);
+		return drain(errand->hold, own, view, errand->disk, errand->verdict);
 	return finish(done, blkpr_fence_check_shared(own, errand->disk, errand->verdict));
 }
 

@@ -52,7 +52,7 @@ static void take_name(char driver[BLKPR_DRIVER_SIZE], const char *name)
 	snprintf(driver, BLKPR_DRIVER_SIZE, "%.*s", BLKPR_DRIVER_SIZE - 1, name);
 }
 
-/* "(null)" is what the kernel prints for a driver that gives no name (drivers/scsi/scsi_sysfs.c: proc_name). */
+/* "(null)" is what the kernel prints for a driver that gives no name (drivers/scsi/scsi_sysfs.c). */
 static int read_proc_name(const char *sysfs, unsigned host, char driver[BLKPR_DRIVER_SIZE])
 {
 	char path[PATH_MAX], name[BLKPR_DRIVER_SIZE];
@@ -73,8 +73,9 @@ static int read_proc_name(const char *sysfs, unsigned host, char driver[BLKPR_DR
 	return 0;
 }
 
-/* The nearest device above the host that a driver is bound to: the adapter; of a virtual port, its adapter, too. */
-static int read_adapter_driver(const char *sysfs, unsigned host, char driver[BLKPR_DRIVER_SIZE])
+/* The nearest device above the host that a driver is bound to: the adapter, a virtual port's, too. */
+static int read_adapter_driver(
+	const char *sysfs, unsigned host, char driver[BLKPR_DRIVER_SIZE])
 {
 	char path[PATH_MAX], link[PATH_MAX + 8], target[PATH_MAX];
 
@@ -90,7 +91,8 @@ static int read_adapter_driver(const char *sysfs, unsigned host, char driver[BLK
 		if (length <= 0)
 			continue;
 		target[length] = '\0';
-		take_name(driver, strrchr(target, '/') ? strrchr(target, '/') + 1 : target);
+		slash = strrchr(target, '/');
+		take_name(driver, slash ? slash + 1 : target);
 		return 0;
 	}
 	return -ENODEV;
@@ -108,48 +110,51 @@ int blkpr_host_driver(const char *sysfs, unsigned host, char driver[BLKPR_DRIVER
 
 const char *const blkpr_reach_texts[BLKPR_REACHES] = {
 	[BLKPR_REACH_NONE] = "has no LUN RESET",
-	[BLKPR_REACH_ELSEWHERE] = "leaves a LUN RESET to the hypervisor, which does not pass it on to the disk",
+	[BLKPR_REACH_ELSEWHERE] = "leaves a LUN RESET to the hypervisor, which does not pass it on "
+				  "to the disk",
 	[BLKPR_REACH_UNKNOWN] = "is not known to send a LUN RESET to the disk",
 	[BLKPR_REACH_TARGET] = "sends a LUN RESET to the disk",
 };
 
 /*
- * Only what is certain, from the kernel's source: what eh_device_reset_handler does, and that it reports success only for a
- * reset that was sent and answered. A row too few makes off fail where in_flight is not set; a wrong one makes it lie.
- * Not here: zfcp and qedf, which report success without sending anything while the adapter or the connection goes down
- * (zfcp_scsi_task_mgmt_function: "nres"; qedf_initiate_tmf); drivers that real adapters and emulated ones have in common
- * (mptspi, mptsas); RAID controllers; ibmvfc.
+ * Only what is certain, from the kernel's source: what eh_device_reset_handler does, and that it
+ * reports success only for a reset that was sent and answered. A row too few makes off fail where
+ * in_flight is not set; a wrong one makes it lie. Files are below drivers/scsi/ if not below drivers/.
+ *
+ * Not here: zfcp and qedf, which report success without sending anything while the adapter or the
+ * connection goes down (zfcp_scsi_task_mgmt_function: "nres"; qedf_initiate_tmf); drivers that real
+ * adapters and emulated ones have in common (mptspi, mptsas); RAID controllers; ibmvfc.
  */
 static const struct {
 	const char *driver;
 	enum blkpr_reach reach;
 } rows[] = {
-	/* iSCSI: drivers/scsi/libiscsi.c, iscsi_eh_device_reset: ISCSI_TM_FUNC_LOGICAL_UNIT_RESET */
-	{ "iscsi_tcp", BLKPR_REACH_TARGET },  /* drivers/scsi/iscsi_tcp.c, iscsi_sw_tcp_sht */
-	{ "iscsi_iser", BLKPR_REACH_TARGET }, /* drivers/infiniband/ulp/iser/iscsi_iser.c, iscsi_iser_sht */
-	{ "be2iscsi", BLKPR_REACH_TARGET },   /* drivers/scsi/be2iscsi/be_main.c, beiscsi_eh_device_reset */
-	{ "bnx2i", BLKPR_REACH_TARGET },      /* drivers/scsi/bnx2i/bnx2i_iscsi.c, bnx2i_host_template */
-	{ "cxgb3i", BLKPR_REACH_TARGET },     /* drivers/scsi/cxgbi/cxgb3i/cxgb3i.c, cxgb3i_host_template */
-	{ "cxgb4i", BLKPR_REACH_TARGET },     /* drivers/scsi/cxgbi/cxgb4i/cxgb4i.c, cxgb4i_host_template */
-	{ "qedi", BLKPR_REACH_TARGET },       /* drivers/scsi/qedi/qedi_iscsi.c, qedi_host_template */
-	{ "qla4xxx", BLKPR_REACH_TARGET },    /* drivers/scsi/qla4xxx/ql4_os.c, qla4xxx_eh_device_reset */
+	/* iSCSI: libiscsi.c, iscsi_eh_device_reset: ISCSI_TM_FUNC_LOGICAL_UNIT_RESET */
+	{ "iscsi_tcp", BLKPR_REACH_TARGET },  /* iscsi_tcp.c, iscsi_sw_tcp_sht */
+	{ "iscsi_iser", BLKPR_REACH_TARGET }, /* drivers/infiniband/ulp/iser/iscsi_iser.c */
+	{ "be2iscsi", BLKPR_REACH_TARGET },   /* be2iscsi/be_main.c, beiscsi_eh_device_reset */
+	{ "bnx2i", BLKPR_REACH_TARGET },      /* bnx2i/bnx2i_iscsi.c, bnx2i_host_template */
+	{ "cxgb3i", BLKPR_REACH_TARGET },     /* cxgbi/cxgb3i/cxgb3i.c, cxgb3i_host_template */
+	{ "cxgb4i", BLKPR_REACH_TARGET },     /* cxgbi/cxgb4i/cxgb4i.c, cxgb4i_host_template */
+	{ "qedi", BLKPR_REACH_TARGET },       /* qedi/qedi_iscsi.c, qedi_host_template */
+	{ "qla4xxx", BLKPR_REACH_TARGET },    /* qla4xxx/ql4_os.c, qla4xxx_eh_device_reset */
 	/* Fibre Channel, FCoE: FCP_TMF_LUN_RESET */
-	{ "fcoe", BLKPR_REACH_TARGET },    /* drivers/scsi/libfc/fc_fcp.c, fc_eh_device_reset */
-	{ "fnic", BLKPR_REACH_TARGET },    /* drivers/scsi/fnic/fnic_scsi.c, fnic_device_reset; no proc_name */
-	{ "lpfc", BLKPR_REACH_TARGET },    /* drivers/scsi/lpfc/lpfc_scsi.c, lpfc_device_reset_handler */
-	{ "qla2xxx", BLKPR_REACH_TARGET }, /* drivers/scsi/qla2xxx/qla_os.c, qla2xxx_eh_device_reset; no proc_name */
+	{ "fcoe", BLKPR_REACH_TARGET },    /* libfc/fc_fcp.c, fc_eh_device_reset */
+	{ "fnic", BLKPR_REACH_TARGET },    /* fnic/fnic_scsi.c, fnic_device_reset; no proc_name */
+	{ "lpfc", BLKPR_REACH_TARGET },    /* lpfc/lpfc_scsi.c, lpfc_device_reset_handler */
+	{ "qla2xxx", BLKPR_REACH_TARGET }, /* qla2xxx/qla_os.c, qla2xxx_eh_device_reset; no proc_name */
 	/* SAS, SRP */
-	{ "mpt2sas", BLKPR_REACH_TARGET }, /* drivers/scsi/mpt3sas/mpt3sas_scsih.c, scsih_dev_reset */
+	{ "mpt2sas", BLKPR_REACH_TARGET }, /* mpt3sas/mpt3sas_scsih.c, scsih_dev_reset */
 	{ "mpt3sas", BLKPR_REACH_TARGET }, /* the same */
 	{ "ib_srp", BLKPR_REACH_TARGET },  /* drivers/infiniband/ulp/srp/ib_srp.c, srp_reset_device */
-	/* virtual machines: the handler asks the hypervisor */
-	{ "virtio_scsi", BLKPR_REACH_ELSEWHERE }, /* drivers/scsi/virtio_scsi.c, virtscsi_device_reset; seen with QEMU scsi-block */
-	{ "vmw_pvscsi", BLKPR_REACH_ELSEWHERE },  /* drivers/scsi/vmw_pvscsi.c, pvscsi_device_reset: PVSCSI_CMD_RESET_DEVICE */
-	{ "scsifront", BLKPR_REACH_ELSEWHERE },   /* drivers/scsi/xen-scsifront.c, scsifront_dev_reset_handler */
-	{ "ibmvscsi", BLKPR_REACH_ELSEWHERE },    /* drivers/scsi/ibmvscsi/ibmvscsi.c, ibmvscsi_eh_device_reset_handler */
+	/* virtual machines: the handler asks the hypervisor; seen with QEMU's scsi-block */
+	{ "virtio_scsi", BLKPR_REACH_ELSEWHERE }, /* virtio_scsi.c, virtscsi_device_reset */
+	{ "vmw_pvscsi", BLKPR_REACH_ELSEWHERE },  /* vmw_pvscsi.c, pvscsi_device_reset */
+	{ "scsifront", BLKPR_REACH_ELSEWHERE },   /* xen-scsifront.c, scsifront_dev_reset_handler */
+	{ "ibmvscsi", BLKPR_REACH_ELSEWHERE },    /* ibmvscsi/, ibmvscsi_eh_device_reset_handler */
 	/* no eh_device_reset_handler */
-	{ "storvsc_host", BLKPR_REACH_NONE }, /* drivers/scsi/storvsc_drv.c, scsi_driver: eh_host_reset_handler only */
-	{ "megaraid_sas", BLKPR_REACH_NONE }, /* drivers/scsi/megaraid/megaraid_sas_base.c, megasas_template */
+	{ "storvsc_host", BLKPR_REACH_NONE }, /* storvsc_drv.c, scsi_driver */
+	{ "megaraid_sas", BLKPR_REACH_NONE }, /* megaraid/megaraid_sas_base.c, megasas_template */
 };
 
 enum blkpr_reach blkpr_host_driver_reach(const char *driver)

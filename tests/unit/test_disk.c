@@ -88,7 +88,7 @@ static int paths_open(void)
 	return open;
 }
 
-/* --- their SCSI hosts: number N is path N's, HOST that of a disk that is no map ------------------------ */
+/* --- their SCSI hosts: number N is path N's, HOST that of a disk that is no map -------------------- */
 
 #define HOST 7
 
@@ -864,7 +864,7 @@ static void nvme_is_not_reset(void **state)
 	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_UNDRAINED);
 }
 
-/* --- how far a LUN RESET gets ----------------------------------------------------------------------- */
+/* --- how far a LUN RESET gets ---------------------------------------------------------------------- */
 
 static void check_reach(struct blkpr_disk *disk, enum blkpr_reach reach, const char *driver)
 {

@@ -198,7 +198,7 @@ static void take_and_promote_rest_on_what_is_known_or_said(void **state)
 			model_set_key(&model, 1, OTHER);
 			model_set_reservation(&model, TYPE, 1);
 		} else {
-			model.nexus[1].in_flight = model.aborting = true; /* somebody evicted it, and is still at it */
+			model.nexus[1].in_flight = model.aborting = true; /* somebody is at it */
 		}
 		assert_result(run(protocols[n / 2 % 2], &how), best ? BLKPR_OK : BLKPR_UNDRAINABLE);
 		assert_int_equal(verdict.rests, best);
