@@ -255,8 +255,8 @@ static enum blkpr_result block_preempt_abort(
 
 /*
  * EIO says that the reset failed, for whatever reason. The three others are never given
- * (scsi_ioctl_reset); whatever they mean, nothing has ended (S1). EAGAIN is for O_NONBLOCK while the host
- * is busy with another.
+ * (scsi_ioctl_reset); whatever they mean, nothing has ended (S1). EAGAIN is for O_NONBLOCK while
+ * the host is busy with another.
  */
 static enum blkpr_result reset_lun(int fd)
 {
@@ -282,7 +282,8 @@ static enum blkpr_reach reach_by_name(const char *path, char driver[BLKPR_DRIVER
 	unsigned host;
 
 	*driver = '\0';
-	return blkpr_host_of_disk(path, &host) ? BLKPR_REACH_UNKNOWN : blkpr_host_reach(host, driver);
+	return blkpr_host_of_disk(path, &host) ? BLKPR_REACH_UNKNOWN
+					       : blkpr_host_reach(host, driver);
 }
 
 /* The paths of a map may have different drivers. They are asked by name: to open one may block. */

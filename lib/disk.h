@@ -24,12 +24,13 @@ struct blkpr_disk_ops {
 	enum blkpr_result (*release)(struct blkpr_disk *disk, uint64_t own, enum pr_type type);
 	enum blkpr_result (*unregister)(struct blkpr_disk *disk, uint64_t own);
 	/*
-	 * How far a LUN RESET gets, by the path where it gets farthest, and that path's DRIVER ("": not
-	 * known). Sends nothing.
+	 * How far a LUN RESET gets, by the path where it gets farthest, and that path's DRIVER ("":
+	 * not known). Sends nothing.
 	 */
 	enum blkpr_reach (*reach)(struct blkpr_disk *disk, char driver[BLKPR_DRIVER_SIZE]);
 	/*
-	 * Ends every command in flight, of all initiators: LUN RESET, by a path where it gets as far as LEAST.
+	 * Ends every command in flight, of all initiators: LUN RESET, by a path where it gets as
+	 * far as LEAST.
 	 */
 	enum blkpr_result (*drain)(struct blkpr_disk *disk, enum blkpr_reach least);
 	/* How many initiators are registered with KEY; BLKPR_UNSUPPORTED: that cannot be told. */

@@ -123,7 +123,7 @@ static enum blkpr_result evict(const struct blkpr_fence *fence, uint64_t own, ui
 	if (rests_on_abort(fence, verdict) && (of_victim || is_drained(verdict))) {
 		verdict->rests = of_victim ? BLKPR_RESTS_ON_ABORT : verdict->rests;
 		verdict->drained = true;
-		verdict->drained_at = verdict->generation_after + 1; /* if nobody else comes or goes */
+		verdict->drained_at = verdict->generation_after + 1; /* if nobody comes or goes */
 	}
 	return BLKPR_OK;
 }
@@ -217,11 +217,11 @@ enum blkpr_result blkpr_fence_check_shared(uint64_t own, struct blkpr_disk *disk
 }
 
 /*
- * S1: a key that is gone does not say that the commands sent with it are over. LIO's PREEMPT AND ABORT ends
- * them only if the victim held the reservation; whoever removed the key before may have done so without
- * ABORT, or was killed while the device was still at it; and the device may have taken them while nothing was
- * reserved. So a LUN RESET ends what is in flight before success, wherever one reaches the target
- * (tests/lab/test_in_flight.py).
+ * S1: a key that is gone does not say that the commands sent with it are over. LIO's PREEMPT AND
+ * ABORT ends them only if the victim held the reservation; whoever removed the key before may have
+ * done so without ABORT, or was killed while the device was still at it; and the device may have
+ * taken them while nothing was reserved. So a LUN RESET ends what is in flight before success,
+ * wherever one reaches the target (tests/lab/test_in_flight.py).
  */
 static enum blkpr_result reset(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
@@ -235,9 +235,9 @@ static enum blkpr_result reset(struct blkpr_disk *disk, struct blkpr_verdict *ve
 }
 
 /*
- * Where success rests on PREEMPT AND ABORT, and the key is gone already: somebody's may still be at it.
- * The device refuses ours, and answers it after that one (nvmet: pr_sem), which has then ended what it
- * should.
+ * Where success rests on PREEMPT AND ABORT, and the key is gone already: somebody's may still be at
+ * it. The device refuses ours, and answers it after that one (nvmet: pr_sem), which has then ended
+ * what it should.
  */
 static enum blkpr_result wait_for_abort(const struct blkpr_fence *fence, uint64_t own,
 	const struct view *view, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
@@ -253,15 +253,17 @@ static enum blkpr_result wait_for_abort(const struct blkpr_fence *fence, uint64_
 	return BLKPR_OK;
 }
 
-static enum blkpr_result drain(const struct blkpr_fence *fence, uint64_t own, const struct view *view,
-	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+static enum blkpr_result drain(const struct blkpr_fence *fence, uint64_t own,
+	const struct view *view, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	bool abort = rests_on_abort(fence, verdict);
 	enum blkpr_result result;
 
 	verdict->rests = blkpr_flight_rests(verdict->reach, fence->in_flight);
-	if (abort) /* it does not end what the device took while it was open, of those who have no key */
-		verdict->rests = verdict->restored ? BLKPR_RESTS_ON_NOTHING : BLKPR_RESTS_ON_EARLIER;
+	if (abort)
+		verdict->rests = BLKPR_RESTS_ON_EARLIER;
+	if (abort && verdict->restored) /* it took commands of those who have no key, too */
+		verdict->rests = BLKPR_RESTS_ON_NOTHING;
 	if (verdict->rests == BLKPR_RESTS_ON_NOTHING)
 		return BLKPR_UNDRAINABLE;
 	if (blkpr_disk_over(disk))

@@ -166,8 +166,8 @@ static enum blkpr_result shed(uint64_t own, const struct view *view, bool again,
 }
 
 /*
- * Somebody's PREEMPT AND ABORT may still be at it. RESERVE, which changes nothing where own holds, is
- * answered after it (lib/fence.c: wait_for_abort).
+ * Somebody's PREEMPT AND ABORT may still be at it. RESERVE, which changes nothing where own holds,
+ * is answered after it (lib/fence.c: wait_for_abort).
  */
 static enum blkpr_result wait_for_aborts(uint64_t own, const struct view *view,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict)

@@ -119,7 +119,7 @@ const char *const blkpr_reach_texts[BLKPR_REACHES] = {
 /*
  * Only what is certain, from the kernel's source: what eh_device_reset_handler does, and that it
  * reports success only for a reset that was sent and answered. A row too few makes off fail where
- * in_flight is not set; a wrong one makes it lie. Files are below drivers/scsi/ if not below drivers/.
+ * in_flight is not set; a wrong one makes it lie. Files are below drivers/scsi/ unless they say.
  *
  * Not here: zfcp and qedf, which report success without sending anything while the adapter or the
  * connection goes down (zfcp_scsi_task_mgmt_function: "nres"; qedf_initiate_tmf); drivers that real
