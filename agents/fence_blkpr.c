@@ -132,6 +132,7 @@ static int take_plan(struct agent *agent, const struct options *options, long *d
 	agent->method = methods[options_choice(options, "key_value")];
 	agent->fence.type = types[options_choice(options, "reservation_type")];
 	agent->fence.unknown = unknowns[options_choice(options, "unknown_keys")];
+	agent->fence.in_flight = (enum blkpr_in_flight)options_choice(options, "in_flight");
 	agent->fence.parallel = (unsigned)parallel;
 	return rc;
 }

@@ -212,7 +212,9 @@ static int take_parameters(struct resource *resource, struct blkpr_error *error)
 		parallel = 64; /* stop goes on all the same */
 	agent->method = methods[options_choice(options, "key_value")];
 	agent->fence.type = types[options_choice(options, "reservation_type")];
+	agent->fence.in_flight = (enum blkpr_in_flight)options_choice(options, "in_flight");
 	resource->hold = (struct blkpr_hold){ .type = agent->fence.type, .parallel = (unsigned)parallel,
+		.in_flight = agent->fence.in_flight,
 		.evict = options_choice(options, "other_registrants") == 0, .shared = resource->promotable };
 	if (!rc && resource->promotable && agent->fence.type >= PR_WRITE_EXCLUSIVE_ALL_REGS) {
 		blkpr_error_set(error, "reservation_type=%s: all instances would hold; for a promotable clone use "

@@ -184,6 +184,21 @@ static void print_capability(FILE *out, const struct scene *scene)
 	fprintf(out, "the device does not offer the reservation type %s", type_name(scene->agent->fence.type));
 }
 
+static void print_undrainable(FILE *out, const struct scene *scene)
+{
+	const struct blkpr_verdict *verdict = scene->verdict;
+	enum blkpr_in_flight in_flight = scene->agent->fence.in_flight;
+
+	if (blkpr_flight_rests(verdict->reach, in_flight) == BLKPR_RESTS_ON_ABORT)
+		fputs("the reservation was missing, and PREEMPT AND ABORT does not end what the disk "
+		      "took meanwhile", out);
+	else if (*verdict->driver)
+		fprintf(out, "the driver %s %s", verdict->driver, blkpr_reach_texts[verdict->reach]);
+	else
+		fputs("the disk's driver is not known to send a LUN RESET to the disk", out);
+	fputs(", so commands in flight may still be written", out);
+}
+
 /* What is wrong, if the result's own sentence does not say enough, and what to do about it. */
 static const struct {
 	void (*print)(FILE *out, const struct scene *scene);
@@ -222,10 +237,13 @@ static const struct {
 	[BLKPR_FEWER_PATHS] = { print_paths, "unfence this node again (fence_blkpr -o on) once all paths are back" },
 	[BLKPR_SHARED_KEY] = { print_shared, "give every node a key of its own (no key= for the whole cluster)" },
 	[BLKPR_UNDRAINED] = { print_step,
-		"the target still works on commands of the victim, the session to it is lost, or the driver has no LUN "
-		"RESET (doc/safety.md, S1): look at the kernel's and the target's logs, then repeat" },
+		"the target still works on commands of the victim, or the session to it is lost: look at the "
+		"kernel's and the target's logs, then repeat" },
 	[BLKPR_UNCOUNTED] = { NULL,
 		"so nothing shows whether commands in flight have ended: the target's firmware is at fault, update it" },
+	[BLKPR_UNDRAINABLE] = { print_undrainable,
+		"set in_flight=abort on all nodes if PREEMPT AND ABORT of this array is known to end them "
+		"(doc/safety.md, Commands in flight)" },
 	[BLKPR_TAKEN] = { print_taken, "find out who runs the service" },
 	[BLKPR_STRANGERS] = { print_strangers,
 		"find its owner; other_registrants=evict makes start remove it" },
@@ -253,14 +271,33 @@ static void explain(FILE *out, const struct scene *scene)
 		fprintf(out, "; %s", explanations[result].remedy);
 }
 
-/* What was done as well as it can be, and is worth knowing. */
-static void say_doubt(const struct scene *scene)
+/* Whether RESTS is less than there could be: NVMe has nothing stronger than PREEMPT AND ABORT. */
+static bool is_doubtful(const struct blkpr_verdict *verdict, enum blkpr_rests rests)
 {
-	if (scene->verdict->undrainable && scene->target->device->kind == BLKPR_SCSI)
-		qb_log(LOG_WARNING,
-			"%s: the driver refuses a LUN RESET: whether the victim's commands in flight have ended rests on "
-			"the target's PREEMPT AND ABORT alone",
-			scene->target->device->name);
+	bool best = rests == BLKPR_RESTS_ON_RESET ||
+		    (rests == BLKPR_RESTS_ON_ABORT && verdict->reach == BLKPR_REACH_NVME);
+
+	return verdict->result == BLKPR_OK && verdict->rests == rests && !best;
+}
+
+/* What is all right, and rests on less than a LUN RESET that reaches the target: a line for all alike. */
+static void say_doubts(const struct agent *agent)
+{
+	for (enum blkpr_rests rests = BLKPR_RESTS_ON_EARLIER; rests < BLKPR_RESTS; rests++) {
+		unsigned count = 0, first = 0;
+
+		for (unsigned i = agent->ntargets; i-- > 0;) {
+			if (!is_doubtful(&agent->verdicts[i], rests))
+				continue;
+			first = i;
+			count++;
+		}
+		if (!count)
+			continue;
+		qb_log(LOG_WARNING, "%s%s: that commands in flight %s rests on %s",
+			agent->targets[first].device->name, count > 1 ? " and others" : "",
+			agent->verdicts[first].drained ? "have ended" : "will end", blkpr_rests_texts[rests]);
+	}
 }
 
 /* One line for all devices alike: monitor says it again and again, and it is no failure. */
@@ -310,16 +347,13 @@ void say_failures(const struct agent *agent, unsigned arbiter)
 	unsigned untouched = 0;
 
 	for (unsigned i = 0; i < agent->ntargets; i++) {
-		struct scene scene = { agent, &agent->targets[i], &agent->verdicts[i] };
-
-		if (scene.verdict->result == BLKPR_UNTOUCHED)
+		if (agent->verdicts[i].result == BLKPR_UNTOUCHED)
 			untouched++;
-		else if (scene.verdict->result != BLKPR_OK)
+		else if (agent->verdicts[i].result != BLKPR_OK)
 			say_failure(agent, i);
-		else
-			say_doubt(&scene);
 	}
 	say_forgetful(agent);
+	say_doubts(agent);
 	if (untouched)
 		qb_log(LOG_ERR, "%u other device%s not touched, since the arbiter did not decide for this node",
 			untouched, untouched == 1 ? " was" : "s were");
@@ -368,8 +402,9 @@ static void say_device(const struct scene *scene, bool arbiter)
 		print_keys(out, scene);
 		if (verdict->restored)
 			fputs("; reservation made", out);
-		if (verdict->drained)
-			fputs("; commands in flight ended by a LUN RESET", out);
+		if (verdict->rests && (verdict->drained || verdict->result == BLKPR_OK))
+			fprintf(out, "; commands in flight %s by %s",
+				verdict->drained ? "ended" : "would be ended", blkpr_rests_texts[verdict->rests]);
 		if (verdict->evicted)
 			fprintf(out, "; %u key%s removed", verdict->evicted, verdict->evicted == 1 ? "" : "s");
 		fprintf(out, "; read by %s", blkpr_transport_names[verdict->transport]);

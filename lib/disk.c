@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <scsi/sg.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -254,19 +255,73 @@ static enum blkpr_result block_preempt_abort(
 #define RESET_PAUSE_MS 100
 
 /*
- * EIO says that the reset failed, or that the driver has none, which only its name tells: to take the one for the other
- * would let commands in flight land after a success (S1). EAGAIN is for O_NONBLOCK while the host is busy with another.
+ * EIO says that the reset failed, for whatever reason. The three others are never given
+ * (scsi_ioctl_reset); whatever they mean, nothing has ended (S1). EAGAIN is for O_NONBLOCK while
+ * the host is busy with another.
  */
 static enum blkpr_result reset_lun(int fd)
 {
 	int operation = SG_SCSI_RESET_DEVICE | SG_SCSI_RESET_NO_ESCALATE;
-	unsigned host;
 
 	if (!ioctl(fd, SG_SCSI_RESET, &operation))
 		return BLKPR_OK;
-	if (errno == EIO)
-		return !blkpr_host_of(fd, &host) && blkpr_host_lacks_reset(host) ? BLKPR_UNSUPPORTED : BLKPR_UNDRAINED;
-	return errno == EINVAL ? BLKPR_UNSUPPORTED : blkpr_result_from_errno(errno);
+	if (errno == EIO || errno == EINVAL || errno == ENOTTY || errno == EOPNOTSUPP)
+		return BLKPR_UNDRAINED;
+	return blkpr_result_from_errno(errno);
+}
+
+static enum blkpr_reach reach_by_fd(int fd, char driver[BLKPR_DRIVER_SIZE])
+{
+	unsigned host;
+
+	*driver = '\0';
+	return blkpr_host_of(fd, &host) ? BLKPR_REACH_UNKNOWN : blkpr_host_reach(host, driver);
+}
+
+static enum blkpr_reach reach_by_name(const char *path, char driver[BLKPR_DRIVER_SIZE])
+{
+	unsigned host;
+
+	*driver = '\0';
+	return blkpr_host_of_disk(path, &host) ? BLKPR_REACH_UNKNOWN
+					       : blkpr_host_reach(host, driver);
+}
+
+/* The paths of a map may have different drivers. They are asked by name: to open one may block. */
+static enum blkpr_reach block_reach(struct blkpr_disk *disk, char driver[BLKPR_DRIVER_SIZE])
+{
+	const struct blkpr_block_disk *block = block_of(disk);
+	enum blkpr_reach best = BLKPR_REACH_NONE;
+
+	*driver = '\0';
+	if (block->port.kind == BLKPR_NVME)
+		return BLKPR_REACH_NVME;
+	if (!block->device->multipath)
+		return reach_by_fd(block->port.fd, driver);
+	for (unsigned i = 0; i < block->device->npaths; i++) {
+		char name[BLKPR_DRIVER_SIZE] = "";
+		enum blkpr_reach reach = reach_by_name(block->device->path_names[i], name);
+
+		if (i && reach <= best)
+			continue;
+		best = reach;
+		memcpy(driver, name, sizeof(name));
+	}
+	return best;
+}
+
+/* Turns to a path by which a LUN RESET gets as far as LEAST; false: none can be opened. */
+static bool turn_to_reaching_path(struct blkpr_block_disk *block, enum blkpr_reach least)
+{
+	char driver[BLKPR_DRIVER_SIZE];
+
+	for (unsigned i = 0; i < block->device->npaths; i++) {
+		if (reach_by_fd(block->port.fd, driver) >= least)
+			return true;
+		if (turn_to_next_path(block) != BLKPR_OK)
+			return false;
+	}
+	return false;
 }
 
 /*
@@ -283,25 +338,29 @@ static bool reset_again(struct blkpr_block_disk *block, enum blkpr_result result
 	return !blkpr_disk_over(&block->disk);
 }
 
-static enum blkpr_result reset_in_turn(struct blkpr_block_disk *block)
+static enum blkpr_result reset_in_turn(struct blkpr_block_disk *block, enum blkpr_reach least)
 {
-	void *turn = blkpr_turn_take(block->port.fd);
-	enum blkpr_result result = reset_lun(block->port.fd);
+	enum blkpr_result result;
+	void *turn;
 
+	if (block->device->multipath && !turn_to_reaching_path(block, least))
+		return BLKPR_UNDRAINED;
+	turn = blkpr_turn_take(block->port.fd);
+	result = reset_lun(block->port.fd);
 	blkpr_turn_pass(turn);
 	return result;
 }
 
-static enum blkpr_result block_drain(struct blkpr_disk *disk)
+static enum blkpr_result block_drain(struct blkpr_disk *disk, enum blkpr_reach least)
 {
 	struct blkpr_block_disk *block = block_of(disk);
 	struct patience patience = { 0 };
 	enum blkpr_result result;
 
 	if (block->port.kind == BLKPR_NVME)
-		return BLKPR_UNSUPPORTED;
+		return BLKPR_UNDRAINED;
 	do
-		result = reset_in_turn(block);
+		result = reset_in_turn(block, least);
 	while (settle(block, &result, &patience) || reset_again(block, result));
 	return result;
 }
@@ -346,6 +405,7 @@ static const struct blkpr_disk_ops block_ops = {
 	.preempt_abort = block_preempt_abort,
 	.release = block_release,
 	.unregister = block_unregister,
+	.reach = block_reach,
 	.drain = block_drain,
 	.initiators = block_initiators,
 	.capabilities = block_capabilities,

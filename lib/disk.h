@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "lib/device.h"
+#include "lib/host.h"
 #include "lib/prin.h"
 #include "lib/report.h"
 
@@ -22,8 +23,16 @@ struct blkpr_disk_ops {
 		struct blkpr_disk *disk, uint64_t own, uint64_t victim, enum pr_type type);
 	enum blkpr_result (*release)(struct blkpr_disk *disk, uint64_t own, enum pr_type type);
 	enum blkpr_result (*unregister)(struct blkpr_disk *disk, uint64_t own);
-	/* Ends every command in flight, of all initiators (LUN RESET); BLKPR_UNSUPPORTED if it was refused at once. */
-	enum blkpr_result (*drain)(struct blkpr_disk *disk);
+	/*
+	 * How far a LUN RESET gets, by the path where it gets farthest, and that path's DRIVER ("":
+	 * not known). Sends nothing.
+	 */
+	enum blkpr_reach (*reach)(struct blkpr_disk *disk, char driver[BLKPR_DRIVER_SIZE]);
+	/*
+	 * Ends every command in flight, of all initiators: LUN RESET, by a path where it gets as
+	 * far as LEAST.
+	 */
+	enum blkpr_result (*drain)(struct blkpr_disk *disk, enum blkpr_reach least);
 	/* How many initiators are registered with KEY; BLKPR_UNSUPPORTED: that cannot be told. */
 	enum blkpr_result (*initiators)(struct blkpr_disk *disk, uint64_t key, unsigned *initiators);
 	enum blkpr_result (*capabilities)(struct blkpr_disk *disk, struct blkpr_capabilities *capabilities);

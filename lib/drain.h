@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The drain: a LUN RESET that ends what is in flight on a disk, whoever sent it, before a protocol succeeds (S1). One set of
- * rules for all protocols.
+ * The drain: what ends the commands in flight on a disk before a protocol succeeds (S1). One set of rules for all protocols.
  *
  * A drain holds while nobody can have sent anything since the look before it. That ends when the PR generation moves, since
  * somebody came; when a command of ours says that somebody was there, or that the disk was open, whatever its status: both
@@ -13,17 +12,32 @@
 #include "lib/disk.h"
 #include "lib/verdict.h"
 
-/* Whether no drain holds at the last look, and the device has one. */
+struct blkpr_drain {
+	enum blkpr_in_flight in_flight;
+	uint64_t own, victim; /* 0: nobody in particular */
+	enum pr_type type;    /* of the reservation that is held */
+	bool ours;            /* whoever had to go went by a PREEMPT AND ABORT of ours */
+};
+
+/* To be called first: how far a LUN RESET gets here, for verdict.reach. Sends nothing. */
+void blkpr_drain_begin(struct blkpr_disk *disk, struct blkpr_verdict *verdict);
+
+/* Whether no drain holds at the last look. */
 bool blkpr_drain_needed(const struct blkpr_verdict *verdict);
 
 /*
- * Drains the disk, directly after a look that shows nobody who should not be there. BLKPR_OK also where the device or its
- * driver has no LUN RESET (verdict.undrainable). BLKPR_UNFINISHED: the worker's time is over, it touches nothing more.
+ * Drains the disk, directly after a look that shows nobody who should not be there: by a LUN RESET or, as lib/flight.h
+ * decides, by waiting for the PREEMPT AND ABORT that has removed whoever had to go. verdict.rests: what it rests on.
+ * BLKPR_UNDRAINABLE: on nothing that is known. BLKPR_UNFINISHED: the worker's time is over, it touches nothing more.
  */
-enum blkpr_result blkpr_drain_run(struct blkpr_disk *disk, struct blkpr_verdict *verdict);
+enum blkpr_result blkpr_drain_run(
+	const struct blkpr_drain *drain, struct blkpr_disk *disk, struct blkpr_verdict *verdict);
 
-/* To be called with every RESERVE, RELEASE and PREEMPT of a protocol that drains. */
+/* To be called with every RESERVE, RELEASE and PREEMPT of a protocol that drains, before it is sent. */
 void blkpr_drain_void(struct blkpr_verdict *verdict);
+
+/* A PREEMPT AND ABORT was done, after which nobody is left who had to go: where that ends commands in flight, they have. */
+void blkpr_drain_aborted(enum blkpr_in_flight in_flight, struct blkpr_verdict *verdict);
 
 /*
  * BLKPR_OK where blkpr_drain_needed() is false: nothing that was sent before the drain is in flight. BLKPR_UNCOUNTED: the

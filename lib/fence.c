@@ -96,9 +96,11 @@ static enum blkpr_result reserve(const struct blkpr_fence *fence, uint64_t own, 
 	return result;
 }
 
-static enum blkpr_result evict(uint64_t own, uint64_t key, const struct view *view, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+static enum blkpr_result evict(const struct blkpr_fence *fence, uint64_t own, uint64_t key,
+	const struct view *view, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
+	bool of_victim = key == fence->victim, held = !blkpr_drain_needed(verdict);
+	enum blkpr_rests rests = verdict->rests;
 	enum blkpr_result result;
 
 	if (blkpr_disk_over(disk))
@@ -107,6 +109,10 @@ static enum blkpr_result evict(uint64_t own, uint64_t key, const struct view *vi
 	blkpr_drain_void(verdict); /* whatever the status says: it was there, and what it sent is in flight */
 	result = disk->ops->preempt_abort(disk, own, key, view->type);
 	verdict->preempted = result == BLKPR_OK ? key : 0;
+	if (result == BLKPR_OK && (of_victim || held))
+		blkpr_drain_aborted(fence->in_flight, verdict);
+	if (!of_victim)
+		verdict->rests = rests; /* what ended the victim's */
 	return result;
 }
 
@@ -198,6 +204,15 @@ enum blkpr_result blkpr_fence_check_shared(uint64_t own, struct blkpr_disk *disk
 	return initiators > 1 ? BLKPR_SHARED_KEY : BLKPR_OK;
 }
 
+static enum blkpr_result drain(const struct blkpr_fence *fence, uint64_t own, const struct view *view,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	const struct blkpr_drain drain = {
+		.in_flight = fence->in_flight, .own = own, .victim = fence->victim, .type = view->type };
+
+	return blkpr_drain_run(&drain, disk, verdict);
+}
+
 /* What is seen says that the victim is off; whether that is all there is to it. */
 static enum blkpr_result conclude(const struct blkpr_fence *fence, uint64_t own, const struct view *view,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
@@ -246,11 +261,11 @@ static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, stru
 		if (!view.reserved) {
 			result = reserve(fence, own, disk, verdict);
 		} else if (view.victim) {
-			result = evict(own, fence->victim, &view, disk, verdict);
+			result = evict(fence, own, fence->victim, &view, disk, verdict);
 		} else if (view.offender && fence->unknown == BLKPR_UNKNOWN_EVICT) {
-			result = evict(own, view.offender, &view, disk, verdict);
+			result = evict(fence, own, view.offender, &view, disk, verdict);
 		} else if (blkpr_drain_needed(verdict) && !spoils_proof(fence, &view)) {
-			result = blkpr_drain_run(disk, verdict);
+			result = drain(fence, own, &view, disk, verdict);
 		} else {
 			return conclude(fence, own, &view, disk, verdict);
 		}
@@ -271,6 +286,7 @@ void blkpr_fence_off_disk(const struct blkpr_fence *fence, uint64_t own, struct 
 {
 	bool sane = own && fence->victim && own != fence->victim;
 
+	blkpr_drain_begin(disk, verdict);
 	verdict->result = sane ? off(fence, own, disk, verdict) : BLKPR_INVALID;
 }
 
@@ -332,12 +348,16 @@ static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, 
 	if (result == BLKPR_OK && capabilities.types && !verdict->capable)
 		return BLKPR_NOT_CAPABLE;
 	/* a device without REPORT CAPABILITIES has shown what it can do: the reservation is held */
-	return result == BLKPR_UNSUPPORTED || result == BLKPR_INVALID ? BLKPR_OK : result;
+	if (result != BLKPR_OK && result != BLKPR_UNSUPPORTED && result != BLKPR_INVALID)
+		return result;
+	return verdict->rests ? BLKPR_OK : BLKPR_UNDRAINABLE; /* off would never succeed */
 }
 
 void blkpr_fence_monitor_disk(const struct blkpr_fence *fence, uint64_t own, unsigned paths,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
+	blkpr_drain_begin(disk, verdict);
+	verdict->rests = blkpr_flight_rests(verdict->reach, fence->in_flight);
 	verdict->result = own ? monitor(fence, own, paths, disk, verdict) : BLKPR_INVALID;
 }
 

@@ -19,6 +19,7 @@ struct blkpr_fence {
 	const uint64_t *known;   /* keys of the other cluster nodes, in any order; not another one of the victim's */
 	unsigned nknown;
 	enum blkpr_unknown unknown;
+	enum blkpr_in_flight in_flight; /* off, monitor: what may end the victim's commands */
 	bool fenced;             /* on: this node may have been fenced and not taken back: nothing is registered anew */
 	unsigned parallel;       /* devices at a time */
 	int64_t deadline;        /* blkpr_clock_ms(): every function below returns by then */

@@ -183,6 +183,16 @@ struct errand {
 	bool passing_unregistered, released, unregistered; /* leave: tried, by the paths that live */
 };
 
+/* S1, as for off: whoever wrote before has nothing in flight any more. */
+static enum blkpr_result drain(const struct errand *errand)
+{
+	const struct blkpr_drain drain = { .in_flight = errand->hold->in_flight, .own = errand->target->own,
+		.type = errand->view.type, .ours = errand->verdict->evicted };
+
+	blkpr_drain_begin(errand->disk, errand->verdict);
+	return blkpr_drain_run(&drain, errand->disk, errand->verdict);
+}
+
 #define BUSY_PAUSE_MS 20
 
 /*
@@ -234,8 +244,8 @@ static enum blkpr_result hold_step(struct errand *errand, bool *done)
 	if (!serves(errand->hold->type, view->type))
 		return release(own, view, errand->disk, errand->verdict); /* ours, of another type */
 	errand->verdict->won = true;
-	if (blkpr_drain_needed(errand->verdict)) /* S1, as for off: whoever wrote before has nothing in flight any more */
-		return blkpr_drain_run(errand->disk, errand->verdict);
+	if (blkpr_drain_needed(errand->verdict))
+		return drain(errand);
 	result = blkpr_drain_prove(errand->verdict);
 	return finish(done, result == BLKPR_OK ? blkpr_fence_check_shared(own, errand->disk, errand->verdict) : result);
 }
@@ -405,11 +415,16 @@ static enum blkpr_result watch(const struct blkpr_hold *hold, const struct view 
 void blkpr_hold_watch_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
+	const struct blkpr_hold *hold = context;
 	struct view view;
 
-	verdict->result = look(context, target->own, disk, &view, verdict);
+	if (!hold->managed) {
+		blkpr_drain_begin(disk, verdict);
+		verdict->rests = blkpr_flight_rests(verdict->reach, hold->in_flight);
+	}
+	verdict->result = look(hold, target->own, disk, &view, verdict);
 	if (verdict->result == BLKPR_OK)
-		verdict->result = watch(context, &view);
+		verdict->result = watch(hold, &view);
 	if (verdict->result == BLKPR_OK)
 		verdict->result = blkpr_fence_check_shared(target->own, disk, verdict);
 }

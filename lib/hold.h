@@ -17,6 +17,7 @@ struct blkpr_hold {
 	bool evict;        /* take: other registrants are evicted; else they are a failure, and nothing is changed */
 	bool shared;       /* watch: other registrants are no strangers */
 	bool managed;      /* watch: any registrant may hold */
+	enum blkpr_in_flight in_flight; /* take, promote: what may end others' commands */
 	const uint64_t *fencers; /* keys of fence agents: where one is registered nothing is changed */
 	unsigned nfencers;
 	unsigned parallel; /* devices at a time */

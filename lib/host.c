@@ -1,27 +1,26 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// SCSI hosts in sysfs.
+// SCSI hosts in sysfs, and what their drivers do with a LUN RESET.
 #include "lib/host.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* sysfs has the disk's device as HOST:CHANNEL:TARGET:LUN. */
-int blkpr_host_of(int fd, unsigned *host)
-{
-	char path[64], target[512];
-	const char *slash;
-	struct stat st;
-	ssize_t length;
+/* --- which host, which driver --------------------------------------------------------------------- */
 
-	if (fstat(fd, &st) || !S_ISBLK(st.st_mode))
-		return -ENODEV;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/device", major(st.st_rdev), minor(st.st_rdev));
-	length = readlink(path, target, sizeof(target) - 1);
+/* sysfs has the disk's device as HOST:CHANNEL:TARGET:LUN. */
+static int host_of_device(const char *link, unsigned *host)
+{
+	char target[512];
+	const char *slash;
+	ssize_t length = readlink(link, target, sizeof(target) - 1);
+
 	if (length <= 0)
 		return -ENODEV;
 	target[length] = '\0';
@@ -29,24 +28,146 @@ int blkpr_host_of(int fd, unsigned *host)
 	return sscanf(slash ? slash + 1 : target, "%u:%*u:%*u:%*u", host) == 1 ? 0 : -ENODEV;
 }
 
-bool blkpr_host_lacks_reset(unsigned host)
+int blkpr_host_of(int fd, unsigned *host)
 {
-	/* a name that is missing makes off fail, one that is wrong makes it lie: only those that are certain */
-	static const char *const drivers[] = { "storvsc" };
-	char path[64], name[64];
+	char link[64];
+	struct stat st;
+
+	if (fstat(fd, &st) || !S_ISBLK(st.st_mode))
+		return -ENODEV;
+	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u/device", major(st.st_rdev), minor(st.st_rdev));
+	return host_of_device(link, host);
+}
+
+int blkpr_host_of_disk(const char *disk, unsigned *host)
+{
+	char link[64];
+
+	snprintf(link, sizeof(link), "/sys/block/%s/device", disk);
+	return host_of_device(link, host);
+}
+
+static void take_name(char driver[BLKPR_DRIVER_SIZE], const char *name)
+{
+	snprintf(driver, BLKPR_DRIVER_SIZE, "%.*s", BLKPR_DRIVER_SIZE - 1, name);
+}
+
+/* "(null)" is what the kernel prints for a driver that gives no name (drivers/scsi/scsi_sysfs.c). */
+static int read_proc_name(const char *sysfs, unsigned host, char driver[BLKPR_DRIVER_SIZE])
+{
+	char path[PATH_MAX], name[BLKPR_DRIVER_SIZE];
 	ssize_t length;
 	int fd;
 
-	snprintf(path, sizeof(path), "/sys/class/scsi_host/host%u/proc_name", host);
+	snprintf(path, sizeof(path), "%s/class/scsi_host/host%u/proc_name", sysfs, host);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return false;
+		return -ENODEV;
 	length = read(fd, name, sizeof(name) - 1);
 	close(fd);
 	name[length > 0 ? length : 0] = '\0';
 	name[strcspn(name, "\n")] = '\0';
-	for (unsigned i = 0; i < sizeof(drivers) / sizeof(*drivers); i++)
-		if (!strcmp(name, drivers[i]))
-			return true;
-	return false;
+	if (!*name || *name == '(' || *name == '<')
+		return -ENODEV;
+	take_name(driver, name);
+	return 0;
+}
+
+/* The nearest device above the host that a driver is bound to: the adapter, a virtual port's, too. */
+static int read_adapter_driver(
+	const char *sysfs, unsigned host, char driver[BLKPR_DRIVER_SIZE])
+{
+	char path[PATH_MAX], link[PATH_MAX + 8], target[PATH_MAX];
+
+	snprintf(link, sizeof(link), "%s/class/scsi_host/host%u/device", sysfs, host);
+	if (!realpath(link, path))
+		return -ENODEV;
+	for (char *slash = path + strlen(path); slash && slash != path; slash = strrchr(path, '/')) {
+		ssize_t length;
+
+		*slash = '\0';
+		snprintf(link, sizeof(link), "%s/driver", path);
+		length = readlink(link, target, sizeof(target) - 1);
+		if (length <= 0)
+			continue;
+		target[length] = '\0';
+		slash = strrchr(target, '/');
+		take_name(driver, slash ? slash + 1 : target);
+		return 0;
+	}
+	return -ENODEV;
+}
+
+int blkpr_host_driver(const char *sysfs, unsigned host, char driver[BLKPR_DRIVER_SIZE])
+{
+	*driver = '\0';
+	if (!read_proc_name(sysfs, host, driver))
+		return 0;
+	return read_adapter_driver(sysfs, host, driver);
+}
+
+/* --- how far a LUN RESET gets ---------------------------------------------------------------------- */
+
+const char *const blkpr_reach_texts[BLKPR_REACHES] = {
+	[BLKPR_REACH_NONE] = "has no LUN RESET",
+	[BLKPR_REACH_ELSEWHERE] = "leaves a LUN RESET to the hypervisor, which does not pass it on "
+				  "to the disk",
+	[BLKPR_REACH_UNKNOWN] = "is not known to send a LUN RESET to the disk",
+	[BLKPR_REACH_TARGET] = "sends a LUN RESET to the disk",
+};
+
+/*
+ * Only what is certain, from the kernel's source: what eh_device_reset_handler does, and that it
+ * reports success only for a reset that was sent and answered. A row too few makes off fail where
+ * in_flight is not set; a wrong one makes it lie. Files are below drivers/scsi/ unless they say.
+ *
+ * Not here: zfcp and qedf, which report success without sending anything while the adapter or the
+ * connection goes down (zfcp_scsi_task_mgmt_function: "nres"; qedf_initiate_tmf); drivers that real
+ * adapters and emulated ones have in common (mptspi, mptsas); RAID controllers; ibmvfc.
+ */
+static const struct {
+	const char *driver;
+	enum blkpr_reach reach;
+} rows[] = {
+	/* iSCSI: libiscsi.c, iscsi_eh_device_reset: ISCSI_TM_FUNC_LOGICAL_UNIT_RESET */
+	{ "iscsi_tcp", BLKPR_REACH_TARGET },  /* iscsi_tcp.c, iscsi_sw_tcp_sht */
+	{ "iscsi_iser", BLKPR_REACH_TARGET }, /* drivers/infiniband/ulp/iser/iscsi_iser.c */
+	{ "be2iscsi", BLKPR_REACH_TARGET },   /* be2iscsi/be_main.c, beiscsi_eh_device_reset */
+	{ "bnx2i", BLKPR_REACH_TARGET },      /* bnx2i/bnx2i_iscsi.c, bnx2i_host_template */
+	{ "cxgb3i", BLKPR_REACH_TARGET },     /* cxgbi/cxgb3i/cxgb3i.c, cxgb3i_host_template */
+	{ "cxgb4i", BLKPR_REACH_TARGET },     /* cxgbi/cxgb4i/cxgb4i.c, cxgb4i_host_template */
+	{ "qedi", BLKPR_REACH_TARGET },       /* qedi/qedi_iscsi.c, qedi_host_template */
+	{ "qla4xxx", BLKPR_REACH_TARGET },    /* qla4xxx/ql4_os.c, qla4xxx_eh_device_reset */
+	/* Fibre Channel, FCoE: FCP_TMF_LUN_RESET */
+	{ "fcoe", BLKPR_REACH_TARGET },    /* libfc/fc_fcp.c, fc_eh_device_reset */
+	{ "fnic", BLKPR_REACH_TARGET },    /* fnic/fnic_scsi.c, fnic_device_reset; no proc_name */
+	{ "lpfc", BLKPR_REACH_TARGET },    /* lpfc/lpfc_scsi.c, lpfc_device_reset_handler */
+	{ "qla2xxx", BLKPR_REACH_TARGET }, /* qla2xxx/qla_os.c, qla2xxx_eh_device_reset; no proc_name */
+	/* SAS, SRP */
+	{ "mpt2sas", BLKPR_REACH_TARGET }, /* mpt3sas/mpt3sas_scsih.c, scsih_dev_reset */
+	{ "mpt3sas", BLKPR_REACH_TARGET }, /* the same */
+	{ "ib_srp", BLKPR_REACH_TARGET },  /* drivers/infiniband/ulp/srp/ib_srp.c, srp_reset_device */
+	/* virtual machines: the handler asks the hypervisor; seen with QEMU's scsi-block */
+	{ "virtio_scsi", BLKPR_REACH_ELSEWHERE }, /* virtio_scsi.c, virtscsi_device_reset */
+	{ "vmw_pvscsi", BLKPR_REACH_ELSEWHERE },  /* vmw_pvscsi.c, pvscsi_device_reset */
+	{ "scsifront", BLKPR_REACH_ELSEWHERE },   /* xen-scsifront.c, scsifront_dev_reset_handler */
+	{ "ibmvscsi", BLKPR_REACH_ELSEWHERE },    /* ibmvscsi/, ibmvscsi_eh_device_reset_handler */
+	/* no eh_device_reset_handler */
+	{ "storvsc_host", BLKPR_REACH_NONE }, /* storvsc_drv.c, scsi_driver */
+	{ "megaraid_sas", BLKPR_REACH_NONE }, /* megaraid/megaraid_sas_base.c, megasas_template */
+};
+
+enum blkpr_reach blkpr_host_driver_reach(const char *driver)
+{
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (!strcmp(driver, rows[i].driver))
+			return rows[i].reach;
+	return BLKPR_REACH_UNKNOWN;
+}
+
+enum blkpr_reach blkpr_host_reach(unsigned host, char driver[BLKPR_DRIVER_SIZE])
+{
+	if (blkpr_host_driver("/sys", host, driver))
+		return BLKPR_REACH_UNKNOWN;
+	return blkpr_host_driver_reach(driver);
 }

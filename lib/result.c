@@ -43,6 +43,7 @@ static const struct text texts[BLKPR_RESULT_COUNT] = {
 	[BLKPR_UNSTORABLE] = { "unstorable", "the device refuses a REGISTER with APTPL (registrations that survive a power loss)" },
 	[BLKPR_UNDRAINED] = { "undrained", "commands in flight could not be ended" },
 	[BLKPR_UNCOUNTED] = { "uncounted", "registrations changed, and the PR generation did not" },
+	[BLKPR_UNDRAINABLE] = { "undrainable", "nothing is known to end commands in flight" },
 	[BLKPR_UNTOUCHED] = { "untouched", "not tried" },
 };
 

@@ -45,6 +45,7 @@ enum blkpr_result {
 	BLKPR_UNSTORABLE,    /* REGISTER with APTPL is refused */
 	BLKPR_UNDRAINED,     /* commands in flight could not be ended */
 	BLKPR_UNCOUNTED,     /* the PR generation stood still where it had to move */
+	BLKPR_UNDRAINABLE,   /* nothing is known to end them */
 	BLKPR_UNTOUCHED,     /* not tried, since the arbiter decided against this node */
 	BLKPR_RESULT_COUNT
 };

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/flight.h"
 #include "lib/report.h"
 
 /* What the worker was at, kept current so that a hung one can be told from its last step. */
@@ -36,9 +37,11 @@ struct blkpr_verdict {
 	bool victim_seen;         /* the victim's key was registered when we came */
 	bool kept;                /* own was registered when we came */
 	bool touched;             /* a command that may have changed the device has been sent */
-	bool drained;             /* a LUN RESET has ended what was in flight */
+	bool drained;             /* what was in flight has ended, as far as `rests` goes */
 	uint32_t drained_at;      /* at this PR generation; whether that holds: lib/drain.h */
-	bool undrainable;         /* it was refused at once: the driver or the device has none */
+	enum blkpr_rests rests;   /* on what that rests; of a monitor, what it would rest on */
+	enum blkpr_reach reach;   /* how far a LUN RESET gets */
+	char driver[BLKPR_DRIVER_SIZE]; /* by this SCSI driver; "": not known, or not looked for */
 	bool restored;            /* the reservation was missing and has been made */
 	bool capable;             /* the device confirmed that it can do the type */
 	bool forgets;             /* the device loses registrations with its power, as it says or has shown */

@@ -8,7 +8,8 @@
 
 void model_init(struct model *model, enum blkpr_kind kind)
 {
-	*model = (struct model){ .kind = kind, .holder = MODEL_NOBODY };
+	*model = (struct model){ .kind = kind, .holder = MODEL_NOBODY,
+		.reach = kind == BLKPR_NVME ? BLKPR_REACH_NVME : BLKPR_REACH_TARGET };
 	model->capabilities.types = 0x7e;
 	for (unsigned i = 0; i < MODEL_NEXUSES; i++)
 		model->host[i] = i;
@@ -187,9 +188,10 @@ enum blkpr_result model_release(struct model *model, unsigned nexus, uint64_t ow
 enum blkpr_result model_drain(struct model *model)
 {
 	if (model->kind == BLKPR_NVME)
-		return BLKPR_UNSUPPORTED;
+		return BLKPR_UNDRAINED;
 	for (unsigned i = 0; i < MODEL_NEXUSES && model->drain_result == BLKPR_OK; i++)
-		model->nexus[i].in_flight = false;
+		if (model->reach == BLKPR_REACH_TARGET)
+			model->nexus[i].in_flight = false;
 	return model->drain_result;
 }
 
@@ -216,6 +218,11 @@ static bool enter(struct model *model, char op, enum blkpr_result *result)
 	if (model->ops < MODEL_TRACE - 1)
 		model->trace[model->ops] = op;
 	model->ops++;
+	if (model->aborting && strchr("GSPLU", op)) {
+		for (unsigned i = 0; i < MODEL_NEXUSES; i++)
+			model->nexus[i].in_flight &= model->nexus[i].registered;
+		model->aborting = false;
+	}
 	return model->before && model->before(model, op, result);
 }
 
@@ -281,12 +288,20 @@ static enum blkpr_result op_preempt_abort(
 	return model_preempt_abort(node->model, node->first, own, victim, type);
 }
 
-static enum blkpr_result op_drain(struct blkpr_disk *disk)
+static enum blkpr_reach op_reach(struct blkpr_disk *disk, char driver[BLKPR_DRIVER_SIZE])
+{
+	*driver = '\0';
+	return model_disk_of(disk)->model->reach;
+}
+
+static enum blkpr_result op_drain(struct blkpr_disk *disk, enum blkpr_reach least)
 {
 	struct model *model = model_disk_of(disk)->model;
 	enum blkpr_result result = BLKPR_OK;
 
-	return enter(model, 'D', &result) ? result : model_drain(model);
+	if (enter(model, 'D', &result))
+		return result;
+	return model->reach >= least ? model_drain(model) : BLKPR_UNDRAINED;
 }
 
 static enum blkpr_result op_initiators(struct blkpr_disk *disk, uint64_t key, unsigned *initiators)
@@ -348,6 +363,7 @@ const struct blkpr_disk_ops model_ops = {
 	.preempt_abort = op_preempt_abort,
 	.release = op_release,
 	.unregister = op_unregister,
+	.reach = op_reach,
 	.drain = op_drain,
 	.initiators = op_initiators,
 	.capabilities = op_capabilities,

@@ -35,7 +35,9 @@ struct model {
 	uint32_t generation;
 	struct blkpr_capabilities capabilities;
 	enum blkpr_result capabilities_result;
+	enum blkpr_reach reach; /* of a LUN RESET; short of the target it ends nothing, and is answered */
 	enum blkpr_result drain_result; /* not BLKPR_OK: refused, nothing ends */
+	bool aborting; /* an earlier PREEMPT AND ABORT is at it; commands that change something come after it */
 	enum blkpr_result initiators_result;
 	/*
 	 * What came in, one letter each: R read, G register, S reserve, P preempt and abort, D drain,

@@ -131,9 +131,19 @@ static enum blkpr_result op_preempt_abort(
 	return command('P', own, victim, type);
 }
 
-static enum blkpr_result op_drain(struct blkpr_disk *disk)
+enum blkpr_reach script_reach;
+
+static enum blkpr_reach op_reach(struct blkpr_disk *disk, char driver[BLKPR_DRIVER_SIZE])
 {
 	(void)disk;
+	*driver = '\0';
+	return script_reach;
+}
+
+static enum blkpr_result op_drain(struct blkpr_disk *disk, enum blkpr_reach least)
+{
+	(void)disk;
+	assert_int_equal(least, script_reach);
 	return next('D')->result;
 }
 
@@ -161,6 +171,7 @@ static const struct blkpr_disk_ops script_ops = {
 	.register_key = op_register,
 	.reserve = op_reserve,
 	.preempt_abort = op_preempt_abort,
+	.reach = op_reach,
 	.drain = op_drain,
 	.initiators = op_initiators,
 	.capabilities = op_capabilities,
@@ -172,6 +183,7 @@ int script_begin(void **state)
 {
 	(void)state;
 	expected = done = 0;
+	script_reach = BLKPR_REACH_TARGET;
 	return 0;
 }
 

@@ -24,6 +24,7 @@ void script_register(uint64_t old_key, uint64_t new_key, enum blkpr_result resul
 void script_reserve(uint64_t own, unsigned type, enum blkpr_result result);
 void script_preempt(uint64_t own, uint64_t victim, unsigned type, enum blkpr_result result);
 void script_drain(enum blkpr_result result);
+extern enum blkpr_reach script_reach; /* of a LUN RESET; at first BLKPR_REACH_TARGET */
 void script_initiators(uint64_t key, unsigned initiators, enum blkpr_result result);
 void script_capabilities(uint16_t types, enum blkpr_result result);
 

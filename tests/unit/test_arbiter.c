@@ -83,10 +83,16 @@ static enum blkpr_result forward_preempt_abort(
 	return model_ops.preempt_abort(&here.disk, own, victim, type);
 }
 
-static enum blkpr_result forward_drain(struct blkpr_disk *disk)
+static enum blkpr_reach forward_reach(struct blkpr_disk *disk, char driver[BLKPR_DRIVER_SIZE])
 {
 	(void)disk;
-	return model_ops.drain(&here.disk);
+	return model_ops.reach(&here.disk, driver);
+}
+
+static enum blkpr_result forward_drain(struct blkpr_disk *disk, enum blkpr_reach least)
+{
+	(void)disk;
+	return model_ops.drain(&here.disk, least);
 }
 
 static enum blkpr_result forward_initiators(struct blkpr_disk *disk, uint64_t key, unsigned *initiators)
@@ -107,6 +113,7 @@ static const struct blkpr_disk_ops forward_ops = {
 	.register_key = forward_register,
 	.reserve = forward_reserve,
 	.preempt_abort = forward_preempt_abort,
+	.reach = forward_reach,
 	.drain = forward_drain,
 	.initiators = forward_initiators,
 	.capabilities = forward_capabilities,

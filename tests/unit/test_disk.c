@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The block device as a disk: what is repeated, how often, and what never is. Time is a counter here.
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/clock.h"
@@ -19,7 +20,8 @@ void __wrap_blkpr_clock_pause(int64_t ms, int64_t deadline);
 int __wrap_blkpr_device_open(const struct blkpr_device *device);
 int __wrap_blkpr_device_open_path(const struct blkpr_device *map, unsigned i);
 int __wrap_blkpr_host_of(int fd, unsigned *host);
-bool __wrap_blkpr_host_lacks_reset(unsigned host);
+int __wrap_blkpr_host_of_disk(const char *disk, unsigned *host);
+enum blkpr_reach __wrap_blkpr_host_reach(unsigned host, char driver[BLKPR_DRIVER_SIZE]);
 int __real_close(int fd);
 int __wrap_close(int fd);
 
@@ -43,21 +45,6 @@ int __wrap_blkpr_device_open(const struct blkpr_device *device)
 {
 	(void)device;
 	return opened;
-}
-
-static bool driver_lacks_reset;
-
-int __wrap_blkpr_host_of(int fd, unsigned *host)
-{
-	(void)fd;
-	*host = 7;
-	return 0;
-}
-
-bool __wrap_blkpr_host_lacks_reset(unsigned host)
-{
-	assert_int_equal(host, 7);
-	return driver_lacks_reset;
 }
 
 /* --- paths of a map: number N has the descriptor PATH_FD(N) ---------------------------------------- */
@@ -101,16 +88,50 @@ static int paths_open(void)
 	return open;
 }
 
+/* --- their SCSI hosts: number N is path N's, HOST that of a disk that is no map -------------------- */
+
+#define HOST 7
+
+static enum blkpr_reach reaches[HOST + 1];
+static bool hostless;
+
+int __wrap_blkpr_host_of(int fd, unsigned *host)
+{
+	*host = fd == MOCK_FD ? HOST : (unsigned)(fd - PATH_FD(0));
+	return hostless ? -ENODEV : 0;
+}
+
+int __wrap_blkpr_host_of_disk(const char *disk, unsigned *host)
+{
+	*host = (unsigned)(disk[2] - 'a'); /* "sda" is path 0 */
+	return hostless ? -ENODEV : 0;
+}
+
+enum blkpr_reach __wrap_blkpr_host_reach(unsigned host, char driver[BLKPR_DRIVER_SIZE])
+{
+	assert_true(host <= HOST);
+	snprintf(driver, BLKPR_DRIVER_SIZE, "driver%u", host);
+	return reaches[host];
+}
+
+static void all_reach(enum blkpr_reach reach)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(reaches); i++)
+		reaches[i] = reach;
+}
+
 static struct blkpr_block_disk map_block;
 static struct blkpr_device map;
+static char path_names[PATHS][32] = { "sda", "sdb", "sdc" };
 
 static void make_map(unsigned npaths)
 {
 	now = pauses = 0;
 	opened = -EIO; /* the map itself is never opened */
 	memset(paths, 0, sizeof(paths));
-	map = (struct blkpr_device){
-		.kind = BLKPR_SCSI, .multipath = true, .npaths = npaths, .paths = npaths };
+	all_reach(BLKPR_REACH_TARGET);
+	map = (struct blkpr_device){ .kind = BLKPR_SCSI, .multipath = true, .path_names = path_names,
+		.npaths = npaths, .paths = npaths };
 }
 
 static struct blkpr_disk *open_map(unsigned npaths)
@@ -655,7 +676,7 @@ static void what_the_disk_refuses_is_not_tried_on_another_path(void **state)
 	expect_preempt(8);
 	assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_BUSY);
 	mock_reset(0, 0, NULL);
-	assert_result(disk->ops->drain(disk), BLKPR_OK);
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_OK);
 }
 
 /* --- drain ---------------------------------------------------------------------------------------- */
@@ -666,7 +687,7 @@ static void drain_resets_the_lun_and_no_more(void **state)
 
 	(void)state;
 	mock_reset(0, 0, NULL);
-	assert_result(disk->ops->drain(disk), BLKPR_OK);
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_OK);
 }
 
 static void wait_long(void)
@@ -695,25 +716,13 @@ static void a_drain_that_fails_is_undrained(void **state)
 
 	(void)state; /* S1: however quickly; the session may be about to log in again */
 	mock_failing_resets(NULL, 0);
-	assert_result(disk->ops->drain(disk), BLKPR_UNDRAINED);
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_UNDRAINED);
 	assert_int_equal(now, DEADLINE - 300);
 	now = 0;
 	mock_failing_resets(wait_50_ms, 50);
-	assert_result(disk->ops->drain(disk), BLKPR_UNDRAINED);
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_UNDRAINED);
 	mock_reset(0, 0, wait_long);
-	assert_result(disk->ops->drain(disk), BLKPR_OK);
-}
-
-static void a_drain_that_fails_by_a_driver_without_one_is_unsupported(void **state)
-{
-	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
-
-	(void)state;
-	driver_lacks_reset = true;
-	mock_reset(-1, EIO, NULL);
-	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
-	driver_lacks_reset = false;
-	assert_int_equal(pauses, 0);
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_OK);
 }
 
 static void a_drain_that_fails_beside_another_is_repeated(void **state)
@@ -724,27 +733,28 @@ static void a_drain_that_fails_beside_another_is_repeated(void **state)
 	mock_reset(-1, EIO, NULL);
 	mock_reset(-1, EIO, wait_50_ms);
 	mock_reset(0, 0, NULL);
-	assert_result(disk->ops->drain(disk), BLKPR_OK);
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_OK);
 	assert_int_equal(pauses, 2);
 }
 
-static void a_drain_that_is_refused_at_once_is_unsupported(void **state)
+static void a_drain_that_is_refused_has_ended_nothing(void **state)
 {
-	static const int refusals[] = { EINVAL, ENOTTY, EOPNOTSUPP };
+	static const int refusals[] = { EIO, EINVAL, ENOTTY, EOPNOTSUPP };
 	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
 
-	(void)state;
+	(void)state; /* S1: scsi_ioctl_reset gives EIO only, and for everything */
 	for (unsigned i = 0; i < ARRAY_SIZE(refusals); i++) {
-		now = 0;
+		now = DEADLINE - 300; /* no time to try again */
 		mock_reset(-1, refusals[i], NULL);
-		assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
+		assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_UNDRAINED);
+		now = 0;
+		mock_reset(-1, refusals[i], wait_50_ms);
+		mock_reset(0, 0, NULL);
+		assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_OK);
 	}
-	now = 0;
-	mock_reset(-1, EINVAL, wait_50_ms); /* after the error recovery that it waited for */
-	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
 }
 
-static void a_drain_that_cannot_be_sent_now_is_not_unsupported(void **state)
+static void a_drain_that_cannot_be_sent_now_says_why(void **state)
 {
 	static const struct {
 		int err;
@@ -765,9 +775,9 @@ static void a_drain_that_cannot_be_sent_now_is_not_unsupported(void **state)
 	(void)state; /* S1 */
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		mock_reset(-1, rows[i].err, NULL);
-		assert_result(disk->ops->drain(disk), rows[i].result);
+		assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), rows[i].result);
 		mock_reset(-1, rows[i].err, wait_50_ms);
-		assert_result(disk->ops->drain(disk), rows[i].result);
+		assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), rows[i].result);
 	}
 	assert_int_equal(pauses, 0);
 }
@@ -781,12 +791,12 @@ static void a_drain_waits_for_a_host_that_is_busy(void **state)
 	mock_reset(-1, EBUSY, NULL);
 	mock_reset(-1, EINTR, NULL);
 	mock_reset(0, 0, NULL);
-	assert_result(disk->ops->drain(disk), BLKPR_OK);
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_OK);
 	assert_int_equal(pauses, 3);
 	for (unsigned i = 0; i < 5; i++)
 		mock_reset(-1, EAGAIN, NULL);
-	mock_reset(-1, EINVAL, NULL);
-	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
+	mock_reset(-1, EPERM, NULL);
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_DENIED);
 }
 
 static void a_host_that_stays_busy_is_drained_until_the_deadline(void **state)
@@ -796,7 +806,7 @@ static void a_host_that_stays_busy_is_drained_until_the_deadline(void **state)
 	(void)state;
 	for (unsigned i = 0; i < BUSY_TRIES; i++)
 		mock_reset(-1, EAGAIN, NULL);
-	assert_result(disk->ops->drain(disk), BLKPR_BUSY);
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_BUSY);
 	assert_int_equal(now, BUSY_MS);
 }
 
@@ -816,18 +826,18 @@ static void a_drain_that_a_path_fails_goes_to_the_next(void **state)
 	expect_reset_on(1, ENOLINK);
 	expect_reset_on(2, EAGAIN); /* busy is another try on the same one */
 	expect_reset_on(2, 0);
-	assert_result(disk->ops->drain(disk), BLKPR_OK);
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_OK);
 	expect_reset_on(2, 0); /* it stays with the one that worked */
-	assert_result(disk->ops->drain(disk), BLKPR_OK);
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_OK);
 	assert_int_equal(paths_open(), 1);
 	for (unsigned i = 0; i < 3; i++)
 		expect_reset_on((2 + i) % 3, ENXIO);
-	assert_result(disk->ops->drain(disk), BLKPR_GONE);
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_GONE);
 	disk = open_map(2);
 	paths[1].open_errno = ENOLINK;
 	expect_reset_on(0, ENODEV);
 	expect_reset_on(0, ENODEV); /* opened again: the only one that can be */
-	assert_result(disk->ops->drain(disk), BLKPR_GONE);
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_GONE);
 }
 
 static void a_drain_that_fails_is_repeated_by_the_next_path(void **state)
@@ -839,12 +849,10 @@ static void a_drain_that_fails_is_repeated_by_the_next_path(void **state)
 	expect_reset_on(1, EIO);
 	expect_reset_on(0, EIO);
 	expect_reset_on(1, 0);
-	assert_result(disk->ops->drain(disk), BLKPR_OK);
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_OK);
 	assert_int_equal(pauses, 3);
 	expect_reset_on(1, EPERM);
-	assert_result(disk->ops->drain(disk), BLKPR_DENIED);
-	expect_reset_on(1, EINVAL);
-	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_DENIED);
 	assert_int_equal(paths_open(), 1);
 }
 
@@ -853,7 +861,68 @@ static void nvme_is_not_reset(void **state)
 	struct blkpr_disk *disk = open_disk(BLKPR_NVME);
 
 	(void)state;
-	assert_result(disk->ops->drain(disk), BLKPR_UNSUPPORTED);
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_UNDRAINED);
+}
+
+/* --- how far a LUN RESET gets ---------------------------------------------------------------------- */
+
+static void check_reach(struct blkpr_disk *disk, enum blkpr_reach reach, const char *driver)
+{
+	char found[BLKPR_DRIVER_SIZE] = "?";
+
+	assert_int_equal(disk->ops->reach(disk, found), reach);
+	assert_string_equal(found, driver);
+}
+
+static void a_disks_driver_says_how_far_a_reset_gets(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state;
+	for (enum blkpr_reach reach = BLKPR_REACH_NONE; reach <= BLKPR_REACH_TARGET; reach++) {
+		all_reach(reach);
+		check_reach(disk, reach, "driver7");
+	}
+	hostless = true;
+	check_reach(disk, BLKPR_REACH_UNKNOWN, "");
+	hostless = false;
+	check_reach(open_disk(BLKPR_NVME), BLKPR_REACH_NVME, "");
+}
+
+static void a_maps_best_path_says_how_far_a_reset_gets(void **state)
+{
+	struct blkpr_disk *disk = open_map(3);
+
+	(void)state;
+	all_reach(BLKPR_REACH_NONE);
+	check_reach(disk, BLKPR_REACH_NONE, "driver0");
+	reaches[1] = BLKPR_REACH_UNKNOWN;
+	check_reach(disk, BLKPR_REACH_UNKNOWN, "driver1");
+	reaches[2] = BLKPR_REACH_TARGET;
+	check_reach(disk, BLKPR_REACH_TARGET, "driver2");
+	assert_int_equal(paths_open(), 1); /* none but the one that is used anyway */
+}
+
+static void a_reset_goes_by_paths_only_where_it_gets_far_enough(void **state)
+{
+	struct blkpr_disk *disk = open_map(3);
+
+	(void)state; /* S1: the first path would answer it, and end nothing */
+	reaches[0] = BLKPR_REACH_ELSEWHERE;
+	expect_reset_on(1, EIO);
+	expect_reset_on(2, EIO);
+	expect_reset_on(1, 0);
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_OK);
+	all_reach(BLKPR_REACH_ELSEWHERE);
+	reaches[2] = BLKPR_REACH_UNKNOWN; /* in_flight=reset */
+	expect_reset_on(2, 0);
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_UNKNOWN), BLKPR_OK);
+	disk = open_map(3); /* it is down: nothing is sent by the others in its place */
+	all_reach(BLKPR_REACH_ELSEWHERE);
+	reaches[2] = BLKPR_REACH_TARGET;
+	paths[2].open_errno = ENOLINK;
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_UNDRAINED);
+	assert_int_equal(now, DEADLINE - 300);
 }
 
 /* --- initiators ----------------------------------------------------------------------------------- */
@@ -1025,15 +1094,17 @@ int main(void)
 		mock_test(what_the_disk_refuses_is_not_tried_on_another_path),
 		mock_test(drain_resets_the_lun_and_no_more),
 		mock_test(a_drain_that_fails_is_undrained),
-		mock_test(a_drain_that_fails_by_a_driver_without_one_is_unsupported),
 		mock_test(a_drain_that_fails_beside_another_is_repeated),
-		mock_test(a_drain_that_is_refused_at_once_is_unsupported),
-		mock_test(a_drain_that_cannot_be_sent_now_is_not_unsupported),
+		mock_test(a_drain_that_is_refused_has_ended_nothing),
+		mock_test(a_drain_that_cannot_be_sent_now_says_why),
 		mock_test(a_drain_waits_for_a_host_that_is_busy),
 		mock_test(a_host_that_stays_busy_is_drained_until_the_deadline),
 		mock_test(a_drain_that_a_path_fails_goes_to_the_next),
 		mock_test(a_drain_that_fails_is_repeated_by_the_next_path),
 		mock_test(nvme_is_not_reset),
+		mock_test(a_disks_driver_says_how_far_a_reset_gets),
+		mock_test(a_maps_best_path_says_how_far_a_reset_gets),
+		mock_test(a_reset_goes_by_paths_only_where_it_gets_far_enough),
 		mock_test(initiators_are_asked_of_scsi_only),
 		mock_test(a_device_without_full_status_cannot_tell_initiators),
 		mock_test(initiators_that_a_path_does_not_tell_are_asked_of_the_next),

@@ -469,7 +469,7 @@ static void off_of_an_absent_victim_reads_and_drains(void **state)
 	assert_false(verdict.victim_seen);
 	assert_true(verdict.won);
 	assert_true(verdict.drained);
-	assert_false(verdict.undrainable);
+	assert_int_equal(verdict.rests, BLKPR_RESTS_ON_RESET);
 }
 
 static void check_commands_of_an_evicted_victim_end(int holder, unsigned type)
@@ -502,47 +502,208 @@ static void off_drains_once_where_nothing_changes(void **state)
 	assert_int_equal(model_count(&model, 'D'), 1);
 }
 
-static void off_goes_on_where_there_is_no_drain(void **state)
+/* --- off: where no LUN RESET reaches the target ---------------------------------------------------- */
+
+static void run_off_in_flight(enum blkpr_in_flight in_flight)
 {
-	(void)state;
-	absent_victim(0);
-	model.kind = BLKPR_NVME;
-	run_off();
-	assert_result(verdict.result, BLKPR_OK);
-	assert_trace("RDR");
-	assert_true(verdict.undrainable);
-	assert_false(verdict.drained);
+	struct blkpr_fence how = fence;
+
+	how.in_flight = in_flight;
+	run_off_with(&how);
 }
 
-static void off_after_an_eviction_goes_on_where_there_is_no_drain(void **state)
+static void a_lun_reset_that_somebody_else_answers_ends_nothing(void **state)
 {
-	(void)state;
-	for (unsigned kind = BLKPR_SCSI; kind <= BLKPR_NVME; kind++) {
+	(void)state; /* S1: QEMU's scsi-block purges its own guest's requests, and reports success */
+	both_registered(0);
+	model.reach = BLKPR_REACH_ELSEWHERE;
+	model.before = victim_writes;
+	run_off();
+	assert_result(verdict.result, BLKPR_UNDRAINABLE);
+	assert_trace("RPR");
+	assert_true(model.nexus[1].in_flight);
+	assert_int_equal(verdict.rests, BLKPR_RESTS_ON_NOTHING);
+	assert_false(model_has(&model, VICTIM));
+	assert_true(verdict.won); /* S3: the others are still to be fenced */
+	assert_false(blkpr_result_unreachable(verdict.result)); /* to try again would not help */
+}
+
+/* What a LUN RESET reaches, what the administrator says, what comes of it: the table of doc/safety.md. */
+#define DECISION(reach, said, evicted, absent, evicting, finding) \
+	{ BLKPR_REACH_##reach, BLKPR_IN_FLIGHT_##said, BLKPR_RESTS_ON_##evicted, \
+		BLKPR_RESTS_ON_##absent, evicting, finding }
+
+static const struct decision {
+	enum blkpr_reach reach;
+	enum blkpr_in_flight in_flight;
+	enum blkpr_rests evicted, absent; /* on what success rests; on nothing: there is none */
+	const char *evicting, *finding;   /* traces */
+} decisions[] = {
+	DECISION(TARGET, AUTO, RESET, RESET, "RPRDR", "RDR"),
+	DECISION(TARGET, RESET, RESET, RESET, "RPRDR", "RDR"),
+	DECISION(TARGET, ABORT, ABORT, EARLIER, "RPR", "RPR"),
+	DECISION(UNKNOWN, AUTO, NOTHING, NOTHING, "RPR", "R"),
+	DECISION(UNKNOWN, RESET, WORD, WORD, "RPRDR", "RDR"),
+	DECISION(UNKNOWN, ABORT, ABORT, EARLIER, "RPR", "RPR"),
+	DECISION(ELSEWHERE, AUTO, NOTHING, NOTHING, "RPR", "R"),
+	DECISION(ELSEWHERE, RESET, NOTHING, NOTHING, "RPR", "R"),
+	DECISION(ELSEWHERE, ABORT, ABORT, EARLIER, "RPR", "RPR"),
+	DECISION(NONE, AUTO, NOTHING, NOTHING, "RPR", "R"),
+	DECISION(NONE, RESET, NOTHING, NOTHING, "RPR", "R"),
+	DECISION(NONE, ABORT, ABORT, EARLIER, "RPR", "RPR"),
+	DECISION(NVME, AUTO, ABORT, EARLIER, "RPR", "RPR"),
+	DECISION(NVME, RESET, ABORT, EARLIER, "RPR", "RPR"),
+	DECISION(NVME, ABORT, ABORT, EARLIER, "RPR", "RPR"),
+};
+
+static void check_decision(
+	const struct decision *decision, enum blkpr_rests rests, const char *trace)
+{
+	model.reach = decision->reach;
+	model.kind = decision->reach == BLKPR_REACH_NVME ? BLKPR_NVME : BLKPR_SCSI;
+	run_off_in_flight(decision->in_flight);
+	assert_result(verdict.result, rests ? BLKPR_OK : BLKPR_UNDRAINABLE);
+	assert_int_equal(verdict.rests, rests);
+	assert_int_equal(verdict.reach, decision->reach);
+	assert_int_equal(verdict.drained, rests != BLKPR_RESTS_ON_NOTHING);
+	assert_trace(trace);
+	assert_true(verdict.won);
+}
+
+static void success_rests_on_what_is_known_or_said(void **state)
+{
+	(void)state; /* S1 */
+	assert_int_equal(ARRAY_SIZE(decisions), BLKPR_REACHES * BLKPR_IN_FLIGHTS);
+	for (unsigned i = 0; i < ARRAY_SIZE(decisions); i++) {
 		both_registered(0);
-		model.kind = kind;
-		model.drain_result = BLKPR_UNSUPPORTED; /* a driver without LUN RESET */
-		run_off();
-		assert_result(verdict.result, BLKPR_OK);
-		assert_trace("RPRDR");
-		assert_true(verdict.undrainable && verdict.won);
-		assert_false(verdict.drained);
+		check_decision(&decisions[i], decisions[i].evicted, decisions[i].evicting);
+		absent_victim(0);
+		check_decision(&decisions[i], decisions[i].absent, decisions[i].finding);
 	}
 }
 
-static void off_asks_once_where_there_is_no_drain(void **state)
+static void monitor_says_on_what_success_would_rest(void **state)
 {
 	(void)state;
-	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 1 });
-	script_drain(BLKPR_UNSUPPORTED);
-	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 2 });
+	for (unsigned i = 0; i < ARRAY_SIZE(decisions); i++) {
+		struct model_disk node = model_connect(&model, 0, 1);
+		struct blkpr_fence how = nobody;
+
+		absent_victim(0);
+		model.reach = decisions[i].reach;
+		how.in_flight = decisions[i].in_flight;
+		verdict = (struct blkpr_verdict){ 0 };
+		blkpr_fence_monitor_disk(&how, OWN, 1, &node.disk, &verdict);
+		assert_result(verdict.result, decisions[i].evicted ? BLKPR_OK : BLKPR_UNDRAINABLE);
+		assert_int_equal(verdict.rests, decisions[i].evicted);
+		assert_true(model_only_read(&model));
+		assert_int_equal(model_count(&model, 'D'), 0);
+	}
+}
+
+static void an_abort_that_is_not_over_is_waited_for(void **state)
+{
+	(void)state; /* S1: an earlier off was killed; the key goes before the commands do (nvmet) */
+	absent_victim(0);
+	model.kind = BLKPR_NVME;
+	model.reach = BLKPR_REACH_NVME;
+	model.nexus[1].in_flight = model.aborting = true;
+	run_off();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RPR");
+	assert_false(model.nexus[1].in_flight);
+	assert_int_equal(verdict.rests, BLKPR_RESTS_ON_EARLIER);
+	assert_int_equal(verdict.evicted, 0);
+}
+
+static void what_a_disk_took_while_it_was_open_is_not_ended_by_an_abort_of_nobody(void **state)
+{
+	(void)state; /* S1 */
+	absent_victim(MODEL_NOBODY);
+	model.kind = BLKPR_NVME;
+	model.reach = BLKPR_REACH_NVME;
+	model.before = victim_writes;
+	run_off();
+	assert_result(verdict.result, BLKPR_UNDRAINABLE);
+	assert_trace("RSR");
+	both_registered(MODEL_NOBODY);
+	model.kind = BLKPR_NVME;
+	model.reach = BLKPR_REACH_NVME;
+	model.before = victim_writes;
+	run_off();
+	assert_result(verdict.result, BLKPR_OK); /* it was registered, so ours has ended them */
+	assert_trace("RSRPR");
+	assert_false(model.nexus[1].in_flight);
+	assert_int_equal(verdict.rests, BLKPR_RESTS_ON_ABORT);
+}
+
+static void an_abort_does_not_hold_for_a_victim_that_came_and_went_unseen(void **state)
+{
+	(void)state; /* S1: whoever evicted it then may not have aborted, or may not be done */
+	script_reach = BLKPR_REACH_NVME;
+	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 1 });
 	script_preempt(OWN, VICTIM, TYPE, BLKPR_OK);
-	script_read(&(struct script_view){ { OWN }, 0, 0, 3 });
-	script_reserve(OWN, TYPE, BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 4 });
+	script_preempt(OWN, VICTIM, TYPE, BLKPR_CONFLICT);
 	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 4 });
 	verdict = (struct blkpr_verdict){ 0 };
 	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_OK);
-	assert_true(verdict.undrainable);
+	assert_int_equal(verdict.rests, BLKPR_RESTS_ON_EARLIER);
+}
+
+static void a_preempt_that_does_nothing_and_moves_the_generation_ends(void **state)
+{
+	(void)state; /* KERNEL.md trap 1: nvmet up to Linux 7.2, and this node holds */
+	script_reach = BLKPR_REACH_NVME;
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 1 });
+	script_preempt(OWN, VICTIM, TYPE, BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 2 });
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_int_equal(verdict.rests, BLKPR_RESTS_ON_EARLIER);
+}
+
+static void an_abort_of_another_key_does_not_stand_for_the_victims(void **state)
+{
+	struct blkpr_fence how = fence;
+
+	(void)state;
+	how.unknown = BLKPR_UNKNOWN_EVICT;
+	both_registered(0);
+	model.kind = BLKPR_NVME;
+	model.reach = BLKPR_REACH_NVME;
+	model_set_key(&model, 2, STRANGER);
+	run_off_with(&how);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RPRPR");
+	assert_int_equal(verdict.rests, BLKPR_RESTS_ON_ABORT);
+	absent_victim(0);
+	model.kind = BLKPR_NVME;
+	model.reach = BLKPR_REACH_NVME;
+	model_set_key(&model, 2, STRANGER);
+	run_off_with(&how);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_trace("RPRPR");
+	assert_int_equal(verdict.rests, BLKPR_RESTS_ON_EARLIER);
+}
+
+static void an_abort_that_is_not_answered_is_no_success(void **state)
+{
+	static const enum blkpr_result answers[] = { BLKPR_IO_ERROR, BLKPR_INVALID, BLKPR_UNSUPPORTED,
+		BLKPR_PATH_FAILED };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(answers); i++) {
+		script_begin(NULL);
+		script_reach = BLKPR_REACH_NVME;
+		script_read(&(struct script_view){ { OWN }, TYPE, OWN, 1 });
+		script_preempt(OWN, VICTIM, TYPE, answers[i]);
+		verdict = (struct blkpr_verdict){ 0 };
+		blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+		assert_result(verdict.result, answers[i]);
+	}
 }
 
 /* S3: it is decided on this disk, and the others are still to be fenced. */
@@ -554,7 +715,6 @@ static void check_failing_drain(enum blkpr_result answer, const char *trace)
 	assert_trace(trace);
 	assert_int_equal(verdict.step, BLKPR_STEP_DRAIN);
 	assert_false(verdict.drained);
-	assert_false(verdict.undrainable);
 	assert_true(verdict.won);
 }
 
@@ -736,15 +896,16 @@ static void a_generation_that_does_not_move_with_a_register_proves_nothing(void 
 	check_uncounted(BLKPR_UNCOUNTED);
 }
 
-static void nothing_rests_on_the_generation_where_there_is_no_drain(void **state)
+static void a_generation_that_does_not_move_with_an_abort_proves_nothing(void **state)
 {
-	(void)state; /* NVMe: PREEMPT AND ABORT has to do, and it was seen to */
+	(void)state; /* NVMe: PREEMPT AND ABORT has to do, and nothing shows that nobody came after it */
+	script_reach = BLKPR_REACH_NVME;
 	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 7 });
 	script_preempt(OWN, VICTIM, TYPE, BLKPR_OK);
 	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 7 });
-	script_drain(BLKPR_UNSUPPORTED);
+	script_preempt(OWN, VICTIM, TYPE, BLKPR_CONFLICT);
 	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 7 });
-	check_uncounted(BLKPR_OK);
+	check_uncounted(BLKPR_UNCOUNTED);
 }
 
 static void a_key_that_goes_by_itself_need_not_be_counted(void **state)
@@ -1379,22 +1540,21 @@ static void check_success(const struct start *start)
 	assert_false(model_has(&model, VICTIM));
 	assert_true(blkpr_fence_type_serves(TYPE, model.type));
 	assert_false(model_may_write(&model, 1));
-	/* where nothing is left to preempt and the device has no drain, off says so */
-	assert_true(!model.nexus[1].in_flight || (verdict.undrainable && start->kind == BLKPR_NVME));
-	if (start->victim)
-		assert_false(model.nexus[1].in_flight);
+	assert_false(model.nexus[1].in_flight);
 	for (unsigned i = 0; i < MODEL_NEXUSES && start->kind == BLKPR_SCSI; i++) /* whoever may not write */
 		assert_false(model.nexus[i].in_flight && !model_may_write(&model, i));
-	assert_true(start->kind == BLKPR_NVME ? verdict.undrainable : verdict.drained);
+	assert_true(verdict.drained);
+	assert_true(verdict.rests == BLKPR_RESTS_ON_RESET || (verdict.rests && start->kind == BLKPR_NVME));
 }
 
-/* LEFT: the victim has writes in flight that somebody who has removed its key has not waited for. */
+/* LEFT: the victim has writes in flight. Somebody's abort is still to end them; on SCSI nobody's is. */
 static bool start_state_with_writes(unsigned n, bool left, struct start *start)
 {
 	if (!start_state(n, start))
 		return false;
 	model.before = victim_writes;
 	model.nexus[1].in_flight = left;
+	model.aborting = left && start->kind == BLKPR_NVME;
 	return true;
 }
 
@@ -1514,6 +1674,10 @@ static void off_succeeds_wherever_the_node_is_registered_and_the_type_is_right(v
 		if (start.stranger || (start.type && !blkpr_fence_type_serves(TYPE, start.type)))
 			continue;
 		run_off();
+		if (verdict.result == BLKPR_UNDRAINABLE) { /* S1; and S7 */
+			assert_true(start.kind == BLKPR_NVME && !start.type && !start.victim);
+			run_off();
+		}
 		assert_result(verdict.result, BLKPR_OK);
 	}
 }
@@ -1570,6 +1734,11 @@ static void off_killed_at_any_operation_and_repeated_converges(void **state)
 			run_off();
 			model.before = victim_writes;
 			run_off();
+			if (verdict.result == BLKPR_UNDRAINABLE) {
+				assert_true(start.kind == BLKPR_NVME && !start.type && !start.victim);
+				model.nexus[1].in_flight = false; /* what it took while it was open */
+				run_off();
+			}
 			assert_result(verdict.result, BLKPR_OK);
 			check_success(&start);
 		}
@@ -1583,6 +1752,7 @@ static bool killed_in_preempt(struct model *disk, char op, enum blkpr_result *re
 		return false;
 	model_preempt_abort(disk, 0, OWN, VICTIM, TYPE);
 	disk->nexus[1].in_flight = true;
+	disk->aborting = disk->kind == BLKPR_NVME;
 	*result = BLKPR_CRASHED;
 	return true;
 }
@@ -2065,9 +2235,15 @@ int main(void)
 		cmocka_unit_test(off_of_an_absent_victim_reads_and_drains),
 		cmocka_unit_test(off_ends_the_commands_that_preempt_and_abort_leaves),
 		cmocka_unit_test(off_drains_once_where_nothing_changes),
-		cmocka_unit_test(off_goes_on_where_there_is_no_drain),
-		cmocka_unit_test(off_after_an_eviction_goes_on_where_there_is_no_drain),
-		script_test(off_asks_once_where_there_is_no_drain),
+		cmocka_unit_test(a_lun_reset_that_somebody_else_answers_ends_nothing),
+		cmocka_unit_test(success_rests_on_what_is_known_or_said),
+		cmocka_unit_test(monitor_says_on_what_success_would_rest),
+		cmocka_unit_test(an_abort_that_is_not_over_is_waited_for),
+		cmocka_unit_test(what_a_disk_took_while_it_was_open_is_not_ended_by_an_abort_of_nobody),
+		script_test(an_abort_does_not_hold_for_a_victim_that_came_and_went_unseen),
+		script_test(a_preempt_that_does_nothing_and_moves_the_generation_ends),
+		cmocka_unit_test(an_abort_of_another_key_does_not_stand_for_the_victims),
+		script_test(an_abort_that_is_not_answered_is_no_success),
 		cmocka_unit_test(a_drain_that_fails_is_no_success),
 		script_test(a_disk_is_won_only_by_a_look_at_it),
 		script_test(a_disk_that_is_lost_during_the_drain_is_not_won),
@@ -2079,7 +2255,7 @@ int main(void)
 		script_test(a_drain_does_not_hold_for_a_disk_that_was_open_since),
 		script_test(a_generation_that_does_not_move_with_a_preempt_proves_nothing),
 		script_test(a_generation_that_does_not_move_with_a_register_proves_nothing),
-		script_test(nothing_rests_on_the_generation_where_there_is_no_drain),
+		script_test(a_generation_that_does_not_move_with_an_abort_proves_nothing),
 		script_test(a_key_that_goes_by_itself_need_not_be_counted),
 		script_test(drains_that_never_hold_end),
 		cmocka_unit_test(off_reserves_before_it_preempts),

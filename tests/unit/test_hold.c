@@ -171,9 +171,39 @@ static void take_and_promote_fail_where_commands_in_flight_do_not_end(void **sta
 		model_set_reservation(&model, TYPE, 1);
 		model.drain_result = BLKPR_UNDRAINED;
 		assert_result(run(protocols[i], &alone), BLKPR_UNDRAINED);
-		model.drain_result = BLKPR_UNSUPPORTED; /* a driver without: told, and no obstacle */
-		assert_result(run(protocols[i], &alone), BLKPR_OK);
-		assert_true(verdict.undrainable);
+	}
+}
+
+static void take_and_promote_rest_on_what_is_known_or_said(void **state)
+{
+	static blkpr_protocol *const protocols[] = { blkpr_hold_take_disk, blkpr_hold_promote_disk };
+
+	(void)state; /* S1 */
+	for (unsigned n = 0; n < ARRAY_SIZE(protocols) * BLKPR_REACHES * BLKPR_IN_FLIGHTS * 2; n++) {
+		enum blkpr_reach reach = n / 4 % BLKPR_REACHES;
+		struct blkpr_hold how = alone;
+		enum blkpr_rests best;
+		bool other = n & 1;
+
+		how.in_flight = n / 4 / BLKPR_REACHES;
+		best = blkpr_flight_rests(reach, how.in_flight);
+		if (best == BLKPR_RESTS_ON_ABORT && !other)
+			best = BLKPR_RESTS_ON_EARLIER;
+		fresh();
+		model.kind = reach == BLKPR_REACH_NVME ? BLKPR_NVME : BLKPR_SCSI;
+		model.reach = reach;
+		model_set_key(&model, 0, OWN);
+		model_set_reservation(&model, TYPE, 0);
+		if (other) {
+			model_set_key(&model, 1, OTHER);
+			model_set_reservation(&model, TYPE, 1);
+		} else {
+			model.nexus[1].in_flight = model.aborting = true; /* somebody is at it */
+		}
+		assert_result(run(protocols[n / 2 % 2], &how), best ? BLKPR_OK : BLKPR_UNDRAINABLE);
+		assert_int_equal(verdict.rests, best);
+		assert_int_equal(model_count(&model, 'D'), best >= BLKPR_RESTS_ON_WORD);
+		assert_false(best == BLKPR_RESTS_ON_EARLIER && model.nexus[1].in_flight);
 	}
 }
 
@@ -724,6 +754,7 @@ int main(void)
 		cmocka_unit_test(a_drain_does_not_hold_for_who_came_and_went_unseen),
 		cmocka_unit_test(what_a_target_does_and_cannot_store_is_done),
 		cmocka_unit_test(take_and_promote_fail_where_commands_in_flight_do_not_end),
+		cmocka_unit_test(take_and_promote_rest_on_what_is_known_or_said),
 		cmocka_unit_test(take_and_leave_converge_from_anywhere),
 		cmocka_unit_test(what_a_killed_run_has_left_is_given_back),
 		cmocka_unit_test(of_two_that_take_one_holds),

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""On what success rests as to commands in flight, as `off -v` and `monitor -v` say it; in_flight=abort, and why it is
+not the default: LIO's PREEMPT AND ABORT leaves the victim's writes in flight when this node holds the reservation."""
+
+import pytest
+
+from agent import Agent
+
+SHAPES = ["7-plain", "7-multipath"]
+DELAY_MS = 1500
+
+
+@pytest.fixture
+def agent(labs, shape):
+    """All nodes unfenced, the reservation held by n1."""
+    found = Agent(labs(**shape, nodes=2, luns=1, slow_luns=[0]))
+    found.unfence("n1")
+    found.unfence()
+    yield found
+    found.lab.write_delay(0, 0)
+    found.stop_writing("n2")
+
+
+def test_it_is_said_that_a_lun_reset_reaches_the_disk(agent):
+    result = agent("n1", "monitor", verbose=True)
+    assert result.rc == 0, result
+    assert "commands in flight would be ended by a LUN RESET;" in result.stderr
+    assert "rests on" not in result.stderr
+    for _ in range(2):          # the key is there, and is gone
+        result = agent("n1", "off", plug="n2", verbose=True)
+        assert result.rc == 0, result
+        assert "commands in flight ended by a LUN RESET;" in result.stderr
+        assert "rests on" not in result.stderr
+
+
+def test_it_is_said_that_the_administrator_has_chosen_preempt_and_abort(agent):
+    result = agent("n1", "monitor", in_flight="abort")
+    assert result.rc == 0, result
+    assert "that commands in flight will end rests on PREEMPT AND ABORT alone" in result.stderr
+    result = agent("n1", "off", plug="n2", in_flight="abort", verbose=True)
+    assert result.rc == 0, result
+    assert "commands in flight ended by PREEMPT AND ABORT alone;" in result.stderr
+    assert "that commands in flight have ended rests on PREEMPT AND ABORT alone" in result.stderr
+    result = agent("n1", "off", plug="n2", in_flight="abort")
+    assert (result.rc, result.stdout) == (0, "Success: Already OFF\n"), result
+    assert "have ended rests on the PREEMPT AND ABORT of whoever removed the key" in result.stderr
+    assert not agent.registered()[0].get("n2")
+
+
+def test_preempt_and_abort_alone_does_not_end_writes_on_this_target(agent):
+    """So in_flight=abort would be wrong here, and the same target behind a hypervisor must not be trusted unasked."""
+    agent.write("n2")
+    agent.wait_written("n1")
+    agent.lab.write_delay(0, DELAY_MS)
+    before = agent.landed(0)
+    result = agent("n1", "off", plug="n2", in_flight="abort")
+    assert result.rc == 0, result
+    after = agent.landed(0)
+    assert after == before or result.seconds > DELAY_MS / 1000
+    agent.lab.exec("n1", f"sleep {2 * DELAY_MS / 1000}")
+    assert agent.landed(0) != after, "LIO has learned to end them"
