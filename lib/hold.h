@@ -9,6 +9,7 @@
 #ifndef BLKPR_HOLD_H
 #define BLKPR_HOLD_H
 
+#include "lib/nexus.h"
 #include "lib/work.h"
 
 /* What to do, the same for all devices. */
@@ -19,6 +20,7 @@ struct blkpr_hold {
 	bool managed;      /* watch: any registrant may hold */
 	const uint64_t *fencers; /* keys of fence agents: where one is registered nothing is changed */
 	unsigned nfencers;
+	struct blkpr_others others; /* whose registrations a REGISTER of this node must not replace (S10) */
 	unsigned parallel; /* devices at a time */
 	int64_t deadline;  /* blkpr_clock_ms(): every function below returns by then */
 };
@@ -59,7 +61,8 @@ int blkpr_hold_leave(const struct blkpr_hold *hold, const struct blkpr_target ta
 
 /*
  * BLKPR_OK: own is registered and holds, by the type, and no stranger can write. BLKPR_EVICTED: own is not
- * registered. BLKPR_UNRESERVED, BLKPR_TAKEN: nobody, another one holds. Writes nothing.
+ * registered. BLKPR_BARRED: it is, for another session than this node has now. BLKPR_UNRESERVED, BLKPR_TAKEN: nobody,
+ * another one holds. Writes nothing.
  */
 int blkpr_hold_watch(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[]);

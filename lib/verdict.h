@@ -22,6 +22,7 @@ enum blkpr_step {
 	BLKPR_STEP_DRAIN,
 	BLKPR_STEP_INITIATORS,
 	BLKPR_STEP_CAPABILITIES,
+	BLKPR_STEP_ASK_WRITES,
 	BLKPR_STEPS
 };
 
@@ -42,6 +43,8 @@ struct blkpr_verdict {
 	bool restored;            /* the reservation was missing and has been made */
 	bool capable;             /* the device confirmed that it can do the type */
 	unsigned evicted;         /* keys removed */
+	uint64_t replaced;        /* a key of nobody known, which own has replaced in this node's own nexus; 0: none */
+	unsigned barred_path;     /* BLKPR_BARRED: the first path that may not write */
 	uint64_t offender;        /* the first unknown key; for lib/hold the first that is not own, a holder's before all */
 	uint32_t generation_before, generation_after;
 	unsigned type;            /* enum pr_type held at the last read, 0: none */

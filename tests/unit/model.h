@@ -39,7 +39,7 @@ struct model {
 	enum blkpr_result initiators_result;
 	/*
 	 * What came in, one letter each: R read, G register, S reserve, P preempt and abort, D drain,
-	 * L release, U unregister, I initiators, C capabilities.
+	 * L release, U unregister, I initiators, C capabilities, W asking whether a path may write.
 	 */
 	char trace[MODEL_TRACE];
 	unsigned ops;
