@@ -9,6 +9,7 @@
 
 #include "lib/clock.h"
 #include "lib/host.h"
+#include "lib/initiator.h"
 #include "lib/nvme.h"
 #include "lib/probe.h"
 #include "lib/turn.h"
@@ -145,6 +146,7 @@ struct order {
 	enum blkpr_result (*send)(const struct blkpr_port *port, const struct order *order);
 	uint64_t old_key, new_key;
 	enum pr_type type;
+	struct blkpr_report *report;
 };
 
 static enum blkpr_result send_register(const struct blkpr_port *port, const struct order *order)
@@ -163,6 +165,15 @@ static enum blkpr_result send_probe(const struct blkpr_port *port, const struct 
 {
 	(void)order;
 	return blkpr_probe_writes(port);
+}
+
+static enum blkpr_result send_keys_of_self(const struct blkpr_port *port, const struct order *order)
+{
+	char name[BLKPR_INITIATOR_NAME];
+
+	if (port->kind == BLKPR_NVME || blkpr_initiator_name(port->fd, name))
+		return BLKPR_UNSUPPORTED;
+	return blkpr_prin_read_keys_of(port, name, order->report);
 }
 
 static enum blkpr_result send_release(const struct blkpr_port *port, const struct order *order)
@@ -236,6 +247,18 @@ static enum blkpr_result block_may_write(struct blkpr_disk *disk, unsigned path)
 	struct order order = { .send = send_probe };
 
 	return send_by_path(disk, path, &order);
+}
+
+static enum blkpr_result block_keys_of_self(struct blkpr_disk *disk, unsigned path, struct blkpr_report *report)
+{
+	struct order order = { .send = send_keys_of_self, .report = report };
+	enum blkpr_result result;
+
+	*report = (struct blkpr_report){ 0 };
+	result = send_by_path(disk, path, &order);
+	if (result != BLKPR_OK)
+		blkpr_report_clear(report);
+	return result;
 }
 
 static enum blkpr_result block_release(struct blkpr_disk *disk, uint64_t own, enum pr_type type)
@@ -370,6 +393,7 @@ static const struct blkpr_disk_ops block_ops = {
 	.read = block_read,
 	.register_key = block_register,
 	.may_write = block_may_write,
+	.keys_of_self = block_keys_of_self,
 	.reserve = block_reserve,
 	.preempt_abort = block_preempt_abort,
 	.release = block_release,

@@ -136,7 +136,9 @@ static enum blkpr_result on(const struct blkpr_fence *fence, uint64_t own, struc
 		return BLKPR_FOREIGN_TYPE; /* before anything is changed */
 	if (fence->fenced && !view.own)
 		return BLKPR_FENCED;
-	result = register_own(fence, own, &view, disk, verdict);
+	result = blkpr_nexus_check_shared(disk, &fence->others, verdict);
+	if (result == BLKPR_OK)
+		result = register_own(fence, own, &view, disk, verdict);
 	if (result != BLKPR_OK)
 		return result;
 	for (unsigned round = 0; round < MOST_ROUNDS; round++) {
@@ -350,6 +352,8 @@ static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, 
 	if (spoils_proof(fence, &view))
 		return BLKPR_UNKNOWN_KEYS;
 	result = blkpr_fence_check_shared(own, disk, verdict);
+	if (result == BLKPR_OK)
+		result = blkpr_nexus_check_shared(disk, &fence->others, verdict);
 	if (result == BLKPR_OK)
 		result = check_writes(fence, own, disk, verdict);
 	if (result != BLKPR_OK)

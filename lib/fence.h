@@ -20,7 +20,7 @@ struct blkpr_fence {
 	const uint64_t *known;   /* keys of the other cluster nodes, in any order; not another one of the victim's */
 	unsigned nknown;
 	enum blkpr_unknown unknown;
-	struct blkpr_others others; /* on: whose registrations a REGISTER of this node must not replace (S10) */
+	struct blkpr_others others; /* on, monitor: who must not be taken for this node, nor be replaced (S10) */
 	bool fenced;             /* on: this node may have been fenced and not taken back: nothing is registered anew */
 	unsigned parallel;       /* devices at a time */
 	int64_t deadline;        /* blkpr_clock_ms(): every function below returns by then */

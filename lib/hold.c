@@ -272,6 +272,8 @@ void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target
 		verdict->result = BLKPR_UNDER_FENCING;
 	else if (errand.view.strangers && !errand.hold->evict)
 		verdict->result = held_by_another(&errand.view) ? BLKPR_TAKEN : BLKPR_STRANGERS;
+	if (verdict->result == BLKPR_OK)
+		verdict->result = blkpr_nexus_check_shared(disk, &errand.hold->others, verdict);
 	if (verdict->result != BLKPR_OK)
 		return; /* before anything is changed */
 	if (verdict->kept)
@@ -309,13 +311,16 @@ void blkpr_hold_promote_disk(const void *context, const struct blkpr_target *tar
 void blkpr_hold_join_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
+	const struct blkpr_hold *hold = context;
 	struct view view;
 
 	verdict->result = look(context, target->own, disk, &view, verdict);
 	if (verdict->result == BLKPR_OK && view.fencer)
 		verdict->result = BLKPR_UNDER_FENCING;
 	if (verdict->result == BLKPR_OK)
-		verdict->result = register_own(context, target->own, &view, disk, verdict);
+		verdict->result = blkpr_nexus_check_shared(disk, &hold->others, verdict);
+	if (verdict->result == BLKPR_OK)
+		verdict->result = register_own(hold, target->own, &view, disk, verdict);
 	if (verdict->result == BLKPR_OK)
 		verdict->result = look(context, target->own, disk, &view, verdict);
 	if (verdict->result == BLKPR_OK && !view.own)
@@ -424,6 +429,7 @@ static enum blkpr_result barred(const struct blkpr_hold *hold, uint64_t own, str
 void blkpr_hold_watch_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
+	const struct blkpr_hold *hold = context;
 	struct view view;
 
 	verdict->result = look(context, target->own, disk, &view, verdict);
@@ -431,6 +437,9 @@ void blkpr_hold_watch_disk(const void *context, const struct blkpr_target *targe
 		verdict->result = watch(context, &view);
 	if (verdict->result == BLKPR_OK)
 		verdict->result = blkpr_fence_check_shared(target->own, disk, verdict);
+	if (may_write_by(verdict->result, &view)
+			&& blkpr_nexus_check_shared(disk, &hold->others, verdict) != BLKPR_OK)
+		verdict->result = BLKPR_SHARED_NEXUS;
 	if (may_write_by(verdict->result, &view) && blkpr_nexus_check_writes(disk, verdict) != BLKPR_OK)
 		verdict->result = barred(context, target->own, disk, verdict);
 }

@@ -20,7 +20,7 @@ struct blkpr_hold {
 	bool managed;      /* watch: any registrant may hold */
 	const uint64_t *fencers; /* keys of fence agents: where one is registered nothing is changed */
 	unsigned nfencers;
-	struct blkpr_others others; /* whose registrations a REGISTER of this node must not replace (S10) */
+	struct blkpr_others others; /* take, join, watch: who must not be taken for this node, nor be replaced (S10) */
 	unsigned parallel; /* devices at a time */
 	int64_t deadline;  /* blkpr_clock_ms(): every function below returns by then */
 };

@@ -137,6 +137,47 @@ enum blkpr_result blkpr_nexus_register(struct blkpr_disk *disk, uint64_t old, ui
 	return result;
 }
 
+static bool check_path(struct blkpr_disk *disk, unsigned path, const struct claim *claim)
+{
+	struct blkpr_report report;
+	bool shared = false;
+
+	if (disk->ops->keys_of_self(disk, path, &report) != BLKPR_OK)
+		return false;
+	for (unsigned i = 0; i < report.nkeys && !shared; i++) {
+		shared = is_others(claim, report.keys[i]);
+		if (shared)
+			claim->verdict->offender = report.keys[i];
+	}
+	blkpr_report_clear(&report);
+	return shared;
+}
+
+/* Of the keys that are registered now, a verdict keeps so many that for more nothing is concluded from them. */
+static bool has_others(const struct claim *claim)
+{
+	const struct blkpr_verdict *verdict = claim->verdict;
+
+	for (unsigned i = 0; i < verdict->nkeys; i++)
+		if (is_others(claim, verdict->keys[i].key))
+			return true;
+	return verdict->nkeys == BLKPR_VERDICT_KEYS;
+}
+
+enum blkpr_result blkpr_nexus_check_shared(
+	struct blkpr_disk *disk, const struct blkpr_others *others, struct blkpr_verdict *verdict)
+{
+	struct claim claim = { .disk = disk, .others = others, .verdict = verdict };
+
+	if (!has_others(&claim))
+		return BLKPR_OK;
+	verdict->step = BLKPR_STEP_INITIATORS;
+	for (unsigned i = 0; i < disk->paths; i++)
+		if (check_path(disk, i, &claim))
+			return BLKPR_SHARED_NEXUS;
+	return BLKPR_OK;
+}
+
 enum blkpr_result blkpr_nexus_check_writes(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	verdict->step = BLKPR_STEP_ASK_WRITES;

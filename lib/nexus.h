@@ -29,6 +29,15 @@ enum blkpr_result blkpr_nexus_register(struct blkpr_disk *disk, uint64_t old, ui
 	const struct blkpr_others *others, struct blkpr_verdict *verdict);
 
 /*
+ * BLKPR_SHARED_NEXUS if the target takes another node for this one: a key of OTHERS, verdict.offender, is registered by the
+ * initiator that a path of this node is for it. Its sessions may be different nexuses today; the next login may make them
+ * one, and targets (LIO) let a session write where another one of its initiator is registered. BLKPR_OK also where the
+ * device does not tell, or no other node's key is registered. Writes nothing.
+ */
+enum blkpr_result blkpr_nexus_check_shared(
+	struct blkpr_disk *disk, const struct blkpr_others *others, struct blkpr_verdict *verdict);
+
+/*
  * BLKPR_BARRED if the device refuses the writes of a path that lives, verdict.barred_path: whatever key is registered
  * stands for another nexus. To be called while a reservation is held that lets registrants write. Changes nothing, neither
  * the medium nor the PR generation. BLKPR_OK also where the device does not tell.

@@ -94,7 +94,7 @@ unsigned model_count(const struct model *model, char op)
 
 bool model_only_read(const struct model *model)
 {
-	return strspn(model->trace, "RICW") == strlen(model->trace);
+	return strspn(model->trace, "RICWO") == strlen(model->trace);
 }
 
 /* --- the device's commands ------------------------------------------------------------------------ */
@@ -323,6 +323,25 @@ static enum blkpr_result op_capabilities(struct blkpr_disk *disk, struct blkpr_c
 	return model->capabilities_result;
 }
 
+static enum blkpr_result op_keys_of_self(struct blkpr_disk *disk, unsigned path, struct blkpr_report *report)
+{
+	struct model_disk *node = model_disk_of(disk);
+	struct model *model = node->model;
+	enum blkpr_result result = BLKPR_OK;
+
+	*report = (struct blkpr_report){ 0 };
+	if (enter(model, 'O', &result))
+		return result;
+	if (model->nameless || model->kind == BLKPR_NVME)
+		return BLKPR_UNSUPPORTED;
+	if (!blkpr_report_resize(report, MODEL_NEXUSES))
+		return BLKPR_NO_MEMORY;
+	for (unsigned i = 0; i < MODEL_NEXUSES; i++)
+		if (model->nexus[i].registered && model->host[i] == model->host[node->first + path])
+			report->keys[report->nkeys++] = model->nexus[i].key;
+	return BLKPR_OK;
+}
+
 /* A registrant that does not hold releases nothing, and is told that all is well (SPC-4 5.12.11.2.3). */
 static enum blkpr_result op_release(struct blkpr_disk *disk, uint64_t own, enum pr_type type)
 {
@@ -357,6 +376,7 @@ const struct blkpr_disk_ops model_ops = {
 	.read = op_read,
 	.register_key = op_register,
 	.may_write = op_may_write,
+	.keys_of_self = op_keys_of_self,
 	.reserve = op_reserve,
 	.preempt_abort = op_preempt_abort,
 	.release = op_release,

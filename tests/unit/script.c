@@ -48,6 +48,11 @@ void script_register(uint64_t old_key, uint64_t new_key, enum blkpr_result resul
 	add_command('G', old_key, new_key, 0, result);
 }
 
+void script_keys_of_self(uint64_t key, enum blkpr_result result)
+{
+	add('O', result)->first = key;
+}
+
 void script_may_write(enum blkpr_result result)
 {
 	add('W', result);
@@ -117,6 +122,21 @@ static enum blkpr_result op_read(struct blkpr_disk *disk, struct blkpr_report *r
 	return BLKPR_OK;
 }
 
+static enum blkpr_result op_keys_of_self(struct blkpr_disk *disk, unsigned path, struct blkpr_report *report)
+{
+	const struct step *step = next('O');
+
+	(void)disk;
+	assert_int_equal(path, 0);
+	*report = (struct blkpr_report){ 0 };
+	if (step->result != BLKPR_OK)
+		return step->result;
+	assert_true(blkpr_report_resize(report, 1));
+	report->keys[0] = step->first;
+	report->nkeys = 1;
+	return BLKPR_OK;
+}
+
 static enum blkpr_result op_may_write(struct blkpr_disk *disk, unsigned path)
 {
 	(void)disk;
@@ -173,6 +193,7 @@ static const struct blkpr_disk_ops script_ops = {
 	.read = op_read,
 	.register_key = op_register,
 	.may_write = op_may_write,
+	.keys_of_self = op_keys_of_self,
 	.reserve = op_reserve,
 	.preempt_abort = op_preempt_abort,
 	.drain = op_drain,

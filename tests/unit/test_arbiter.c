@@ -71,6 +71,12 @@ static enum blkpr_result forward_register(
 	return model_ops.register_key(&here.disk, path, old_key, new_key);
 }
 
+static enum blkpr_result forward_keys_of_self(struct blkpr_disk *disk, unsigned path, struct blkpr_report *report)
+{
+	(void)disk;
+	return model_ops.keys_of_self(&here.disk, path, report);
+}
+
 static enum blkpr_result forward_may_write(struct blkpr_disk *disk, unsigned path)
 {
 	(void)disk;
@@ -113,6 +119,7 @@ static const struct blkpr_disk_ops forward_ops = {
 	.read = forward_read,
 	.register_key = forward_register,
 	.may_write = forward_may_write,
+	.keys_of_self = forward_keys_of_self,
 	.reserve = forward_reserve,
 	.preempt_abort = forward_preempt_abort,
 	.drain = forward_drain,

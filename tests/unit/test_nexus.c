@@ -29,6 +29,7 @@ static void disk_of(enum blkpr_kind kind)
 {
 	model_init(&model, kind);
 	model.host[5] = 0;
+	model.nameless = true;
 }
 
 static void run_on(unsigned paths)
@@ -148,6 +149,49 @@ static void the_first_node_keeps_its_registration(void **state)
 		run_on(1);
 		assert_result(verdict.result, BLKPR_OK);
 	}
+}
+
+/* One initiator name, but other sessions: each node's REGISTER would be its own nexus's, until the next login. */
+static void on_refuses_another_nodes_initiator_before_it_registers(void **state)
+{
+	(void)state;
+	disk_of(BLKPR_SCSI);
+	model.nameless = false;
+	model_set_key(&model, 5, OTHER);
+	model_set_reservation(&model, TYPE, 5);
+	run_on(1);
+	assert_result(verdict.result, BLKPR_SHARED_NEXUS);
+	assert_int_equal(verdict.offender, OTHER);
+	assert_true(model_only_read(&model));
+}
+
+static void initiator_is_not_asked_for_where_no_other_node_is_registered(void **state)
+{
+	(void)state;
+	disk_of(BLKPR_SCSI);
+	model.nameless = false;
+	model_set_key(&model, 5, OLDER);
+	run_on(1);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_int_equal(model_count(&model, 'O'), 0);
+}
+
+/* This node has taken another one's name since it was registered. */
+static void monitor_sees_that_the_nexus_is_another_nodes(void **state)
+{
+	(void)state;
+	disk_of(BLKPR_SCSI);
+	model.nameless = false;
+	model.host[6] = 6;
+	model_set_key(&model, 6, OWN);
+	model_set_key(&model, 0, OTHER);
+	model_set_reservation(&model, TYPE, 0);
+	run_monitor(1);
+	assert_result(verdict.result, BLKPR_SHARED_NEXUS);
+	assert_int_equal(verdict.offender, OTHER);
+	assert_true(model_only_read(&model));
+	assert_result(run_hold(blkpr_hold_watch_disk), BLKPR_SHARED_NEXUS);
+	assert_true(model_only_read(&model));
 }
 
 static void take_and_join_refuse_another_nodes_nexus(void **state)
@@ -363,6 +407,9 @@ int main(void)
 		cmocka_unit_test(on_names_the_node_whose_nexus_it_is_among_several),
 		cmocka_unit_test(on_gives_each_path_back_what_it_had),
 		cmocka_unit_test(the_first_node_keeps_its_registration),
+		cmocka_unit_test(on_refuses_another_nodes_initiator_before_it_registers),
+		cmocka_unit_test(initiator_is_not_asked_for_where_no_other_node_is_registered),
+		cmocka_unit_test(monitor_sees_that_the_nexus_is_another_nodes),
 		cmocka_unit_test(take_and_join_refuse_another_nodes_nexus),
 		cmocka_unit_test(on_replaces_what_its_own_nexus_had_before),
 		cmocka_unit_test(on_leaves_an_unknown_key_of_another_nexus_alone),
