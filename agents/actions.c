@@ -222,6 +222,9 @@ static int plan(struct agent *agent, struct blkpr_error *error)
 		blkpr_error_set(error, "out of memory");
 		return -ENOMEM;
 	}
+	rc = agent_know_others(agent, error);
+	if (rc)
+		return rc;
 	agent_begin_work(agent);
 	return 0;
 }
@@ -372,6 +375,8 @@ static enum outcome act_on(struct agent *agent)
 	rc = agent_find_devices(agent, &error);
 	if (!rc)
 		rc = plan_on(agent, &error);
+	if (!rc)
+		rc = agent_know_others(agent, &error);
 	if (rc)
 		return refuse(&error);
 	agent->fence.fenced = was_registered();

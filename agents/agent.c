@@ -127,6 +127,39 @@ int agent_derive_own(const struct agent *agent, uint64_t *key, struct blkpr_erro
 	return 0;
 }
 
+static void know_other(struct agent *agent, const struct cluster_node *node)
+{
+	static const uint64_t domains[] = { 0, BLKPR_KEY_OF_RESOURCE };
+	struct blkpr_others *others = &agent->fence.others;
+
+	for (unsigned i = 0; i < sizeof(domains) / sizeof(*domains); i++)
+		for (int method = 0; method < BLKPR_KEY_METHODS; method++) {
+			struct agent twin = { .cluster = agent->cluster, .domain = domains[i] };
+			uint64_t key = agent_node_key(&twin, method, node);
+
+			if (key && key != agent->key)
+				agent->others[others->count++] = key;
+		}
+}
+
+int agent_know_others(struct agent *agent, struct blkpr_error *error)
+{
+	const struct cluster_node *self = cluster_self(&agent->cluster);
+	unsigned most = 2 * BLKPR_KEY_METHODS * agent->cluster.count + 1;
+	uint64_t *others = realloc(agent->others, most * sizeof(*others));
+
+	if (!others) {
+		blkpr_error_set(error, "out of memory");
+		return -ENOMEM;
+	}
+	agent->others = others;
+	agent->fence.others = (struct blkpr_others){ .keys = others };
+	for (unsigned i = 0; i < agent->cluster.count; i++)
+		if (&agent->cluster.nodes[i] != self)
+			know_other(agent, &agent->cluster.nodes[i]);
+	return 0;
+}
+
 /* Hashes are short: two nodes with one key could not be told apart, and fencing one would evict both. */
 int agent_check_unique(const struct agent *agent, uint64_t key, const struct cluster_node *owner,
 	struct blkpr_error *error)
@@ -182,4 +215,5 @@ void agent_clear(struct agent *agent)
 	free(agent->verdicts);
 	free(agent->known);
 	free(agent->missing);
+	free(agent->others);
 }

@@ -38,6 +38,7 @@ struct agent {
 	struct blkpr_verdict *verdicts;
 	struct blkpr_fence fence;
 	uint64_t *known;               /* fence.known */
+	uint64_t *others;              /* fence.others */
 	char *missing;                 /* disks of the last `on` that are not in LIST, a line each; NULL: none */
 };
 
@@ -75,6 +76,12 @@ uint64_t agent_node_key(const struct agent *agent, enum blkpr_key_method method,
 
 /* This node's key by agent.method. */
 int agent_derive_own(const struct agent *agent, uint64_t *key, struct blkpr_error *error);
+
+/*
+ * Every key that another node of the cluster may have, by any method, a fence agent's or a resource agent's, into
+ * agent.fence.others. -ENOMEM with text.
+ */
+int agent_know_others(struct agent *agent, struct blkpr_error *error);
 
 /* -EEXIST if another node than OWNER (NULL: unknown) has KEY. */
 int agent_check_unique(const struct agent *agent, uint64_t key, const struct cluster_node *owner,

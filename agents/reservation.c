@@ -432,6 +432,9 @@ static enum ocf plan(struct resource *resource, bool changes)
 	}
 	if (changes && check_paths(resource, &error))
 		return fail_with(resource, OCF_ERR_CONFIGURED, &error);
+	if (agent_know_others(&resource->agent, &error))
+		return fail_with(resource, OCF_ERR_GENERIC, &error);
+	resource->hold.others = resource->agent.fence.others;
 	resource->hold.managed = resource->managed;
 	agent_begin_work(&resource->agent);
 	return OCF_SUCCESS;

@@ -142,6 +142,40 @@ static void print_shared(FILE *out, const struct scene *scene)
 	fputs(" is registered by another initiator too", out);
 }
 
+static const char *self_name(const struct agent *agent)
+{
+	const struct cluster_node *self = cluster_self(&agent->cluster);
+
+	return self ? self->name : "this node";
+}
+
+/* What two nodes share is known by different names. */
+static const char *nexus_name(const struct scene *scene)
+{
+	return scene->target->device->kind == BLKPR_NVME ? "host id" : "initiator";
+}
+
+static void print_shared_nexus(FILE *out, const struct scene *scene)
+{
+	fprintf(out, "%s has the same %s as another node: it is registered with the key ", self_name(scene->agent),
+		nexus_name(scene));
+	print_key(out, scene->agent, scene->target, scene->verdict->offender);
+	fprintf(out, "; nothing was changed; give each node %s of its own", scene->target->device->kind == BLKPR_NVME
+		? "a hostid and a hostnqn (/etc/nvme)" : "an initiator name, port or virtual HBA");
+}
+
+static void print_barred(FILE *out, const struct scene *scene)
+{
+	const struct blkpr_device *device = scene->target->device;
+
+	fputs("this node's key ", out);
+	print_key(out, scene->agent, scene->target, scene->target->own);
+	fputs(" is registered for a session that is over: its writes", out);
+	if (scene->verdict->barred_path < device->npaths)
+		fprintf(out, " by %s", device->path_names[scene->verdict->barred_path]);
+	fputs(" are refused", out);
+}
+
 static void print_offender(FILE *out, const struct scene *scene, const char *before, const char *after)
 {
 	fputs(before, out);
@@ -235,6 +269,8 @@ static const struct {
 		"registrations alone keep nobody out: unfence a node again (fence_blkpr -o on)" },
 	[BLKPR_FOREIGN_TYPE] = { print_type, "it is not ours to break: release it, or set reservation_type to it" },
 	[BLKPR_FEWER_PATHS] = { print_paths, "unfence this node again (fence_blkpr -o on) once all paths are back" },
+	[BLKPR_SHARED_NEXUS] = { print_shared_nexus, "connect again, then repeat (doc/identity.md)" },
+	[BLKPR_BARRED] = { print_barred, "unfence this node again (fence_blkpr -o on)" },
 	[BLKPR_SHARED_KEY] = { print_shared, "give every node a key of its own (no key= for the whole cluster)" },
 	[BLKPR_UNDRAINED] = { print_step,
 		"the target still works on commands of the victim, or the session to it is lost: look at the "
@@ -265,7 +301,8 @@ static void explain(FILE *out, const struct scene *scene)
 		explanations[result].print(out, scene);
 	else
 		fputs(blkpr_result_text(result), out);
-	if (scene->agent->domain && (result == BLKPR_UNRESERVED || result == BLKPR_CONFLICT || result == BLKPR_FEWER_PATHS))
+	if (scene->agent->domain && (result == BLKPR_UNRESERVED || result == BLKPR_CONFLICT || result == BLKPR_FEWER_PATHS
+				|| result == BLKPR_BARRED))
 		fputs("; stop and start the resource", out); /* `on` would make it the fence agent's */
 	else if (explanations[result].remedy && !lost)
 		fprintf(out, "; %s", explanations[result].remedy);
@@ -319,6 +356,17 @@ static void say_forgetful(const struct agent *agent)
 		agent->targets[first].device->name, count > 1 ? " and others" : "");
 }
 
+static void say_replaced(const struct scene *scene)
+{
+	char *key = say_key(scene->agent, scene->target, scene->verdict->replaced);
+
+	qb_log(LOG_WARNING,
+		"%s: the key %s was registered for this node's own %s and has been replaced; a host that still uses it shares "
+		"this node's identity (doc/identity.md)",
+		scene->target->device->name, key ? key : "", nexus_name(scene));
+	free(key);
+}
+
 char *say_text(const struct agent *agent, unsigned i)
 {
 	struct scene scene = { agent, &agent->targets[i], &agent->verdicts[i] };
@@ -351,6 +399,8 @@ void say_failures(const struct agent *agent, unsigned arbiter)
 			untouched++;
 		else if (agent->verdicts[i].result != BLKPR_OK)
 			say_failure(agent, i);
+		else if (agent->verdicts[i].replaced)
+			say_replaced(&(struct scene){ agent, &agent->targets[i], &agent->verdicts[i] });
 	}
 	say_forgetful(agent);
 	say_doubts(agent);

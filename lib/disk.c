@@ -10,7 +10,9 @@
 
 #include "lib/clock.h"
 #include "lib/host.h"
+#include "lib/initiator.h"
 #include "lib/nvme.h"
+#include "lib/probe.h"
 #include "lib/turn.h"
 
 #define MOST_ATTENTIONS 5 /* queued unit attentions are reported one a command (SAM-5 5.14) */
@@ -145,11 +147,34 @@ struct order {
 	enum blkpr_result (*send)(const struct blkpr_port *port, const struct order *order);
 	uint64_t old_key, new_key;
 	enum pr_type type;
+	struct blkpr_report *report;
 };
 
 static enum blkpr_result send_register(const struct blkpr_port *port, const struct order *order)
 {
-	return blkpr_command_register(port, order->old_key, order->new_key, true);
+	enum blkpr_result result;
+
+	if (!order->new_key)
+		return blkpr_command_unregister(port, order->old_key);
+	result = blkpr_command_register(port, order->old_key, order->new_key, false);
+	if (result == BLKPR_CONFLICT && port->kind == BLKPR_NVME && !order->old_key)
+		result = blkpr_nvme_replace_zero(port->fd, order->new_key);
+	return result;
+}
+
+static enum blkpr_result send_probe(const struct blkpr_port *port, const struct order *order)
+{
+	(void)order;
+	return blkpr_probe_writes(port);
+}
+
+static enum blkpr_result send_keys_of_self(const struct blkpr_port *port, const struct order *order)
+{
+	char name[BLKPR_INITIATOR_NAME];
+
+	if (port->kind == BLKPR_NVME || blkpr_initiator_name(port->fd, name))
+		return BLKPR_UNSUPPORTED;
+	return blkpr_prin_read_keys_of(port, name, order->report);
 }
 
 static enum blkpr_result send_release(const struct blkpr_port *port, const struct order *order)
@@ -174,27 +199,35 @@ static enum blkpr_result send_by_nexus(
 	return result;
 }
 
-/* BLKPR_OK if one of them did it. Each path has its share of the time that is left, and so has what comes after them. */
-static enum blkpr_result send_by_all(struct blkpr_disk *disk, const struct order *order)
+/* Each path has its share of the time that is left, and so has what comes after them. */
+static enum blkpr_result send_by_path(struct blkpr_disk *disk, unsigned path, const struct order *order)
 {
 	const struct blkpr_device *device = block_of(disk)->device;
 	struct blkpr_port port = block_of(disk)->port;
 	struct blkpr_disk hurried = *disk;
-	enum blkpr_result worst = BLKPR_PATH_FAILED;
-	bool done = false;
+	enum blkpr_result result;
 
 	if (!device->multipath)
 		return send_by_nexus(disk, &port, order);
-	for (unsigned i = 0; i < device->npaths; i++) {
-		enum blkpr_result result;
+	hurried.deadline = disk->deadline - (disk->deadline - blkpr_clock_ms()) / (device->npaths - path + 1)
+		* (device->npaths - path);
+	port.fd = blkpr_device_open_path(device, path);
+	if (port.fd < 0)
+		return blkpr_result_from_errno(-port.fd);
+	result = send_by_nexus(&hurried, &port, order);
+	close(port.fd);
+	return result;
+}
 
-		hurried.deadline = disk->deadline - (disk->deadline - blkpr_clock_ms()) / (device->npaths - i + 1)
-			* (device->npaths - i);
-		port.fd = blkpr_device_open_path(device, i);
-		result = port.fd < 0 ? blkpr_result_from_errno(-port.fd)
-				     : send_by_nexus(&hurried, &port, order);
-		if (port.fd >= 0)
-			close(port.fd);
+/* BLKPR_OK if one of them did it. */
+static enum blkpr_result send_by_all(struct blkpr_disk *disk, const struct order *order)
+{
+	enum blkpr_result worst = BLKPR_PATH_FAILED;
+	bool done = false;
+
+	for (unsigned i = 0; i < disk->paths; i++) {
+		enum blkpr_result result = send_by_path(disk, i, order);
+
 		if (result == BLKPR_OK)
 			done = true;
 		else
@@ -203,11 +236,30 @@ static enum blkpr_result send_by_all(struct blkpr_disk *disk, const struct order
 	return done ? BLKPR_OK : worst;
 }
 
-static enum blkpr_result block_register(struct blkpr_disk *disk, uint64_t old_key, uint64_t new_key)
+static enum blkpr_result block_register(struct blkpr_disk *disk, unsigned path, uint64_t old_key, uint64_t new_key)
 {
 	struct order order = { .send = send_register, .old_key = old_key, .new_key = new_key };
 
-	return send_by_all(disk, &order);
+	return send_by_path(disk, path, &order);
+}
+
+static enum blkpr_result block_may_write(struct blkpr_disk *disk, unsigned path)
+{
+	struct order order = { .send = send_probe };
+
+	return send_by_path(disk, path, &order);
+}
+
+static enum blkpr_result block_keys_of_self(struct blkpr_disk *disk, unsigned path, struct blkpr_report *report)
+{
+	struct order order = { .send = send_keys_of_self, .report = report };
+	enum blkpr_result result;
+
+	*report = (struct blkpr_report){ 0 };
+	result = send_by_path(disk, path, &order);
+	if (result != BLKPR_OK)
+		blkpr_report_clear(report);
+	return result;
 }
 
 static enum blkpr_result block_release(struct blkpr_disk *disk, uint64_t own, enum pr_type type)
@@ -401,6 +453,8 @@ static enum blkpr_result block_capabilities(
 static const struct blkpr_disk_ops block_ops = {
 	.read = block_read,
 	.register_key = block_register,
+	.may_write = block_may_write,
+	.keys_of_self = block_keys_of_self,
 	.reserve = block_reserve,
 	.preempt_abort = block_preempt_abort,
 	.release = block_release,
@@ -420,7 +474,7 @@ enum blkpr_result blkpr_disk_open(
 	struct blkpr_block_disk *block, const struct blkpr_device *device, int64_t deadline)
 {
 	*block = (struct blkpr_block_disk){
-		.disk = { .ops = &block_ops, .deadline = deadline },
+		.disk = { .ops = &block_ops, .deadline = deadline, .paths = device->multipath ? device->npaths : 1 },
 		.port = { .fd = -1, .kind = device->kind },
 		.device = device,
 		.path = device->npaths ? device->npaths - 1 : 0, /* the one before the first */

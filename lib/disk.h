@@ -17,7 +17,18 @@ struct blkpr_disk;
 /* The same protocol code runs on a block device, on scripted replies and on a model disk. */
 struct blkpr_disk_ops {
 	enum blkpr_result (*read)(struct blkpr_disk *disk, struct blkpr_report *report);
-	enum blkpr_result (*register_key)(struct blkpr_disk *disk, uint64_t old_key, uint64_t new_key);
+	/*
+	 * REGISTER by one path: NEW_KEY (0: none) in place of OLD_KEY (0: none; on NVMe also key 0). BLKPR_CONFLICT, and
+	 * nothing changes, if the nexus has another key than that; lib/nexus.h is who calls this.
+	 */
+	enum blkpr_result (*register_key)(struct blkpr_disk *disk, unsigned path, uint64_t old_key, uint64_t new_key);
+	/*
+	 * The keys that the target has from whomever it takes for this node by PATH, into REPORT, which is filled with
+	 * keys alone: of this iSCSI initiator name. BLKPR_UNSUPPORTED: that cannot be told.
+	 */
+	enum blkpr_result (*keys_of_self)(struct blkpr_disk *disk, unsigned path, struct blkpr_report *report);
+	/* BLKPR_CONFLICT: the device refuses the writes of this path. Changes nothing (lib/probe.h). */
+	enum blkpr_result (*may_write)(struct blkpr_disk *disk, unsigned path);
 	enum blkpr_result (*reserve)(struct blkpr_disk *disk, uint64_t own, enum pr_type type);
 	enum blkpr_result (*preempt_abort)(
 		struct blkpr_disk *disk, uint64_t own, uint64_t victim, enum pr_type type);
@@ -41,6 +52,7 @@ struct blkpr_disk_ops {
 struct blkpr_disk {
 	const struct blkpr_disk_ops *ops;
 	int64_t deadline; /* blkpr_clock_ms(); no call is repeated past it */
+	unsigned paths;   /* by which register_key and may_write can be asked for, at least 1 */
 	pid_t parent;     /* of a worker: whom it works for; 0: nobody */
 };
 
@@ -65,12 +77,12 @@ struct blkpr_block_disk {
  * Opens DEVICE. Returns BLKPR_OK, and the caller closes with blkpr_disk_close(); else nothing is open.
  * Calls on the disk: a unit attention is worth five tries; BUSY, a device that is not ready, and passing path failures
  * are repeated until shortly before the deadline, but for preempt_abort, whose caller must look at the disk before each
- * attempt; CONFLICT comes back at once. register_key always ignores an existing key.
+ * attempt; CONFLICT comes back at once.
  *
- * A multipath map is worked on by its paths: REGISTER goes to each one, and succeeds if it does on one (sent to
- * the map, it would unregister the good paths when one is bad, KERNEL.md trap 4). So do RELEASE, which only the path
- * that reserved can do, and the end of a registration, each of which is one path's. Everything else goes to one path,
- * and to the next one if that fails.
+ * A multipath map is worked on by its paths: REGISTER goes to the one that is meant (sent to the map, it would unregister
+ * the good paths when one is bad, KERNEL.md trap 4). RELEASE, which only the path that reserved can do, and the end of a
+ * registration, each of which is one path's, go to each one, and succeed if they do on one. Everything else goes to one
+ * path, and to the next one if that fails.
  */
 enum blkpr_result blkpr_disk_open(
 	struct blkpr_block_disk *block, const struct blkpr_device *device, int64_t deadline);

@@ -116,21 +116,13 @@ static enum blkpr_result evict(const struct blkpr_fence *fence, uint64_t own, ui
 	return result;
 }
 
-/*
- * NVMe refuses REGISTER with IGNORE and no old key if the host is registered with another one; any old
- * key that is not 0 makes it a replacement (trap 3). The key is never dropped on the way.
- */
-static enum blkpr_result register_own(uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+/* A compare and swap for each nexus: the key is never dropped on the way, nor another node's replaced (S10). */
+static enum blkpr_result register_own(const struct blkpr_fence *fence, uint64_t own, const struct view *view,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
-	enum blkpr_result result;
-
-	if (blkpr_disk_over(disk))
-		return BLKPR_UNFINISHED;
 	verdict->step = BLKPR_STEP_REGISTER;
-	result = disk->ops->register_key(disk, 0, own);
-	if (result == BLKPR_CONFLICT)
-		result = disk->ops->register_key(disk, own, own);
-	return result;
+	return blkpr_aptpl_settle(
+		blkpr_nexus_register(disk, view->own ? own : 0, own, &fence->others, verdict), own, disk, verdict);
 }
 
 /* --- on ------------------------------------------------------------------------------------------- */
@@ -151,7 +143,9 @@ static enum blkpr_result on(const struct blkpr_fence *fence, uint64_t own, struc
 		return BLKPR_FOREIGN_TYPE; /* before anything is changed */
 	if (fence->fenced && !view.own)
 		return BLKPR_FENCED;
-	result = blkpr_aptpl_settle(register_own(own, disk, verdict), own, disk, verdict);
+	result = blkpr_nexus_check_shared(disk, &fence->others, verdict);
+	if (result == BLKPR_OK)
+		result = register_own(fence, own, &view, disk, verdict);
 	if (result != BLKPR_OK)
 		return result;
 	for (unsigned round = 0; round < MOST_ROUNDS; round++) {
@@ -319,6 +313,21 @@ void blkpr_fence_status_disk(const struct blkpr_fence *fence, uint64_t own, stru
 	verdict->result = own && fence->victim ? status(fence, own, disk, verdict) : BLKPR_INVALID;
 }
 
+/* A path may have lost its right to write since the look, with the key; then that is what to say. */
+static enum blkpr_result check_writes(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	struct view view;
+	enum blkpr_result result = blkpr_nexus_check_writes(disk, verdict);
+
+	if (result != BLKPR_BARRED)
+		return result;
+	result = look(fence, own, disk, &view, verdict);
+	if (result != BLKPR_OK)
+		return result;
+	return view.own ? BLKPR_BARRED : BLKPR_EVICTED;
+}
+
 static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, unsigned paths,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
@@ -339,6 +348,10 @@ static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, 
 	if (spoils_proof(fence, &view))
 		return BLKPR_UNKNOWN_KEYS;
 	result = blkpr_fence_check_shared(own, disk, verdict);
+	if (result == BLKPR_OK)
+		result = blkpr_nexus_check_shared(disk, &fence->others, verdict);
+	if (result == BLKPR_OK)
+		result = check_writes(fence, own, disk, verdict);
 	if (result != BLKPR_OK)
 		return result;
 	verdict->step = BLKPR_STEP_CAPABILITIES;

@@ -3,6 +3,7 @@
 #ifndef BLKPR_FENCE_H
 #define BLKPR_FENCE_H
 
+#include "lib/nexus.h"
 #include "lib/work.h"
 
 /* What off and status make of registered keys that belong to no cluster node (S4). */
@@ -20,6 +21,7 @@ struct blkpr_fence {
 	unsigned nknown;
 	enum blkpr_unknown unknown;
 	enum blkpr_in_flight in_flight; /* off, monitor: what may end the victim's commands */
+	struct blkpr_others others; /* on, monitor: who must not be taken for this node, nor be replaced (S10) */
 	bool fenced;             /* on: this node may have been fenced and not taken back: nothing is registered anew */
 	unsigned parallel;       /* devices at a time */
 	int64_t deadline;        /* blkpr_clock_ms(): every function below returns by then */
@@ -31,7 +33,10 @@ struct blkpr_fence {
  * worker could be run (every verdict is then a failure too).
  */
 
-/* Registers own on every device, reserves where nothing is reserved, never drops the key on the way. */
+/*
+ * Registers own on every device, reserves where nothing is reserved, never drops the key on the way. BLKPR_SHARED_NEXUS: this
+ * node's nexus is another node's, too, and nothing has been changed.
+ */
 int blkpr_fence_on(const struct blkpr_fence *fence, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[]);
 
@@ -50,7 +55,7 @@ int blkpr_fence_off(const struct blkpr_fence *fence, const struct blkpr_target t
 int blkpr_fence_status(const struct blkpr_fence *fence, const struct blkpr_target targets[],
 	unsigned count, struct blkpr_verdict verdicts[]);
 
-/* BLKPR_OK: own key on every path, reservation of the type, nothing unknown. Writes nothing. */
+/* BLKPR_OK: own key on every path, each of which may write, reservation of the type, nothing unknown. Writes nothing. */
 int blkpr_fence_monitor(const struct blkpr_fence *fence, const struct blkpr_target targets[],
 	unsigned count, struct blkpr_verdict verdicts[]);
 

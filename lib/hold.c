@@ -95,18 +95,14 @@ static bool held_by_another(const struct view *view)
 
 /* --- acting: each returns BLKPR_OK or BLKPR_CONFLICT if it is worth looking again ------------------- */
 
-static enum blkpr_result register_own(uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+/* At nobody's cost (S10): whoever shares this node's nexus is not evicted by having its key overwritten. */
+static enum blkpr_result register_own(const struct blkpr_hold *hold, uint64_t own, const struct view *view,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
-	enum blkpr_result result;
-
-	if (blkpr_disk_over(disk))
-		return BLKPR_UNFINISHED;
 	verdict->step = BLKPR_STEP_REGISTER;
 	verdict->touched = true;
-	result = disk->ops->register_key(disk, 0, own);
-	if (result == BLKPR_CONFLICT)
-		result = disk->ops->register_key(disk, own, own); /* NVMe, KERNEL.md trap 3 */
-	return blkpr_aptpl_settle(result, own, disk, verdict);
+	return blkpr_aptpl_settle(
+		blkpr_nexus_register(disk, view->own ? own : 0, own, &hold->others, verdict), own, disk, verdict);
 }
 
 static enum blkpr_result reserve(enum pr_type type, uint64_t own, struct blkpr_disk *disk,
@@ -156,6 +152,7 @@ static enum blkpr_result unregister(uint64_t key, struct blkpr_disk *disk)
 static enum blkpr_result shed(uint64_t own, const struct view *view, bool again, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
+	static const struct blkpr_others everybody = { .all = true };
 	uint64_t passing = passing_key(own);
 	enum blkpr_result result;
 
@@ -163,14 +160,15 @@ static enum blkpr_result shed(uint64_t own, const struct view *view, bool again,
 		return BLKPR_UNFINISHED;
 	verdict->step = BLKPR_STEP_SHED;
 	verdict->touched = true;
-	result = blkpr_aptpl_settle(disk->ops->register_key(disk, own, passing), passing, disk, verdict);
+	result = blkpr_aptpl_settle(blkpr_nexus_register(disk, own, passing, &everybody, verdict), passing, disk, verdict);
 	if (result != BLKPR_OK)
 		return result;
 	result = disk->ops->preempt_abort(disk, passing, own, view->type ? view->type : PR_WRITE_EXCLUSIVE_REG_ONLY);
 	if (result != BLKPR_OK && result != BLKPR_CONFLICT) /* a conflict: nobody has it any more */
 		return result;
 	if (again)
-		return blkpr_aptpl_settle(disk->ops->register_key(disk, passing, own), own, disk, verdict);
+		return blkpr_aptpl_settle(
+			blkpr_nexus_register(disk, passing, own, &everybody, verdict), own, disk, verdict);
 	return unregister(passing, disk);
 }
 
@@ -285,12 +283,14 @@ void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target
 		verdict->result = BLKPR_UNDER_FENCING;
 	else if (errand.view.strangers && !errand.hold->evict)
 		verdict->result = held_by_another(&errand.view) ? BLKPR_TAKEN : BLKPR_STRANGERS;
+	if (verdict->result == BLKPR_OK)
+		verdict->result = blkpr_nexus_check_shared(disk, &errand.hold->others, verdict);
 	if (verdict->result != BLKPR_OK)
 		return; /* before anything is changed */
 	if (verdict->kept)
 		verdict->result = shed(target->own, &errand.view, true, disk, verdict);
 	else
-		verdict->result = register_own(target->own, disk, verdict);
+		verdict->result = register_own(errand.hold, target->own, &errand.view, disk, verdict);
 	if (verdict->result == BLKPR_OK)
 		verdict->result = repeat(&errand, take_step);
 }
@@ -322,13 +322,16 @@ void blkpr_hold_promote_disk(const void *context, const struct blkpr_target *tar
 void blkpr_hold_join_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
+	const struct blkpr_hold *hold = context;
 	struct view view;
 
 	verdict->result = look(context, target->own, disk, &view, verdict);
 	if (verdict->result == BLKPR_OK && view.fencer)
 		verdict->result = BLKPR_UNDER_FENCING;
 	if (verdict->result == BLKPR_OK)
-		verdict->result = register_own(target->own, disk, verdict);
+		verdict->result = blkpr_nexus_check_shared(disk, &hold->others, verdict);
+	if (verdict->result == BLKPR_OK)
+		verdict->result = register_own(hold, target->own, &view, disk, verdict);
 	if (verdict->result == BLKPR_OK)
 		verdict->result = look(context, target->own, disk, &view, verdict);
 	if (verdict->result == BLKPR_OK && !view.own)
@@ -412,6 +415,24 @@ static enum blkpr_result watch(const struct blkpr_hold *hold, const struct view 
 	return view->strangers && !hold->shared && for_registrants(view->type) ? BLKPR_STRANGERS : BLKPR_OK;
 }
 
+/* Whether what a watch came to means that this node may write. */
+static bool may_write_by(enum blkpr_result watched, const struct view *view)
+{
+	return watched == BLKPR_OK || (watched == BLKPR_TAKEN && for_registrants(view->type));
+}
+
+/* A path may not write: because something has changed since the look, or because the key stands for another session. */
+static enum blkpr_result barred(const struct blkpr_hold *hold, uint64_t own, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	struct view view;
+	enum blkpr_result result = look(hold, own, disk, &view, verdict);
+
+	if (result == BLKPR_OK)
+		result = watch(hold, &view);
+	return may_write_by(result, &view) ? BLKPR_BARRED : result;
+}
+
 void blkpr_hold_watch_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
@@ -427,6 +448,11 @@ void blkpr_hold_watch_disk(const void *context, const struct blkpr_target *targe
 		verdict->result = watch(hold, &view);
 	if (verdict->result == BLKPR_OK)
 		verdict->result = blkpr_fence_check_shared(target->own, disk, verdict);
+	if (may_write_by(verdict->result, &view)
+			&& blkpr_nexus_check_shared(disk, &hold->others, verdict) != BLKPR_OK)
+		verdict->result = BLKPR_SHARED_NEXUS;
+	if (may_write_by(verdict->result, &view) && blkpr_nexus_check_writes(disk, verdict) != BLKPR_OK)
+		verdict->result = barred(context, target->own, disk, verdict);
 }
 
 /* --- many devices --------------------------------------------------------------------------------- */

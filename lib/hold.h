@@ -9,6 +9,7 @@
 #ifndef BLKPR_HOLD_H
 #define BLKPR_HOLD_H
 
+#include "lib/nexus.h"
 #include "lib/work.h"
 
 /* What to do, the same for all devices. */
@@ -20,6 +21,7 @@ struct blkpr_hold {
 	enum blkpr_in_flight in_flight; /* take, promote: what may end others' commands */
 	const uint64_t *fencers; /* keys of fence agents: where one is registered nothing is changed */
 	unsigned nfencers;
+	struct blkpr_others others; /* take, join, watch: who must not be taken for this node, nor be replaced (S10) */
 	unsigned parallel; /* devices at a time */
 	int64_t deadline;  /* blkpr_clock_ms(): every function below returns by then */
 };
@@ -60,7 +62,8 @@ int blkpr_hold_leave(const struct blkpr_hold *hold, const struct blkpr_target ta
 
 /*
  * BLKPR_OK: own is registered and holds, by the type, and no stranger can write. BLKPR_EVICTED: own is not
- * registered. BLKPR_UNRESERVED, BLKPR_TAKEN: nobody, another one holds. Writes nothing.
+ * registered. BLKPR_BARRED: it is, for another session than this node has now. BLKPR_UNRESERVED, BLKPR_TAKEN: nobody,
+ * another one holds. Writes nothing.
  */
 int blkpr_hold_watch(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[]);

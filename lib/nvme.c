@@ -9,9 +9,12 @@
 
 #include "lib/room.h"
 
+#define FLUSH 0x00
 #define RESERVATION_REGISTER 0x0d
 #define RESERVATION_REPORT 0x0e
 #define UNREGISTER 1         /* RREGA, cdw10 bits 2:0 */
+#define REPLACE 2
+#define PERSISTENT (3u << 30) /* CPTPL, as drivers/nvme/host/pr.c */
 #define EXTENDED 1           /* EDS, cdw11 bit 0: 128-bit host ids; required by every target seen */
 #define HEADER 64            /* Reservation Status Extended Data Structure, before the first entry */
 #define PTPLS 9              /* its byte that says whether registrations persist through power loss */
@@ -118,17 +121,36 @@ enum blkpr_result blkpr_nvme_read_forgets(const struct blkpr_port *port, bool *f
 	return result;
 }
 
-enum blkpr_result blkpr_nvme_unregister(int fd, uint64_t key)
+static enum blkpr_result submit_register(int fd, uint32_t cdw10, uint64_t current, uint64_t new)
 {
-	uint8_t keys[16] = { 0 }; /* CRKEY, NRKEY, little-endian */
+	uint8_t keys[16]; /* CRKEY, NRKEY, little-endian */
 	struct nvme_passthru_cmd command = {
 		.opcode = RESERVATION_REGISTER,
 		.addr = (uintptr_t)keys,
 		.data_len = sizeof(keys),
-		.cdw10 = UNREGISTER,
+		.cdw10 = cdw10,
 	};
 
-	for (unsigned i = 0; i < 8; i++)
-		keys[i] = (uint8_t)(key >> 8 * i);
+	for (unsigned i = 0; i < 8; i++) {
+		keys[i] = (uint8_t)(current >> 8 * i);
+		keys[8 + i] = (uint8_t)(new >> 8 * i);
+	}
+	return submit(fd, &command);
+}
+
+enum blkpr_result blkpr_nvme_unregister(int fd, uint64_t key)
+{
+	return submit_register(fd, UNREGISTER, key, 0);
+}
+
+enum blkpr_result blkpr_nvme_replace_zero(int fd, uint64_t key)
+{
+	return submit_register(fd, REPLACE | PERSISTENT, 0, key);
+}
+
+enum blkpr_result blkpr_nvme_flush(int fd)
+{
+	struct nvme_passthru_cmd command = { .opcode = FLUSH };
+
 	return submit(fd, &command);
 }

@@ -18,6 +18,15 @@ enum blkpr_result blkpr_nvme_read_forgets(const struct blkpr_port *port, bool *f
 enum blkpr_result blkpr_nvme_unregister(int fd, uint64_t key);
 
 /*
+ * Reservation Register with RREGA = 010b and CRKEY 0: KEY for a host that is registered with key 0 (KERNEL.md trap 2), for
+ * which IOC_PR_REGISTER has no word; BLKPR_CONFLICT for any other.
+ */
+enum blkpr_result blkpr_nvme_replace_zero(int fd, uint64_t key);
+
+/* Flush: a reservation refuses it as it does a write (NVMe base 2.0, command behaviour in the presence of a reservation). */
+enum blkpr_result blkpr_nvme_flush(int fd);
+
+/*
  * The parser, pure. LENGTH bytes were received; *NEEDED is the size of the whole structure as the
  * controller states it. BLKPR_UNSETTLED: it is larger than LENGTH, ask again with more room.
  */

@@ -6,6 +6,7 @@
 #include <scsi/sg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/room.h"
 
@@ -271,6 +272,58 @@ enum blkpr_result blkpr_prin_read_initiators(const struct blkpr_port *port, uint
 		result = blkpr_prin_parse_initiators(reply, length, key, initiators);
 	if (result == BLKPR_OK)
 		result = blkpr_room_fit(&room, HEADER + (size_t)get_be32(reply + 4), true);
+	free(reply);
+	return result;
+}
+
+/* iSCSI names compare without case (RFC 3722). */
+static bool is_of(const uint8_t *descriptor, size_t length, const char *name)
+{
+	const char *found = (const char *)descriptor + 24 + 4;
+	size_t found_length;
+
+	if (length < 24 + 4 || (descriptor[24] & 0x0f) != 5)
+		return false;
+	found_length = iscsi_name_length(descriptor + 24 + 4, length - 24 - 4);
+	return found_length == strlen(name) && !strncasecmp(found, name, found_length);
+}
+
+enum blkpr_result blkpr_prin_parse_keys_of(
+	const uint8_t *reply, size_t length, const char *name, struct blkpr_report *report)
+{
+	size_t at = HEADER, end;
+
+	if (length < HEADER)
+		return BLKPR_MALFORMED;
+	end = HEADER + (size_t)get_be32(reply + 4);
+	if (end > length)
+		return BLKPR_MALFORMED;
+	if (!blkpr_report_resize(report, (unsigned)(end / 24)))
+		return BLKPR_NO_MEMORY;
+	report->nkeys = 0;
+	while (at < end) {
+		size_t size = at + 24 <= end ? 24 + (size_t)get_be32(reply + at + 20) : end;
+
+		if (size > end - at)
+			return BLKPR_MALFORMED;
+		if (is_of(reply + at, size, name))
+			report->keys[report->nkeys++] = get_be64(reply + at);
+		at += size;
+	}
+	return BLKPR_OK;
+}
+
+enum blkpr_result blkpr_prin_read_keys_of(const struct blkpr_port *port, const char *name, struct blkpr_report *report)
+{
+	size_t length = MOST_BYTES;
+	uint8_t *reply = malloc(length);
+	enum blkpr_result result;
+
+	if (!reply)
+		return BLKPR_NO_MEMORY;
+	result = ask(port, BLKPR_PRIN_READ_FULL_STATUS, reply, &length);
+	if (result == BLKPR_OK)
+		result = blkpr_prin_parse_keys_of(reply, length, name, report);
 	free(reply);
 	return result;
 }

@@ -39,6 +39,12 @@ enum blkpr_result blkpr_prin_read_capabilities(
 enum blkpr_result blkpr_prin_read_initiators(const struct blkpr_port *port, uint64_t key, unsigned *initiators);
 
 /*
+ * The keys that are registered by the iSCSI initiator NAME, whatever its sessions, into REPORT, which is filled with keys
+ * alone (READ FULL STATUS).
+ */
+enum blkpr_result blkpr_prin_read_keys_of(const struct blkpr_port *port, const char *name, struct blkpr_report *report);
+
+/*
  * TEST UNIT READY (SPC-4 6.47): BLKPR_BUSY while the device is becoming ready or changes its asymmetric access state, which
  * the PR ioctls cannot tell from a unit attention.
  */
@@ -55,6 +61,8 @@ enum blkpr_result blkpr_prin_parse_reservation(
 	const uint8_t *reply, size_t length, struct blkpr_report *report);
 enum blkpr_result blkpr_prin_parse_initiators(
 	const uint8_t *reply, size_t length, uint64_t key, unsigned *initiators);
+enum blkpr_result blkpr_prin_parse_keys_of(
+	const uint8_t *reply, size_t length, const char *name, struct blkpr_report *report);
 enum blkpr_result blkpr_prin_parse_capabilities(
 	const uint8_t *reply, size_t length, struct blkpr_capabilities *capabilities);
 

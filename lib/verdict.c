@@ -15,6 +15,7 @@ const char *const blkpr_step_names[BLKPR_STEPS] = {
 	[BLKPR_STEP_DRAIN] = "LUN RESET",
 	[BLKPR_STEP_INITIATORS] = "READ FULL STATUS",
 	[BLKPR_STEP_CAPABILITIES] = "REPORT CAPABILITIES",
+	[BLKPR_STEP_ASK_WRITES] = "asking whether it may write",
 };
 
 static void count_key(struct blkpr_verdict *verdict, uint64_t key)

@@ -23,6 +23,7 @@ enum blkpr_step {
 	BLKPR_STEP_DRAIN,
 	BLKPR_STEP_INITIATORS,
 	BLKPR_STEP_CAPABILITIES,
+	BLKPR_STEP_ASK_WRITES,
 	BLKPR_STEPS
 };
 
@@ -48,6 +49,8 @@ struct blkpr_verdict {
 	uint64_t preempted;       /* this key, by a command that returned 0, and nobody has looked since; 0: none */
 	unsigned evicted;         /* keys that were preempted, and that a fresh read shows gone */
 	bool uncounted;           /* a key came, or was evicted, and the PR generation has not moved */
+	uint64_t replaced;        /* a key of nobody known, which own has replaced in this node's own nexus; 0: none */
+	unsigned barred_path;     /* BLKPR_BARRED: the first path that may not write */
 	uint64_t offender;        /* the first unknown key; for lib/hold the first that is not own, a holder's before all */
 	unsigned looks;           /* reads taken in */
 	uint32_t generation_before, generation_after; /* at the first and the last one */

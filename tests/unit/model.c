@@ -19,7 +19,7 @@ struct model_disk model_connect(struct model *model, unsigned first, unsigned pa
 {
 	for (unsigned i = 0; i < paths; i++)
 		model->host[first + i] = first;
-	return (struct model_disk){ .disk = { .ops = &model_ops }, .model = model, .first = first,
+	return (struct model_disk){ .disk = { .ops = &model_ops, .paths = paths }, .model = model, .first = first,
 		.paths = paths };
 }
 
@@ -95,19 +95,23 @@ unsigned model_count(const struct model *model, char op)
 
 bool model_only_read(const struct model *model)
 {
-	return strspn(model->trace, "RIC") == strlen(model->trace);
+	return strspn(model->trace, "RICWO") == strlen(model->trace);
 }
 
 /* --- the device's commands ------------------------------------------------------------------------ */
 
-/* REGISTER AND IGNORE EXISTING KEY; on NVMe it depends on the old key (trap 3). */
+/* REGISTER; on NVMe a host may register its key again. A nexus with key 0 (trap 2) has that as its old key. */
 enum blkpr_result model_register(struct model *model, unsigned nexus, uint64_t old_key, uint64_t new_key)
 {
 	const struct model_nexus *now = &model->nexus[nexus];
+	bool again = model->kind == BLKPR_NVME && now->registered && !old_key && now->key == new_key;
 
-	if (model->kind == BLKPR_NVME && now->registered && !old_key && now->key != new_key)
+	if (!again && (now->registered ? now->key : 0) != old_key)
 		return BLKPR_CONFLICT;
-	model_set_key(model, nexus, new_key);
+	if (new_key)
+		model_set_key(model, nexus, new_key);
+	else
+		model_unregister(model, nexus);
 	return BLKPR_OK;
 }
 
@@ -255,16 +259,24 @@ static enum blkpr_result op_read(struct blkpr_disk *disk, struct blkpr_report *r
 	return BLKPR_OK;
 }
 
-static enum blkpr_result op_register(struct blkpr_disk *disk, uint64_t old_key, uint64_t new_key)
+static enum blkpr_result op_register(struct blkpr_disk *disk, unsigned path, uint64_t old_key, uint64_t new_key)
 {
 	struct model_disk *node = model_disk_of(disk);
 	enum blkpr_result result = BLKPR_OK;
 
-	if (enter(node->model, 'G', &result))
+	return enter(node->model, 'G', &result)
+		? result
+		: model_register(node->model, node->first + path, old_key, new_key);
+}
+
+static enum blkpr_result op_may_write(struct blkpr_disk *disk, unsigned path)
+{
+	struct model_disk *node = model_disk_of(disk);
+	enum blkpr_result result = BLKPR_OK;
+
+	if (enter(node->model, 'W', &result))
 		return result;
-	for (unsigned i = 0; i < node->paths && result == BLKPR_OK; i++)
-		result = model_register(node->model, node->first + i, old_key, new_key);
-	return result;
+	return model_may_write(node->model, node->first + path) ? BLKPR_OK : BLKPR_CONFLICT;
 }
 
 static enum blkpr_result op_reserve(struct blkpr_disk *disk, uint64_t own, enum pr_type type)
@@ -326,6 +338,25 @@ static enum blkpr_result op_capabilities(struct blkpr_disk *disk, struct blkpr_c
 	return model->capabilities_result;
 }
 
+static enum blkpr_result op_keys_of_self(struct blkpr_disk *disk, unsigned path, struct blkpr_report *report)
+{
+	struct model_disk *node = model_disk_of(disk);
+	struct model *model = node->model;
+	enum blkpr_result result = BLKPR_OK;
+
+	*report = (struct blkpr_report){ 0 };
+	if (enter(model, 'O', &result))
+		return result;
+	if (model->nameless || model->kind == BLKPR_NVME)
+		return BLKPR_UNSUPPORTED;
+	if (!blkpr_report_resize(report, MODEL_NEXUSES))
+		return BLKPR_NO_MEMORY;
+	for (unsigned i = 0; i < MODEL_NEXUSES; i++)
+		if (model->nexus[i].registered && model->host[i] == model->host[node->first + path])
+			report->keys[report->nkeys++] = model->nexus[i].key;
+	return BLKPR_OK;
+}
+
 /* A registrant that does not hold releases nothing, and is told that all is well (SPC-4 5.12.11.2.3). */
 static enum blkpr_result op_release(struct blkpr_disk *disk, uint64_t own, enum pr_type type)
 {
@@ -359,6 +390,8 @@ static enum blkpr_result op_unregister(struct blkpr_disk *disk, uint64_t own)
 const struct blkpr_disk_ops model_ops = {
 	.read = op_read,
 	.register_key = op_register,
+	.may_write = op_may_write,
+	.keys_of_self = op_keys_of_self,
 	.reserve = op_reserve,
 	.preempt_abort = op_preempt_abort,
 	.release = op_release,

@@ -30,6 +30,7 @@ struct model {
 	bool aborts_all; /* SCSI too: PREEMPT AND ABORT ends the writes of every nexus that it removes (SPC-4) */
 	struct model_nexus nexus[MODEL_NEXUSES];
 	unsigned host[MODEL_NEXUSES]; /* whose nexus it is */
+	bool nameless; /* whose registrations are this node's cannot be told */
 	unsigned type; /* 0: no reservation */
 	int holder;    /* a nexus, MODEL_NOBODY for none and for all registrants */
 	uint32_t generation;
@@ -41,7 +42,8 @@ struct model {
 	enum blkpr_result initiators_result;
 	/*
 	 * What came in, one letter each: R read, G register, S reserve, P preempt and abort, D drain,
-	 * L release, U unregister, I initiators, C capabilities.
+	 * L release, U unregister, I initiators, C capabilities, W asking whether a path may write,
+	 * O whose registrations are of this node's name.
 	 */
 	char trace[MODEL_TRACE];
 	unsigned ops;

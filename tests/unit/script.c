@@ -48,6 +48,16 @@ void script_register(uint64_t old_key, uint64_t new_key, enum blkpr_result resul
 	add_command('G', old_key, new_key, 0, result);
 }
 
+void script_keys_of_self(uint64_t key, enum blkpr_result result)
+{
+	add('O', result)->first = key;
+}
+
+void script_may_write(enum blkpr_result result)
+{
+	add('W', result);
+}
+
 void script_reserve(uint64_t own, unsigned type, enum blkpr_result result)
 {
 	add_command('S', own, 0, type, result);
@@ -112,9 +122,32 @@ static enum blkpr_result op_read(struct blkpr_disk *disk, struct blkpr_report *r
 	return BLKPR_OK;
 }
 
-static enum blkpr_result op_register(struct blkpr_disk *disk, uint64_t old_key, uint64_t new_key)
+static enum blkpr_result op_keys_of_self(struct blkpr_disk *disk, unsigned path, struct blkpr_report *report)
+{
+	const struct step *step = next('O');
+
+	(void)disk;
+	assert_int_equal(path, 0);
+	*report = (struct blkpr_report){ 0 };
+	if (step->result != BLKPR_OK)
+		return step->result;
+	assert_true(blkpr_report_resize(report, 1));
+	report->keys[0] = step->first;
+	report->nkeys = 1;
+	return BLKPR_OK;
+}
+
+static enum blkpr_result op_may_write(struct blkpr_disk *disk, unsigned path)
 {
 	(void)disk;
+	assert_int_equal(path, 0);
+	return next('W')->result;
+}
+
+static enum blkpr_result op_register(struct blkpr_disk *disk, unsigned path, uint64_t old_key, uint64_t new_key)
+{
+	(void)disk;
+	assert_int_equal(path, 0);
 	return command('G', old_key, new_key, 0);
 }
 
@@ -169,6 +202,8 @@ static enum blkpr_result op_capabilities(struct blkpr_disk *disk, struct blkpr_c
 static const struct blkpr_disk_ops script_ops = {
 	.read = op_read,
 	.register_key = op_register,
+	.may_write = op_may_write,
+	.keys_of_self = op_keys_of_self,
 	.reserve = op_reserve,
 	.preempt_abort = op_preempt_abort,
 	.reach = op_reach,
@@ -177,7 +212,7 @@ static const struct blkpr_disk_ops script_ops = {
 	.capabilities = op_capabilities,
 };
 
-struct blkpr_disk script_disk = { .ops = &script_ops };
+struct blkpr_disk script_disk = { .ops = &script_ops, .paths = 1 };
 
 int script_begin(void **state)
 {

@@ -21,6 +21,8 @@ struct script_view {
 void script_read(const struct script_view *view);
 void script_read_fails(enum blkpr_result result);
 void script_register(uint64_t old_key, uint64_t new_key, enum blkpr_result result);
+void script_keys_of_self(uint64_t key, enum blkpr_result result);
+void script_may_write(enum blkpr_result result);
 void script_reserve(uint64_t own, unsigned type, enum blkpr_result result);
 void script_preempt(uint64_t own, uint64_t victim, unsigned type, enum blkpr_result result);
 void script_drain(enum blkpr_result result);

@@ -136,9 +136,18 @@ static enum blkpr_result answer_command(void)
 	return results[choose(ARRAY_SIZE(results))];
 }
 
-static enum blkpr_result op_register(struct blkpr_disk *disk, uint64_t old_key, uint64_t new_key)
+static enum blkpr_result op_keys_of_self(struct blkpr_disk *disk, unsigned path, struct blkpr_report *report)
 {
 	(void)disk;
+	(void)path;
+	*report = (struct blkpr_report){ 0 };
+	return BLKPR_UNSUPPORTED;
+}
+
+static enum blkpr_result op_register(struct blkpr_disk *disk, unsigned path, uint64_t old_key, uint64_t new_key)
+{
+	(void)disk;
+	(void)path;
 	(void)old_key;
 	(void)new_key;
 	return answer_command();
@@ -205,6 +214,7 @@ static enum blkpr_result op_unregister(struct blkpr_disk *disk, uint64_t own)
 static const struct blkpr_disk_ops answering_ops = {
 	.read = op_read,
 	.register_key = op_register,
+	.keys_of_self = op_keys_of_self,
 	.reserve = op_reserve,
 	.preempt_abort = op_preempt_abort,
 	.release = op_release,
@@ -254,7 +264,7 @@ static void check_every_sequence(void (*run)(struct blkpr_disk *disk, struct blk
 	for (unsigned counts = 0; counts < 2; counts++) {
 		memset(&choices, 0, sizeof(choices));
 		do {
-			struct blkpr_disk disk = { .ops = &answering_ops };
+			struct blkpr_disk disk = { .ops = &answering_ops, .paths = 1 };
 			struct blkpr_verdict verdict = { 0 };
 
 			memset(&device, 0, sizeof(device));

@@ -64,10 +64,23 @@ static enum blkpr_result forward_read(struct blkpr_disk *disk, struct blkpr_repo
 	return model_ops.read(&here.disk, report);
 }
 
-static enum blkpr_result forward_register(struct blkpr_disk *disk, uint64_t old_key, uint64_t new_key)
+static enum blkpr_result forward_register(
+	struct blkpr_disk *disk, unsigned path, uint64_t old_key, uint64_t new_key)
 {
 	(void)disk;
-	return model_ops.register_key(&here.disk, old_key, new_key);
+	return model_ops.register_key(&here.disk, path, old_key, new_key);
+}
+
+static enum blkpr_result forward_keys_of_self(struct blkpr_disk *disk, unsigned path, struct blkpr_report *report)
+{
+	(void)disk;
+	return model_ops.keys_of_self(&here.disk, path, report);
+}
+
+static enum blkpr_result forward_may_write(struct blkpr_disk *disk, unsigned path)
+{
+	(void)disk;
+	return model_ops.may_write(&here.disk, path);
 }
 
 static enum blkpr_result forward_reserve(struct blkpr_disk *disk, uint64_t own, enum pr_type type)
@@ -111,6 +124,8 @@ static enum blkpr_result forward_capabilities(
 static const struct blkpr_disk_ops forward_ops = {
 	.read = forward_read,
 	.register_key = forward_register,
+	.may_write = forward_may_write,
+	.keys_of_self = forward_keys_of_self,
 	.reserve = forward_reserve,
 	.preempt_abort = forward_preempt_abort,
 	.reach = forward_reach,
@@ -132,7 +147,7 @@ enum blkpr_result __wrap_blkpr_disk_open(
 	if (disk->open != BLKPR_OK && (!disk->open_failures || disk->opened <= disk->open_failures))
 		return disk->open;
 	here = model_connect(&disk->model, 0, 1);
-	*block = (struct blkpr_block_disk){ .disk = { .ops = &forward_ops, .deadline = deadline } };
+	*block = (struct blkpr_block_disk){ .disk = { .ops = &forward_ops, .deadline = deadline, .paths = 1 } };
 	block->transport = BLKPR_READ_SGIO;
 	return BLKPR_OK;
 }

@@ -6,6 +6,7 @@
 
 #include "lib/clock.h"
 #include "lib/disk.h"
+#include "lib/nexus.h"
 #include "tests/unit/mock_ioctl.h"
 #include "tests/unit/unit.h"
 
@@ -169,9 +170,17 @@ static void expect_preempt(int rc)
 
 static void expect_register(uint64_t old_key, int rc)
 {
-	struct pr_registration want = { .old_key = old_key, .new_key = OWN, .flags = PR_FL_IGNORE_KEY };
+	struct pr_registration want = { .old_key = old_key, .new_key = OWN };
 
 	mock_pr(IOC_PR_REGISTER, &want, sizeof(want), rc, 0);
+}
+
+static enum blkpr_result register_own(struct blkpr_disk *disk, uint64_t old_key)
+{
+	static const struct blkpr_others nobody;
+	struct blkpr_verdict verdict = { 0 };
+
+	return blkpr_nexus_register(disk, old_key, OWN, &nobody, &verdict);
 }
 
 /* --- unit attentions ------------------------------------------------------------------------------ */
@@ -189,7 +198,7 @@ static void a_unit_attention_is_worth_another_try(void **state)
 	assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_OK);
 	expect_register(0, 2);
 	expect_register(0, 0);
-	assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_OK);
+	assert_result(register_own(disk, 0), BLKPR_OK);
 	assert_int_equal(pauses, 0);
 }
 
@@ -419,7 +428,7 @@ static void a_conflict_is_never_repeated(void **state)
 	expect_preempt(0x118);
 	assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_CONFLICT);
 	expect_register(0, 0x18);
-	assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_CONFLICT);
+	assert_result(disk->ops->register_key(disk, 0, 0, OWN), BLKPR_CONFLICT);
 	mock_read_keys_fails(ROOM, 0x18, 0);
 	assert_result(disk->ops->read(disk, &report), BLKPR_CONFLICT);
 }
@@ -486,7 +495,7 @@ static void register_goes_to_each_path_of_a_map(void **state)
 	(void)state; /* trap 4: on the map one bad path would unregister the good ones */
 	for (unsigned i = 0; i < 3; i++)
 		expect_register_on(i, 0);
-	assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_OK);
+	assert_result(register_own(disk, 0), BLKPR_OK);
 	assert_int_equal(paths_open(), 1);
 	blkpr_disk_close(&map_block);
 	assert_int_equal(paths_open(), 0);
@@ -501,7 +510,7 @@ static void the_old_key_goes_to_each_path_of_a_map(void **state)
 	expect_register(OWN, 0);
 	mock_on_fd(PATH_FD(1));
 	expect_register(OWN, 0);
-	assert_result(disk->ops->register_key(disk, OWN, OWN), BLKPR_OK);
+	assert_result(register_own(disk, OWN), BLKPR_OK);
 }
 
 static void registration_on_one_path_is_enough_whichever_it_is(void **state)
@@ -512,7 +521,7 @@ static void registration_on_one_path_is_enough_whichever_it_is(void **state)
 
 		for (unsigned i = 0; i < PATHS; i++)
 			expect_register_on(i, i == good ? 0 : 0x10000);
-		assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_OK);
+		assert_result(register_own(disk, 0), BLKPR_OK);
 		assert_int_equal(paths_open(), 1);
 	}
 }
@@ -524,15 +533,15 @@ static void registration_on_no_path_is_none(void **state)
 	(void)state;
 	expect_register_on(0, 0x10000);
 	expect_register_on(1, 0x10000);
-	assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_PATH_FAILED);
+	assert_result(register_own(disk, 0), BLKPR_PATH_FAILED);
 	paths[0].open_errno = ENOLINK; /* not running */
 	expect_register_on(1, 0x18);
-	assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_CONFLICT);
+	assert_result(disk->ops->register_key(disk, 1, 0, OWN), BLKPR_CONFLICT);
 	paths[1].open_errno = ENODEV;
-	assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_GONE);
+	assert_result(register_own(disk, 0), BLKPR_GONE);
 	paths[1].open_errno = 0;
 	expect_register_on(1, 0);
-	assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_OK);
+	assert_result(register_own(disk, 0), BLKPR_OK);
 }
 
 static void each_path_has_its_own_unit_attentions(void **state)
@@ -545,7 +554,7 @@ static void each_path_has_its_own_unit_attentions(void **state)
 			expect_register_on(path, 2);
 		expect_register_on(path, 0);
 	}
-	assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_OK);
+	assert_result(register_own(disk, 0), BLKPR_OK);
 	assert_int_equal(pauses, 0);
 }
 
@@ -557,7 +566,7 @@ static void a_busy_path_is_registered_after_a_pause(void **state)
 	expect_register_on(0, 8);
 	expect_register_on(0, 0);
 	expect_register_on(1, 0);
-	assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_OK);
+	assert_result(register_own(disk, 0), BLKPR_OK);
 	assert_int_equal(pauses, 1);
 }
 
@@ -569,7 +578,7 @@ static void a_path_that_stays_busy_leaves_the_others_their_time(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		expect_register_on(0, 8);
 	expect_register_on(1, 0);
-	assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_OK);
+	assert_result(register_own(disk, 0), BLKPR_OK);
 	assert_int_equal(now, 15);
 }
 
@@ -989,15 +998,15 @@ static void initiators_that_a_path_does_not_tell_are_asked_of_the_next(void **st
 
 /* --- the rest ------------------------------------------------------------------------------------- */
 
-static void register_ignores_the_key_that_is_there(void **state)
+static void register_never_ignores_a_key_that_is_there(void **state)
 {
 	struct blkpr_disk *disk = open_disk(BLKPR_NVME);
 
 	(void)state;
 	expect_register(0, 0);
-	assert_result(disk->ops->register_key(disk, 0, OWN), BLKPR_OK);
+	assert_result(register_own(disk, 0), BLKPR_OK);
 	expect_register(OWN, 0);
-	assert_result(disk->ops->register_key(disk, OWN, OWN), BLKPR_OK);
+	assert_result(register_own(disk, OWN), BLKPR_OK);
 }
 
 static void eviction_aborts_the_victims_commands(void **state)
@@ -1108,7 +1117,7 @@ int main(void)
 		mock_test(initiators_are_asked_of_scsi_only),
 		mock_test(a_device_without_full_status_cannot_tell_initiators),
 		mock_test(initiators_that_a_path_does_not_tell_are_asked_of_the_next),
-		mock_test(register_ignores_the_key_that_is_there),
+		mock_test(register_never_ignores_a_key_that_is_there),
 		mock_test(eviction_aborts_the_victims_commands),
 		mock_test(nvme_says_of_its_capabilities_only_whether_it_forgets),
 		mock_test(scsi_says_what_it_is_capable_of),

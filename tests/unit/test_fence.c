@@ -217,7 +217,7 @@ static void on_replaces_a_stale_key_on_nvme(void **state)
 	model_set_key(&model, 0, STRANGER);
 	run_on();
 	assert_result(verdict.result, BLKPR_OK);
-	assert_trace("RGGRSR");
+	assert_trace("RGGRGRSR");
 	assert_true(model_has(&model, OWN));
 }
 
@@ -361,7 +361,7 @@ static void on_gives_up_where_reserve_never_settles(void **state)
 {
 	(void)state;
 	script_read(&(struct script_view){ { OWN }, 0, 0, 1 });
-	script_register(0, OWN, BLKPR_OK);
+	script_register(OWN, OWN, BLKPR_OK);
 	for (unsigned i = 0; i < MOST_ROUNDS; i++) {
 		script_read(&(struct script_view){ { OWN }, 0, 0, 1 });
 		script_reserve(OWN, TYPE, BLKPR_CONFLICT);
@@ -1973,7 +1973,7 @@ static void paths_of_one_host_share_no_key(void **state)
 	assert_result(verdict.result, BLKPR_OK);
 	run_monitor_of(&nobody, 2);
 	assert_result(verdict.result, BLKPR_OK);
-	assert_trace("RDRIRIRIC");
+	assert_trace("RDRIRIRIWC");
 }
 
 static void one_registration_needs_no_initiators(void **state)
@@ -1986,7 +1986,7 @@ static void one_registration_needs_no_initiators(void **state)
 	assert_result(verdict.result, BLKPR_OK);
 	run_monitor();
 	assert_result(verdict.result, BLKPR_OK);
-	assert_trace("RRC");
+	assert_trace("RRWC");
 }
 
 /* What the device answers to READ FULL STATUS, and what follows from it. */
@@ -2038,7 +2038,7 @@ static void monitor_is_content_with_a_sound_disk(void **state)
 	run_monitor();
 	assert_result(verdict.result, BLKPR_OK);
 	assert_true(verdict.capable);
-	assert_trace("RC");
+	assert_trace("RWC");
 }
 
 static void monitor_finds_its_own_key_missing(void **state)

@@ -113,17 +113,29 @@ static void all_registrants_hold_until_the_last_is_gone(void **state)
 	assert_int_equal(model.type, 0);
 }
 
-static void register_replaces_as_each_kind_does(void **state)
+static void register_replaces_the_old_key_only(void **state)
 {
 	(void)state;
-	both(BLKPR_SCSI, 0);
-	assert_result(model_register(&model, 0, 0, 0xc), BLKPR_OK);
+	for (unsigned kind = BLKPR_SCSI; kind <= BLKPR_NVME; kind++) {
+		both(kind, 0);
+		assert_result(model_register(&model, 0, 0, 0xc), BLKPR_CONFLICT);
+		assert_result(model_register(&model, 0, 0xc, 0xc), BLKPR_CONFLICT);
+		assert_true(model_has(&model, A));
+		assert_result(model_register(&model, 0, A, 0xc), BLKPR_OK);
+		assert_true(model_has(&model, 0xc));
+		assert_false(model_has(&model, A));
+		assert_result(model_register(&model, 0, 0xc, 0), BLKPR_OK);
+		assert_false(model.nexus[0].registered);
+	}
+}
+
+static void an_nvme_host_may_register_its_key_again(void **state)
+{
+	(void)state;
 	both(BLKPR_NVME, 0);
-	assert_result(model_register(&model, 0, 0, 0xc), BLKPR_CONFLICT); /* trap 3 */
-	assert_true(model_has(&model, A));
-	assert_result(model_register(&model, 0, 0xc, 0xc), BLKPR_OK);
-	assert_true(model_has(&model, 0xc));
-	assert_false(model_has(&model, A));
+	assert_result(model_register(&model, 0, 0, A), BLKPR_OK);
+	both(BLKPR_SCSI, 0);
+	assert_result(model_register(&model, 0, 0, A), BLKPR_CONFLICT);
 }
 
 static void only_those_who_may_write_do(void **state)
@@ -221,7 +233,8 @@ int main(void)
 		cmocka_unit_test(reserve_twice_is_right_for_the_holder_only),
 		cmocka_unit_test(the_holders_registration_takes_its_reservation_with_it),
 		cmocka_unit_test(all_registrants_hold_until_the_last_is_gone),
-		cmocka_unit_test(register_replaces_as_each_kind_does),
+		cmocka_unit_test(register_replaces_the_old_key_only),
+		cmocka_unit_test(an_nvme_host_may_register_its_key_again),
 		cmocka_unit_test(only_those_who_may_write_do),
 		cmocka_unit_test(preempt_and_abort_ends_what_a_holder_has_in_flight),
 		cmocka_unit_test(preempt_and_abort_ends_what_any_victim_has_in_flight_elsewhere),
