@@ -284,6 +284,17 @@ static int find_devices(struct resource *resource, bool remembered_ones, struct 
 	return agent_settle_devices(agent, error);
 }
 
+/* Whether fence_blkpr's `on` has registered this node there since it was started, and with which *KEY. */
+static bool is_recorded(const struct agent *agent, const char *wwid, uint64_t *key)
+{
+	const struct registration *record = coverage_find(&agent->coverage, wwid);
+
+	if (!record || !record->name || !record->key)
+		return false;
+	*key = record->key;
+	return true;
+}
+
 /* What fence_blkpr's `on` has registered here is the fence agent's, all of the disks or none. */
 static int find_manager(struct resource *resource, struct blkpr_error *error)
 {
@@ -292,7 +303,7 @@ static int find_manager(struct resource *resource, struct blkpr_error *error)
 	unsigned recorded = 0, stranger = 0;
 
 	for (unsigned i = 0; i < agent->list.count && said != NO; i++) {
-		if (record_list_has(agent->list.devices[i].wwid, &agent->targets[i].own))
+		if (is_recorded(agent, agent->list.devices[i].wwid, &agent->targets[i].own))
 			recorded++;
 		else
 			stranger = i;
@@ -397,7 +408,7 @@ static void keep_remembered(struct resource *resource)
 		agent->targets[n] = (struct blkpr_target){ .device = device, .own = disk->key, .keep = disk->keep };
 		resource->managed |= !disk->key;
 		if (!disk->key)
-			record_list_has(disk->wwid, &agent->targets[n].own);
+			is_recorded(agent, disk->wwid, &agent->targets[n].own);
 		n++;
 	}
 	agent->ntargets = n;
@@ -1130,6 +1141,8 @@ static enum ocf run(struct resource *resource, const struct action *action)
 	set_deadline(resource, began);
 	if (action->disks && recall(resource, &error))
 		return fail_with(resource, OCF_ERR_GENERIC, &error);
+	if (action->disks && agent_load_coverage(&resource->agent, &error))
+		qb_log(LOG_WARNING, "%s", error.text); /* then no disk is known to be a fence agent's */
 	return action->run(resource);
 }
 
