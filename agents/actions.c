@@ -13,6 +13,7 @@
 #include "agents/log.h"
 #include "agents/pacemaker.h"
 #include "agents/say.h"
+#include "agents/twins.h"
 #include "agents/withdraw.h"
 
 #include "lib/clock.h"
@@ -102,12 +103,21 @@ static int unknown_node(const struct agent *agent, const char *name, struct blkp
 	blkpr_error_set(error, "%s: no such node in the cluster '%s'; it has", name, agent->cluster.name);
 	for (unsigned i = 0; i < agent->cluster.count; i++) {
 		used = strlen(error->text);
-		snprintf(error->text + used, sizeof(error->text) - used, " %s", agent->cluster.nodes[i].name);
+		if (!agent->cluster.nodes[i].remote)
+			snprintf(error->text + used, sizeof(error->text) - used, " %s", agent->cluster.nodes[i].name);
 	}
 	used = strlen(error->text);
 	snprintf(error->text + used, sizeof(error->text) - used,
 		"; use one of these names; a fence device needs no pcmk_host_list");
 	return -ENOENT;
+}
+
+/* It could never run `on`: to find no key of its own on the disks says nothing about what it does there. */
+static int remote_node(const char *name, struct blkpr_error *error)
+{
+	blkpr_error_set(error, "%s: a remote or guest node, which has no corosync: it cannot register with the disks, and is not cut "
+		"off by them; give it a fence device of its own (a guest node: one for the node that its machine runs on)", name);
+	return -EOPNOTSUPP;
 }
 
 /* The node that NAME means; remote nodes are looked up only when corosync does not have it. */
@@ -123,6 +133,8 @@ static int find_node(struct agent *agent, const char *name, const struct cluster
 	*node = cluster_find(&agent->cluster, name);
 	if (!*node && !agent_add_remotes(agent, &ignored))
 		*node = cluster_find(&agent->cluster, name);
+	if (*node && (*node)->remote)
+		return remote_node(name, error);
 	return *node ? 0 : unknown_node(agent, name, error);
 }
 
@@ -145,11 +157,7 @@ static int find_victim(struct agent *agent, struct victim *victim, struct blkpr_
 	if (victim->self)
 		return 0; /* its key is each device's own */
 	victim->key = agent_node_key(agent, agent->method, node);
-	if (victim->key)
-		return agent_check_unique(agent, victim->key, node, error);
-	blkpr_error_set(error, "%s: a remote node has no position in corosync's node list; use key_value=name64",
-		victim->name);
-	return -ENODATA;
+	return agent_check_unique(agent, victim->key, node, error);
 }
 
 static int check_not_self(const struct agent *agent, const struct victim *victim, struct blkpr_error *error)
@@ -273,15 +281,20 @@ static int plan_on(struct agent *agent, struct blkpr_error *error)
 }
 
 /* Tells what happened, and whether it was all right. */
-static bool report(const struct agent *agent, int rc, unsigned arbiter)
+static bool report(struct agent *agent, int rc, unsigned arbiter)
 {
+	struct blkpr_error error;
+	int twins = rc ? 0 : twins_compare(agent, &error);
+
 	say_story(agent, arbiter);
 	if (rc)
 		qb_log(LOG_ERR, "no worker can be run: %s", strerror(-rc));
 	say_failures(agent, arbiter);
 	if (*agent->incomplete.text)
 		qb_log(LOG_ERR, "there may be more disks than these: %s", agent->incomplete.text);
-	return !rc && !*agent->incomplete.text && agent_all_ok(agent);
+	if (twins)
+		qb_log(LOG_ERR, "%s", error.text);
+	return !rc && !twins && !*agent->incomplete.text && agent_all_ok(agent);
 }
 
 static void warn_fewer_paths(const struct agent *agent)
@@ -349,7 +362,7 @@ static int expect_disks(struct agent *agent, struct coverage_change fresh[], uns
 		const struct blkpr_device *device = agent->targets[i].device;
 		const struct registration *known = coverage_find(&agent->coverage, device->wwid);
 
-		if (!known || !known->name)
+		if ((!known || !known->name) && !twins_is_second(agent, i))
 			fresh[(*count)++] = (struct coverage_change){ device->wwid, device->name };
 	}
 	return *count ? coverage_update(&agent->coverage, fresh, *count, error) : 0;
@@ -364,9 +377,25 @@ static bool is_fresh(const struct coverage_change fresh[], unsigned count, const
 }
 
 /* Whether this node may be registered there, or come to be. */
-static bool may_be_registered(const struct blkpr_verdict *verdict)
+static bool may_be_registered(const struct agent *agent, const char *wwid)
 {
-	return verdict->result == BLKPR_OK || blkpr_result_unreachable(verdict->result) || verdict->own_registrations;
+	for (unsigned i = 0; i < agent->list.count; i++) {
+		const struct blkpr_verdict *verdict = &agent->verdicts[i];
+
+		if (!strcmp(agent->targets[i].device->wwid, wwid) && (verdict->result == BLKPR_OK ||
+			    blkpr_result_unreachable(verdict->result) || verdict->own_registrations))
+			return true;
+	}
+	return false;
+}
+
+/* A disk keeps the name that it had while that is among those given for it. */
+static bool is_named(const struct agent *agent, const struct registration *disk)
+{
+	for (unsigned i = 0; i < agent->list.count; i++)
+		if (!strcmp(agent->targets[i].device->wwid, disk->wwid) && !strcmp(agent->targets[i].device->name, disk->name))
+			return true;
+	return false;
 }
 
 /* A disk that `on` has refused, and left without this node's key, is none of the set; others may have a new name. */
@@ -380,9 +409,9 @@ static int settle_set(struct agent *agent, const struct coverage_change fresh[],
 		const struct blkpr_device *device = agent->targets[i].device;
 		const struct registration *known = coverage_find(&agent->coverage, device->wwid);
 
-		if (is_fresh(fresh, count, device->wwid) && !may_be_registered(&agent->verdicts[i]))
+		if (is_fresh(fresh, count, device->wwid) && !may_be_registered(agent, device->wwid))
 			changes[n++] = (struct coverage_change){ .wwid = device->wwid };
-		else if (known && known->name && strcmp(known->name, device->name) != 0)
+		else if (known && known->name && !is_named(agent, known))
 			changes[n++] = (struct coverage_change){ device->wwid, device->name };
 	}
 	if (rc)
@@ -434,9 +463,6 @@ static int register_all(struct agent *agent)
 {
 	int rc;
 
-	agent->fence.fenced = pacemaker_runs_us();
-	find_recorded(agent);
-	agent_begin_work(agent);
 	rc = blkpr_fence_on(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
 	if (!rc && evicted_age(agent) >= 0 && was_taken_back(agent, evicted_age(agent))) {
 		agent->fence.fenced = false;
@@ -460,6 +486,27 @@ static void warn_absent(struct agent *agent)
 				agent->list.devices[i].name, agent->list.devices[i].wwid, agent->list.devices[i].name);
 }
 
+/* What there is to do before the disks are worked on all at once. */
+static int begin_on(struct agent *agent, struct coverage_change fresh[], unsigned *count, struct blkpr_error *error)
+{
+	struct blkpr_error unwritten;
+	int rc = expect_disks(agent, fresh, count, error);
+
+	if (rc)
+		return rc;
+	agent->fence.fenced = pacemaker_runs_us();
+	find_recorded(agent);
+	agent_begin_work(agent);
+	rc = twins_prove(agent, error);
+	if (rc != -EXDEV)
+		return rc;
+	for (unsigned i = 0; i < agent->list.count; i++)
+		agent->verdicts[i].result = BLKPR_UNTOUCHED;
+	if (settle_set(agent, fresh, *count, &unwritten))
+		*error = unwritten;
+	return rc;
+}
+
 static enum outcome do_on(struct agent *agent, struct coverage_change fresh[])
 {
 	struct blkpr_error error;
@@ -467,7 +514,7 @@ static enum outcome do_on(struct agent *agent, struct coverage_change fresh[])
 	bool done;
 	int rc;
 
-	if (expect_disks(agent, fresh, &count, &error))
+	if (begin_on(agent, fresh, &count, &error))
 		return refuse(&error);
 	rc = register_all(agent);
 	done = report(agent, rc, agent->list.count);
@@ -589,19 +636,14 @@ static enum outcome act_monitor(struct agent *agent)
 	return report(agent, rc, agent->list.count) ? OUTCOME_DONE : OUTCOME_FAILED;
 }
 
-/* Every node that can be fenced, registered now or not. */
+/* Every node that can be fenced, registered now or not: those that can run `on`, which remote and guest nodes cannot. */
 static int load_nodes(struct agent *agent, struct blkpr_error *error)
 {
-	struct blkpr_error unasked;
-
 	agent_load_cluster(agent);
-	if (!agent->clustered) {
-		*error = agent->unclustered;
-		return -ENOTCONN;
-	}
-	if (agent_add_remotes(agent, &unasked))
-		qb_log(LOG_INFO, "remote nodes are not known: %s", unasked.text);
-	return 0;
+	if (agent->clustered)
+		return 0;
+	*error = agent->unclustered;
+	return -ENOTCONN;
 }
 
 static enum outcome act_list(struct agent *agent)
@@ -629,6 +671,8 @@ static enum outcome act_list_status(struct agent *agent)
 		struct victim victim = { .name = agent->cluster.nodes[i].name };
 		enum outcome outcome = OUTCOME_FAILED;
 
+		if (agent->cluster.nodes[i].remote) /* learned meanwhile, for its key */
+			continue;
 		if (find_victim(agent, &victim, &error))
 			refuse(&error);
 		else

@@ -375,6 +375,21 @@ static int find_own(struct resource *resource, struct blkpr_error *error)
 	return rc;
 }
 
+/* What stop would give back is remembered by identity: two devices with one cannot be told apart. */
+static int check_identities(const struct resource *resource, struct blkpr_error *error)
+{
+	const struct blkpr_list *list = &resource->agent.list;
+
+	for (unsigned i = 1; i < list->count && !resource->managed; i++) {
+		if (strcmp(list->devices[i - 1].wwid, list->devices[i].wwid) != 0)
+			continue;
+		blkpr_error_set(error, "%s and %s report one WWID; if they are paths of one disk name its multipath map, or one of them; "
+			"if not, give each LUN a serial number of its own", list->devices[i - 1].name, list->devices[i].name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* An exclusive reservation is one path's; the map's other paths could not write. */
 static int check_paths(const struct resource *resource, struct blkpr_error *error)
 {
@@ -439,7 +454,7 @@ static enum ocf plan(struct resource *resource, bool changes)
 		if (find_own(resource, &error))
 			return fail_with(resource, OCF_ERR_GENERIC, &error);
 	}
-	if (changes && check_paths(resource, &error))
+	if (changes && (check_identities(resource, &error) || check_paths(resource, &error)))
 		return fail_with(resource, OCF_ERR_CONFIGURED, &error);
 	resource->hold.managed = resource->managed;
 	agent_begin_work(&resource->agent);

@@ -177,8 +177,9 @@ int blkpr_list_add(struct blkpr_list *list, const char *spec, struct blkpr_error
 static int compare(const void *a, const void *b)
 {
 	const struct blkpr_device *left = a, *right = b;
+	int order = strcmp(left->wwid, right->wwid);
 
-	return strcmp(left->wwid, right->wwid);
+	return order ? order : (left->number > right->number) - (left->number < right->number);
 }
 
 void blkpr_list_settle(struct blkpr_list *list)

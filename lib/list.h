@@ -33,7 +33,10 @@ int blkpr_list_move(struct blkpr_list *list, struct blkpr_device *device);
 /* The device with that identity, NULL: none. */
 const struct blkpr_device *blkpr_list_find(const struct blkpr_list *list, const char *wwid);
 
-/* Orders by identity, the same on every node, and merges several names of one disk into one. */
+/*
+ * Orders by identity, the same on every node, and merges several names of one device into one. Devices that report one
+ * identity and are not one device stay, next to each other: they may be paths of one disk, or disks (S9).
+ */
 void blkpr_list_settle(struct blkpr_list *list);
 
 void blkpr_list_clear(struct blkpr_list *list);

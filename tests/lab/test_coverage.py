@@ -121,6 +121,62 @@ def test_lvm_that_does_not_answer_does_not_keep_known_disks_from_being_fenced(pa
     assert pair.registered() == pair.everywhere("n1")
 
 
+# ---------------------------------------------------------------- T3c: two names, one identity
+
+WWID = "$(readlink -f /sys/block/$(basename $(readlink -f /dev/lun{}))/device)/wwid"
+
+
+@pytest.fixture
+def cloned(nodes):
+    """LUN 2 reports the WWID of LUN 1, on both nodes."""
+    for node in nodes.lab.nodes:
+        nodes.lab.exec(node, f"mount --bind {WWID.format(1)} {WWID.format(2)}", check=True)
+    yield nodes
+    for node in nodes.lab.nodes:
+        nodes.lab.exec(node, f"umount {WWID.format(2)}", check=True)
+
+
+def test_two_disks_that_report_one_wwid_are_refused(cloned):
+    result = cloned.must("n1", "on", rc=1)
+    assert "are two disks that report one WWID" in result.stderr and "/dev/lun1" in result.stderr, result
+    assert cloned.registered() == [{}] * LUNS
+    assert [cloned.lab.holder(k)["holder"] for k in range(LUNS)] == [None] * LUNS
+    assert cloned.lab.exec("n1", "cat /var/lib/fence_blkpr/disks").stdout == ""
+
+
+def test_disks_that_report_one_wwid_are_fenced_each_and_never_proven(cloned):
+    """They were registered one by one, or by a version that did not look."""
+    for lun in (0, 1, 2, 2):        # generations are not the same by chance
+        for node in ("n1", "n2"):
+            cloned.must(node, "on", cloned.name(lun))
+    if cloned.lab.holder(1)["prgen"] == cloned.lab.holder(2)["prgen"]:
+        cloned.must("n1", "on", "/dev/lun2")
+    for action, options in (("monitor", {}), ("off", {"plug": "n2"}), ("status", {"plug": "n2"})):
+        assert "are two disks that report one WWID" in cloned.must("n1", action, rc=1, **options).stderr
+    assert cloned.registered() == cloned.everywhere("n1")
+    assert not cloned.has_written("n2", 1) and not cloned.has_written("n2", 2)
+
+
+def test_paths_of_one_disk_without_a_map_are_all_registered(labs):
+    nodes = Nodes(labs(kernel="7", nodes=2, luns=2, paths=2, lun_size=48))
+    for node in nodes.lab.nodes:
+        nodes.lab.exec(node, f"rm -rf {FILES}; DM_DISABLE_UDEV=1 dmsetup remove_all", check=True)
+    paths = "/dev/lun[0-9] /dev/lun[0-9]-b"
+    for _ in range(2):
+        for node in ("n1", "n2"):
+            nodes.must(node, "on", paths)
+            nodes.must(node, "monitor", paths)
+    assert nodes.registered() == nodes.everywhere("n1", "n2")
+    for name in ("/dev/lun0", "/dev/lun1-b"):
+        nodes.lab.exec("n2", f"dd if=/dev/zero of={name} bs=4k count=1 oflag=direct", check=True)
+    nodes.must("n1", "off", paths, plug="n2")
+    assert nodes.registered() == nodes.everywhere("n1")
+    assert nodes.must("n1", "status", paths, rc=2, plug="n2").stdout == "Status: OFF\n"
+    nodes.must("n2", "on", paths)
+    nodes.must("n1", "off", "/dev/lun0", plug="n2")
+    assert nodes.registered() == nodes.everywhere("n1")
+
+
 # ---------------------------------------------------------------- T3b, T3d: more than one device
 
 def test_success_of_one_device_speaks_of_the_others_disks(nodes):
@@ -164,6 +220,21 @@ def test_disk_that_never_had_this_nodes_key_is_no_evicted_one(nodes):
     result = nodes.lab.exec("n1", FENCER + nodes.command("on", "/dev/lun0"))
     assert result.rc == 1 and "has fenced this node" in result.stderr, result
     assert [sorted(disk) for disk in nodes.registered()] == [["n2"], ["n1"], []]
+
+
+# ---------------------------------------------------------------- T5: who is fenced
+
+def test_remote_node_is_neither_listed_nor_fenced(pair):
+    """It could never register: an absent key says nothing about it. A stand-in is asked who the remote nodes are."""
+    pair.lab.exec("n1", "mkdir -p /run/remotes; printf '#!/bin/sh\necho remote node: r1 \\(r1\\)\n' >/run/remotes/crmadmin; "
+                        "chmod +x /run/remotes/crmadmin", check=True)
+    path = "PATH=/run/remotes:$PATH "
+    assert pair.lab.exec("n1", path + pair.command("list", GLOB)).stdout == "n1,\nn2,\n"
+    assert pair.lab.exec("n1", path + pair.command("list-status", GLOB)).stdout == "n1,,ON\nn2,,ON\n"
+    for action in ("off", "status", "on"):
+        result = pair.lab.exec("n1", path + pair.command(action, GLOB, plug="r1"))
+        assert (result.rc, result.stdout) == (1, "") and "r1: a remote or guest node" in result.stderr, result
+    assert pair.registered() == pair.everywhere("n1", "n2")
 
 
 # ---------------------------------------------------------------- taken away on purpose
