@@ -12,8 +12,9 @@
 
 #include "agents/log.h"
 #include "agents/pacemaker.h"
-#include "agents/record.h"
 #include "agents/say.h"
+#include "agents/twins.h"
+#include "agents/withdraw.h"
 
 #include "lib/clock.h"
 
@@ -25,48 +26,12 @@ static enum outcome refuse(const struct blkpr_error *error)
 
 /* --- the plan: everything below reads only, and nothing has been touched when it fails --------------- */
 
-/* What tells one set of disks from another: the parameter as it is written. */
-static const char *list_name(const struct agent *agent)
-{
-	const char *spec = options_get(agent->options, "devices");
-
-	return spec ? spec : "LVM";
-}
-
-/* An explicit key that `on` recorded wins over the derived one; that they differ is told. */
-static int find_own(const struct agent *agent, struct blkpr_target *target, struct blkpr_error *error)
-{
-	uint64_t recorded, derived;
-	struct blkpr_error underived;
-	int rc = record_load(target->device->wwid, &recorded, error);
-	int derivation = agent_derive_own(agent, &derived, &underived);
-
-	if (!rc) {
-		target->own = recorded;
-		if (!derivation && derived != recorded)
-			qb_log(LOG_WARNING,
-				"%s: this node registered the explicit key 0x%" PRIx64 " there, not 0x%" PRIx64
-				" as key_value gives; unfence it without key= to change that",
-				target->device->name, recorded, derived);
-		return 0;
-	}
-	if (rc != -ENOENT)
-		return rc;
-	if (derivation) {
-		blkpr_error_set(error, "this node's own key cannot be derived, and none is recorded: %.400s",
-			underived.text);
-		return derivation;
-	}
-	target->own = derived;
-	return 0;
-}
-
 static int find_own_keys(struct agent *agent, struct blkpr_error *error)
 {
 	int rc = 0;
 
 	for (unsigned i = 0; i < agent->list.count && !rc; i++) {
-		rc = find_own(agent, &agent->targets[i], error);
+		rc = agent_find_own(agent, &agent->targets[i], error);
 		if (!rc)
 			rc = agent_check_unique(agent, agent->targets[i].own, cluster_self(&agent->cluster), error);
 	}
@@ -138,12 +103,21 @@ static int unknown_node(const struct agent *agent, const char *name, struct blkp
 	blkpr_error_set(error, "%s: no such node in the cluster '%s'; it has", name, agent->cluster.name);
 	for (unsigned i = 0; i < agent->cluster.count; i++) {
 		used = strlen(error->text);
-		snprintf(error->text + used, sizeof(error->text) - used, " %s", agent->cluster.nodes[i].name);
+		if (!agent->cluster.nodes[i].remote)
+			snprintf(error->text + used, sizeof(error->text) - used, " %s", agent->cluster.nodes[i].name);
 	}
 	used = strlen(error->text);
 	snprintf(error->text + used, sizeof(error->text) - used,
 		"; use one of these names; a fence device needs no pcmk_host_list");
 	return -ENOENT;
+}
+
+/* It could never run `on`: to find no key of its own on the disks says nothing about what it does there. */
+static int remote_node(const char *name, struct blkpr_error *error)
+{
+	blkpr_error_set(error, "%s: a remote or guest node, which has no corosync: it cannot register with the disks, and is not cut "
+		"off by them; give it a fence device of its own (a guest node: one for the node that its machine runs on)", name);
+	return -EOPNOTSUPP;
 }
 
 /* The node that NAME means; remote nodes are looked up only when corosync does not have it. */
@@ -159,6 +133,8 @@ static int find_node(struct agent *agent, const char *name, const struct cluster
 	*node = cluster_find(&agent->cluster, name);
 	if (!*node && !agent_add_remotes(agent, &ignored))
 		*node = cluster_find(&agent->cluster, name);
+	if (*node && (*node)->remote)
+		return remote_node(name, error);
 	return *node ? 0 : unknown_node(agent, name, error);
 }
 
@@ -181,11 +157,7 @@ static int find_victim(struct agent *agent, struct victim *victim, struct blkpr_
 	if (victim->self)
 		return 0; /* its key is each device's own */
 	victim->key = agent_node_key(agent, agent->method, node);
-	if (victim->key)
-		return agent_check_unique(agent, victim->key, node, error);
-	blkpr_error_set(error, "%s: a remote node has no position in corosync's node list; use key_value=name64",
-		victim->name);
-	return -ENODATA;
+	return agent_check_unique(agent, victim->key, node, error);
 }
 
 static int check_not_self(const struct agent *agent, const struct victim *victim, struct blkpr_error *error)
@@ -201,21 +173,47 @@ static int check_not_self(const struct agent *agent, const struct victim *victim
 	return -EINVAL;
 }
 
+static bool is_known(const void *agent, const char *name)
+{
+	return coverage_knows(&((const struct agent *)agent)->coverage, name);
+}
+
+/*
+ * S9: the disks that devices names, and all others that this node has registered on. A name that stands for nothing is
+ * refused unless it was such a disk's, since it might be the arbiter's. What LVM cannot say is not refused where disks
+ * are known: these are fenced, and the action fails.
+ */
+static int find_devices(struct agent *agent, struct blkpr_error *error)
+{
+	int rc = agent_load_coverage(agent, error);
+
+	if (rc)
+		return rc;
+	agent->list.is_known = is_known;
+	agent->list.context = agent;
+	rc = agent_add_devices(agent, error);
+	if (rc && !options_get(agent->options, "devices") && agent->coverage.count) {
+		agent->incomplete = *error;
+		rc = 0;
+	}
+	if (!rc)
+		rc = agent_add_covered(agent, error);
+	return rc ? rc : agent_settle_devices(agent, error);
+}
+
 /* Devices, cluster, keys: what off, status and monitor start from. All victims, before any disk is touched. */
 static int plan(struct agent *agent, struct blkpr_error *error)
 {
 	int rc;
 
 	agent_load_cluster(agent);
-	rc = agent_find_devices(agent, error);
+	rc = find_devices(agent, error);
 	if (!rc)
 		rc = find_own_keys(agent, error);
 	for (unsigned i = 0; i < agent->nvictims && !rc; i++)
 		rc = find_victim(agent, &agent->victims[i], error);
 	if (!rc && agent->fence.unknown == BLKPR_UNKNOWN_EVICT)
 		know_remotes(agent);
-	if (!rc)
-		rc = record_list_compare(list_name(agent), &agent->list, &agent->missing, error);
 	if (rc)
 		return rc;
 	if (know_keys(agent)) {
@@ -285,37 +283,21 @@ static int plan_on(struct agent *agent, struct blkpr_error *error)
 	return rc;
 }
 
-/* An explicit key is recorded once it is registered; a derived one needs no record, and an old one would lie. */
-static int record_own(const struct agent *agent, unsigned i, struct blkpr_error *error)
-{
-	const char *wwid = agent->targets[i].device->wwid;
-
-	return agent->key ? record_store(wwid, agent->key, error) : record_remove(wwid, error);
-}
-
-/* A glob that matches less than at the last `on` has not proven anything about the disk that it lost. */
-static void say_missing(const struct agent *agent)
-{
-	char *copy = strdup(agent->missing), *rest = NULL;
-
-	for (char *line = copy ? strtok_r(copy, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
-		qb_log(LOG_ERR,
-			"%s: registered by the last \"on\" with these devices, and not there any more; reconnect the disk, "
-			"or unfence this node again (fence_blkpr -o on) if it was taken away on purpose",
-			line);
-	free(copy);
-}
-
 /* Tells what happened, and whether it was all right. */
-static bool report(const struct agent *agent, int rc, unsigned arbiter)
+static bool report(struct agent *agent, int rc, unsigned arbiter)
 {
+	struct blkpr_error error;
+	int twins = rc ? 0 : twins_compare(agent, &error);
+
 	say_story(agent, arbiter);
 	if (rc)
 		qb_log(LOG_ERR, "no worker can be run: %s", strerror(-rc));
 	say_failures(agent, arbiter);
-	if (agent->missing)
-		say_missing(agent);
-	return !rc && !agent->missing && agent_all_ok(agent);
+	if (*agent->incomplete.text)
+		qb_log(LOG_ERR, "there may be more disks than these: %s", agent->incomplete.text);
+	if (twins)
+		qb_log(LOG_ERR, "%s", error.text);
+	return !rc && !twins && !*agent->incomplete.text && agent_all_ok(agent);
 }
 
 static void warn_fewer_paths(const struct agent *agent)
@@ -332,32 +314,42 @@ static void warn_fewer_paths(const struct agent *agent)
  * has not read yet that it was fenced, or has been started anew. But what the node ran runs on, and elsewhere, too.
  * So a key that `on` registered for this very Pacemaker, and that is gone, is not registered again at once.
  */
-static bool was_registered(void)
+static void find_recorded(struct agent *agent)
 {
-	long since = pacemaker_runs_us() ? record_unfenced_age() : -1;
-	long pacemaker = since >= 0 ? pacemaker_age() : -1;
+	long now = registration_clock(), pacemaker = pacemaker_runs_us() ? pacemaker_age() : 0;
 
-	return since >= 0 && (pacemaker < 0 || pacemaker > since);
+	for (unsigned i = 0; i < agent->list.count; i++) {
+		const struct registration *record = coverage_find(&agent->coverage, agent->targets[i].device->wwid);
+
+		agent->targets[i].recorded = record && record->key && record->since >= 0 &&
+					     (pacemaker < 0 || pacemaker > now - record->since);
+	}
 }
 
-static bool found_evicted(const struct agent *agent)
+/* Seconds since this node's key was registered where it is gone now, the longest; -1: it is gone nowhere. */
+static long evicted_age(const struct agent *agent)
 {
-	for (unsigned i = 0; i < agent->list.count; i++)
-		if (agent->verdicts[i].result == BLKPR_FENCED)
-			return true;
-	return false;
+	long age = -1;
+
+	for (unsigned i = 0; i < agent->list.count; i++) {
+		const struct registration *record = coverage_find(&agent->coverage, agent->targets[i].device->wwid);
+
+		if (agent->verdicts[i].result == BLKPR_FENCED && record && registration_clock() - record->since > age)
+			age = registration_clock() - record->since;
+	}
+	return age;
 }
 
 /*
  * Whether the cluster knows what this node runs: its controller has run since the key was registered, and answers. One that
  * is told of the fencing ends at once, and the fencer tells it before it unfences, so one that was hung ends instead.
  */
-static bool was_taken_back(const struct agent *agent)
+static bool was_taken_back(const struct agent *agent, long age)
 {
 	const struct cluster_node *self = cluster_self(&agent->cluster);
 	struct blkpr_error error;
 
-	if (!self || pacemaker_controller_age() <= record_unfenced_age())
+	if (!self || pacemaker_controller_age() <= age)
 		blkpr_error_set(&error, "it has ended since");
 	else if (!pacemaker_ask_controller(self->name, agent_asking_deadline(agent), &error))
 		return true;
@@ -365,39 +357,196 @@ static bool was_taken_back(const struct agent *agent)
 	return false;
 }
 
-static enum outcome act_on(struct agent *agent)
+/* The disks that the set gains, before any is touched. */
+static int expect_disks(struct agent *agent, struct coverage_change fresh[], unsigned *count, struct blkpr_error *error)
 {
-	struct blkpr_error error;
-	bool done;
+	*count = 0;
+	for (unsigned i = 0; i < agent->list.count; i++) {
+		const struct blkpr_device *device = agent->targets[i].device;
+		const struct registration *known = coverage_find(&agent->coverage, device->wwid);
+
+		if ((!known || !known->name) && !twins_is_second(agent, i))
+			fresh[(*count)++] = (struct coverage_change){ device->wwid, device->name };
+	}
+	return *count ? coverage_update(&agent->coverage, fresh, *count, error) : 0;
+}
+
+static bool is_fresh(const struct coverage_change fresh[], unsigned count, const char *wwid)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (fresh[i].wwid == wwid)
+			return true;
+	return false;
+}
+
+/* Whether this node may be registered there, or come to be. */
+static bool may_be_registered(const struct agent *agent, const char *wwid)
+{
+	for (unsigned i = 0; i < agent->list.count; i++) {
+		const struct blkpr_verdict *verdict = &agent->verdicts[i];
+
+		if (!strcmp(agent->targets[i].device->wwid, wwid) && (verdict->result == BLKPR_OK ||
+			    blkpr_result_unreachable(verdict->result) || verdict->own_registrations))
+			return true;
+	}
+	return false;
+}
+
+/* A disk keeps the name that it had while that is among those given for it. */
+static bool is_named(const struct agent *agent, const struct registration *disk)
+{
+	for (unsigned i = 0; i < agent->list.count; i++)
+		if (!strcmp(agent->targets[i].device->wwid, disk->wwid) && !strcmp(agent->targets[i].device->name, disk->name))
+			return true;
+	return false;
+}
+
+/* A disk that `on` has refused, and left without this node's key, is none of the set; others may have a new name. */
+static int settle_set(struct agent *agent, const struct coverage_change fresh[], unsigned count, struct blkpr_error *error)
+{
+	struct coverage_change *changes = calloc(agent->list.count, sizeof(*changes));
+	unsigned n = 0;
+	int rc = changes ? 0 : -ENOMEM;
+
+	for (unsigned i = 0; changes && i < agent->list.count; i++) {
+		const struct blkpr_device *device = agent->targets[i].device;
+		const struct registration *known = coverage_find(&agent->coverage, device->wwid);
+
+		if (is_fresh(fresh, count, device->wwid) && !may_be_registered(agent, device->wwid))
+			changes[n++] = (struct coverage_change){ .wwid = device->wwid };
+		else if (known && known->name && !is_named(agent, known))
+			changes[n++] = (struct coverage_change){ device->wwid, device->name };
+	}
+	if (rc)
+		blkpr_error_set(error, "out of memory");
+	else if (n)
+		rc = coverage_update(&agent->coverage, changes, n, error);
+	free(changes);
+	return rc;
+}
+
+/* When, and with which key: of every disk on which it was proven. */
+static int record_registrations(struct agent *agent, struct blkpr_error *error)
+{
+	struct registration *records = calloc(agent->list.count, sizeof(*records));
+	unsigned n = 0;
+	int rc;
+
+	for (unsigned i = 0; records && i < agent->list.count; i++) {
+		const struct blkpr_device *device = agent->targets[i].device;
+
+		if (agent->verdicts[i].result != BLKPR_OK)
+			continue;
+		records[n] = (struct registration){ .wwid = device->wwid, .name = device->name,
+			.key = agent->targets[i].own, .since = registration_clock() };
+		snprintf(records[n++].how, sizeof(records->how), "%s",
+			agent->key ? REGISTRATION_EXPLICIT : blkpr_key_method_names[agent->method]);
+	}
+	if (!records)
+		blkpr_error_set(error, "out of memory");
+	rc = records ? coverage_record(&agent->coverage, records, n, error) : -ENOMEM;
+	free(records);
+	return rc;
+}
+
+static int prepare_on(struct agent *agent, struct blkpr_error *error)
+{
 	int rc;
 
 	agent_load_cluster(agent);
-	rc = agent_find_devices(agent, &error);
+	rc = agent_load_coverage(agent, error);
 	if (!rc)
-		rc = plan_on(agent, &error);
+		rc = agent_add_devices(agent, error);
 	if (!rc)
-		rc = agent_know_others(agent, &error);
-	if (rc)
-		return refuse(&error);
-	agent->fence.fenced = was_registered();
-	agent_begin_work(agent);
+		rc = agent_settle_devices(agent, error);
+	if (!rc)
+		rc = plan_on(agent, error);
+	return rc ? rc : agent_know_others(agent, error);
+}
+
+static int register_all(struct agent *agent)
+{
+	int rc;
+
 	rc = blkpr_fence_on(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
-	if (!rc && found_evicted(agent) && was_taken_back(agent)) {
+	if (!rc && evicted_age(agent) >= 0 && was_taken_back(agent, evicted_age(agent))) {
 		agent->fence.fenced = false;
 		rc = blkpr_fence_on(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
 	}
+	return rc;
+}
+
+/* What is not there now cannot be registered; that it is missed is told, and keeps "off" from succeeding. */
+static void warn_absent(struct agent *agent)
+{
+	struct blkpr_error ignored;
+	unsigned first = agent->list.count;
+
+	if (agent_add_covered(agent, &ignored))
+		return;
+	for (unsigned i = first; i < agent->list.count; i++)
+		if (!agent->list.devices[i].path)
+			qb_log(LOG_WARNING, "%s: not there any more, and nobody has taken it away on purpose (%s): no \"off\" will "
+				"succeed here; reconnect it, or say so on every node: fence_blkpr -o forget -d %s",
+				agent->list.devices[i].name, agent->list.devices[i].wwid, agent->list.devices[i].name);
+}
+
+/* What there is to do before the disks are worked on all at once. */
+static int begin_on(struct agent *agent, struct coverage_change fresh[], unsigned *count, struct blkpr_error *error)
+{
+	struct blkpr_error unwritten;
+	int rc = expect_disks(agent, fresh, count, error);
+
+	if (rc)
+		return rc;
+	agent->fence.fenced = pacemaker_runs_us();
+	find_recorded(agent);
+	agent_begin_work(agent);
+	rc = twins_prove(agent, error);
+	if (rc != -EXDEV)
+		return rc;
+	for (unsigned i = 0; i < agent->list.count; i++)
+		agent->verdicts[i].result = BLKPR_UNTOUCHED;
+	if (settle_set(agent, fresh, *count, &unwritten))
+		*error = unwritten;
+	return rc;
+}
+
+static enum outcome do_on(struct agent *agent, struct coverage_change fresh[])
+{
+	struct blkpr_error error;
+	unsigned count;
+	bool done;
+	int rc;
+
+	if (begin_on(agent, fresh, &count, &error))
+		return refuse(&error);
+	rc = register_all(agent);
 	done = report(agent, rc, agent->list.count);
-	for (unsigned i = 0; i < agent->list.count && !rc; i++)
-		if (agent->verdicts[i].result == BLKPR_OK && record_own(agent, i, &error))
-			done = refuse(&error) == OUTCOME_DONE;
-	if (done && (record_list_store(list_name(agent), agent->targets, agent->list.count, &error) ||
-			    record_unfenced_store(&error)))
+	if (settle_set(agent, fresh, count, &error) || record_registrations(agent, &error))
 		done = refuse(&error) == OUTCOME_DONE;
 	if (!done)
 		return OUTCOME_FAILED;
 	warn_fewer_paths(agent);
+	warn_absent(agent);
 	puts("Success: Powered ON");
 	return OUTCOME_DONE;
+}
+
+static enum outcome act_on(struct agent *agent)
+{
+	struct coverage_change *fresh = NULL;
+	struct blkpr_error error;
+	enum outcome outcome;
+	int rc = prepare_on(agent, &error);
+
+	if (!rc && !(fresh = calloc(agent->list.count, sizeof(*fresh)))) {
+		blkpr_error_set(&error, "out of memory");
+		rc = -ENOMEM;
+	}
+	outcome = rc ? refuse(&error) : do_on(agent, fresh);
+	free(fresh);
+	return outcome;
 }
 
 /* --- off ------------------------------------------------------------------------------------------ */
@@ -492,19 +641,14 @@ static enum outcome act_monitor(struct agent *agent)
 	return report(agent, rc, agent->list.count) ? OUTCOME_DONE : OUTCOME_FAILED;
 }
 
-/* Every node that can be fenced, registered now or not. */
+/* Every node that can be fenced, registered now or not: those that can run `on`, which remote and guest nodes cannot. */
 static int load_nodes(struct agent *agent, struct blkpr_error *error)
 {
-	struct blkpr_error unasked;
-
 	agent_load_cluster(agent);
-	if (!agent->clustered) {
-		*error = agent->unclustered;
-		return -ENOTCONN;
-	}
-	if (agent_add_remotes(agent, &unasked))
-		qb_log(LOG_INFO, "remote nodes are not known: %s", unasked.text);
-	return 0;
+	if (agent->clustered)
+		return 0;
+	*error = agent->unclustered;
+	return -ENOTCONN;
 }
 
 static enum outcome act_list(struct agent *agent)
@@ -532,6 +676,8 @@ static enum outcome act_list_status(struct agent *agent)
 		struct victim victim = { .name = agent->cluster.nodes[i].name };
 		enum outcome outcome = OUTCOME_FAILED;
 
+		if (agent->cluster.nodes[i].remote) /* learned meanwhile, for its key */
+			continue;
 		if (find_victim(agent, &victim, &error))
 			refuse(&error);
 		else
@@ -569,6 +715,8 @@ static const struct action actions[] = {
 	{ "validate-all", 0, act_validate },
 	{ "enable", ACTION_ROOT, act_on },
 	{ "disable", ACTION_ROOT | ACTION_NODE | ACTION_DELAY, act_off },
+	{ "forget", ACTION_ROOT, act_forget },   /* by hand; the metadata does not offer these two to a cluster */
+	{ "release", ACTION_ROOT, act_release },
 };
 
 const char *action_names(void)

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config.h"
+
 #include "agents/alarm.h"
 #include "agents/log.h"
 #include "agents/lvm.h"
@@ -85,20 +87,105 @@ int agent_settle_devices(struct agent *agent, struct blkpr_error *error)
 	return 0;
 }
 
-int agent_find_devices(struct agent *agent, struct blkpr_error *error)
+#define ASKING_SHARE 4
+
+int64_t agent_asking_deadline(const struct agent *agent)
+{
+	int64_t now = blkpr_clock_ms();
+
+	return now + (agent->deadline - now) / ASKING_SHARE;
+}
+
+int agent_add_devices(struct agent *agent, struct blkpr_error *error)
 {
 	const char *spec = options_get(agent->options, "devices");
+	/* vgs reads every disk of the node, and may hang with one: where disks are known it does not take all the time */
+	int64_t until = agent->list.is_known && agent->coverage.count ? agent_asking_deadline(agent) : agent->deadline;
 	int rc = spec ? blkpr_list_add(&agent->list, spec, error)
-		      : lvm_add_shared(options_get(agent->options, "vgs_path"), agent->deadline, &agent->list, error);
+		      : lvm_add_shared(options_get(agent->options, "vgs_path"), until, &agent->list, error);
 
-	if (rc)
+	if (rc || agent->list.count || agent->list.absent)
 		return rc;
-	if (!agent->list.count) {
-		blkpr_error_set(error, "no devices: %s",
-			spec ? "the list in devices is empty" : "none given, and LVM has no shared volume group; set devices=");
-		return -ENODEV;
+	blkpr_error_set(error, "no devices: %s",
+		spec ? "the list in devices is empty" : "none given, and LVM has no shared volume group; set devices=");
+	return -ENODEV;
+}
+
+int agent_load_coverage(struct agent *agent, struct blkpr_error *error)
+{
+	int rc = coverage_load(&agent->coverage, BLKPR_RUN_DIR, BLKPR_STATE_DIR, error);
+
+	agent->incomplete = agent->coverage.doubt;
+	return rc;
+}
+
+static bool is_to_add(const struct agent *agent, const struct registration *disk)
+{
+	return disk->name && !blkpr_list_find(&agent->list, disk->wwid);
+}
+
+/* By the names that they had last. *LEFT: how many these names do not stand for any more. */
+static int add_by_name(struct agent *agent, unsigned *left)
+{
+	struct blkpr_error ignored;
+	int rc = 0;
+
+	for (unsigned i = 0; i < agent->coverage.count && !rc; i++) {
+		const struct registration *disk = &agent->coverage.disks[i];
+		struct blkpr_device device;
+
+		if (!is_to_add(agent, disk))
+			continue;
+		if (blkpr_device_resolve(disk->name, &device, &ignored)) {
+			++*left;
+			continue;
+		}
+		if (strcmp(device.wwid, disk->wwid))
+			++*left;
+		else
+			rc = blkpr_list_move(&agent->list, &device);
+		blkpr_device_clear(&device);
 	}
-	return agent_settle_devices(agent, error);
+	return rc;
+}
+
+/* By their identity, among all that there are; what is not found is absent, and keeps its place. */
+static int add_by_identity(struct agent *agent)
+{
+	struct blkpr_list all = { 0 };
+	int rc = 0;
+
+	blkpr_list_scan(&all);
+	for (unsigned i = 0; i < all.count && !rc; i++) {
+		const struct registration *disk = coverage_find(&agent->coverage, all.devices[i].wwid);
+
+		if (disk && is_to_add(agent, disk))
+			rc = blkpr_list_move(&agent->list, &all.devices[i]);
+		else
+			continue;
+		all.devices[i] = all.devices[--all.count];
+		i--;
+	}
+	for (unsigned i = 0; i < agent->coverage.count && !rc; i++) {
+		const struct registration *disk = &agent->coverage.disks[i];
+
+		if (is_to_add(agent, disk))
+			rc = blkpr_list_add_absent(&agent->list, disk->name, disk->wwid);
+	}
+	blkpr_list_clear(&all);
+	return rc;
+}
+
+int agent_add_covered(struct agent *agent, struct blkpr_error *error)
+{
+	unsigned left = 0;
+	int rc = add_by_name(agent, &left);
+
+	if (!rc && left)
+		rc = add_by_identity(agent);
+	if (rc)
+		blkpr_error_set(error, "out of memory");
+	return rc;
 }
 
 /* Without a cluster an action can still work with explicit keys: the reason is kept for those that cannot. */
@@ -160,6 +247,31 @@ int agent_know_others(struct agent *agent, struct blkpr_error *error)
 	return 0;
 }
 
+int agent_find_own(const struct agent *agent, struct blkpr_target *target, struct blkpr_error *error)
+{
+	const struct registration *record = coverage_find(&agent->coverage, target->device->wwid);
+	uint64_t recorded = record ? record->key : 0, derived = 0;
+	struct blkpr_error underived;
+	int derivation = agent_derive_own(agent, &derived, &underived);
+
+	if (recorded && (derivation || !strcmp(record->how, REGISTRATION_EXPLICIT))) {
+		target->own = recorded;
+		if (!derivation && derived != recorded)
+			qb_log(LOG_WARNING,
+				"%s: this node registered the explicit key 0x%" PRIx64 " there, not 0x%" PRIx64
+				" as key_value gives; unfence it without key= to change that",
+				target->device->name, recorded, derived);
+		return 0;
+	}
+	if (derivation) {
+		blkpr_error_set(error, "this node's own key cannot be derived, and none is recorded: %.400s",
+			underived.text);
+		return derivation;
+	}
+	target->own = derived;
+	return 0;
+}
+
 /* Hashes are short: two nodes with one key could not be told apart, and fencing one would evict both. */
 int agent_check_unique(const struct agent *agent, uint64_t key, const struct cluster_node *owner,
 	struct blkpr_error *error)
@@ -175,15 +287,6 @@ int agent_check_unique(const struct agent *agent, uint64_t key, const struct clu
 		return -EEXIST;
 	}
 	return 0;
-}
-
-#define ASKING_SHARE 4
-
-int64_t agent_asking_deadline(const struct agent *agent)
-{
-	int64_t now = blkpr_clock_ms();
-
-	return now + (agent->deadline - now) / ASKING_SHARE;
 }
 
 int agent_add_remotes(struct agent *agent, struct blkpr_error *error)
@@ -214,6 +317,6 @@ void agent_clear(struct agent *agent)
 	free(agent->targets);
 	free(agent->verdicts);
 	free(agent->known);
-	free(agent->missing);
 	free(agent->others);
+	coverage_clear(&agent->coverage);
 }

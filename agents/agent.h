@@ -4,6 +4,7 @@
 #define BLKPR_AGENT_H
 
 #include "agents/cluster.h"
+#include "agents/coverage.h"
 #include "agents/options.h"
 #include "lib/fence.h"
 #include "lib/key.h"
@@ -39,7 +40,8 @@ struct agent {
 	struct blkpr_fence fence;
 	uint64_t *known;               /* fence.known */
 	uint64_t *others;              /* fence.others */
-	char *missing;                 /* disks of the last `on` that are not in LIST, a line each; NULL: none */
+	struct coverage coverage;      /* the disks that this node has registered on */
+	struct blkpr_error incomplete; /* "": LIST has all of them; else why it may not */
 };
 
 /* Opens what is closed of descriptors 0 to 2, before anything else is opened: a device must never become stdout. */
@@ -54,8 +56,17 @@ int agent_take_key(struct agent *agent, const struct options *options, struct bl
 int agent_take_number(const struct options *options, const char *name, long least, long most, long *value,
 	struct blkpr_error *error);
 
-/* Finds out agent.list from the parameter devices, or from LVM without it, and settles it. */
-int agent_find_devices(struct agent *agent, struct blkpr_error *error);
+/* Adds to agent.list what the parameter devices names, or without it LVM. */
+int agent_add_devices(struct agent *agent, struct blkpr_error *error);
+
+/* Reads agent.coverage. */
+int agent_load_coverage(struct agent *agent, struct blkpr_error *error);
+
+/*
+ * Adds to agent.list the disks of agent.coverage that are not in it yet: by the name that each had last, or wherever its
+ * identity is found; else as absent. 0, or -ENOMEM with text.
+ */
+int agent_add_covered(struct agent *agent, struct blkpr_error *error);
 
 /* Puts agent.list in order, and makes room for targets and verdicts; the targets are all of its devices. */
 int agent_settle_devices(struct agent *agent, struct blkpr_error *error);
@@ -82,6 +93,9 @@ int agent_derive_own(const struct agent *agent, uint64_t *key, struct blkpr_erro
  * agent.fence.others. -ENOMEM with text.
  */
 int agent_know_others(struct agent *agent, struct blkpr_error *error);
+
+/* target.own: an explicit key that `on` recorded wins over the derived one; that they differ is told. */
+int agent_find_own(const struct agent *agent, struct blkpr_target *target, struct blkpr_error *error);
 
 /* -EEXIST if another node than OWNER (NULL: unknown) has KEY. */
 int agent_check_unique(const struct agent *agent, uint64_t key, const struct cluster_node *owner,

@@ -286,6 +286,17 @@ static int find_devices(struct resource *resource, bool remembered_ones, struct 
 	return agent_settle_devices(agent, error);
 }
 
+/* Whether fence_blkpr's `on` has registered this node there since it was started, and with which *KEY. */
+static bool is_recorded(const struct agent *agent, const char *wwid, uint64_t *key)
+{
+	const struct registration *record = coverage_find(&agent->coverage, wwid);
+
+	if (!record || !record->name || !record->key)
+		return false;
+	*key = record->key;
+	return true;
+}
+
 /* What fence_blkpr's `on` has registered here is the fence agent's, all of the disks or none. */
 static int find_manager(struct resource *resource, struct blkpr_error *error)
 {
@@ -294,7 +305,7 @@ static int find_manager(struct resource *resource, struct blkpr_error *error)
 	unsigned recorded = 0, stranger = 0;
 
 	for (unsigned i = 0; i < agent->list.count && said != NO; i++) {
-		if (record_list_has(agent->list.devices[i].wwid, &agent->targets[i].own))
+		if (is_recorded(agent, agent->list.devices[i].wwid, &agent->targets[i].own))
 			recorded++;
 		else
 			stranger = i;
@@ -366,6 +377,21 @@ static int find_own(struct resource *resource, struct blkpr_error *error)
 	return rc;
 }
 
+/* What stop would give back is remembered by identity: two devices with one cannot be told apart. */
+static int check_identities(const struct resource *resource, struct blkpr_error *error)
+{
+	const struct blkpr_list *list = &resource->agent.list;
+
+	for (unsigned i = 1; i < list->count && !resource->managed; i++) {
+		if (strcmp(list->devices[i - 1].wwid, list->devices[i].wwid) != 0)
+			continue;
+		blkpr_error_set(error, "%s and %s report one WWID; if they are paths of one disk name its multipath map, or one of them; "
+			"if not, give each LUN a serial number of its own", list->devices[i - 1].name, list->devices[i].name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* An exclusive reservation is one path's; the map's other paths could not write. */
 static int check_paths(const struct resource *resource, struct blkpr_error *error)
 {
@@ -399,7 +425,7 @@ static void keep_remembered(struct resource *resource)
 		agent->targets[n] = (struct blkpr_target){ .device = device, .own = disk->key, .keep = disk->keep };
 		resource->managed |= !disk->key;
 		if (!disk->key)
-			record_list_has(disk->wwid, &agent->targets[n].own);
+			is_recorded(agent, disk->wwid, &agent->targets[n].own);
 		n++;
 	}
 	agent->ntargets = n;
@@ -430,7 +456,7 @@ static enum ocf plan(struct resource *resource, bool changes)
 		if (find_own(resource, &error))
 			return fail_with(resource, OCF_ERR_GENERIC, &error);
 	}
-	if (changes && check_paths(resource, &error))
+	if (changes && (check_identities(resource, &error) || check_paths(resource, &error)))
 		return fail_with(resource, OCF_ERR_CONFIGURED, &error);
 	if (agent_know_others(&resource->agent, &error))
 		return fail_with(resource, OCF_ERR_GENERIC, &error);
@@ -1135,6 +1161,8 @@ static enum ocf run(struct resource *resource, const struct action *action)
 	set_deadline(resource, began);
 	if (action->disks && recall(resource, &error))
 		return fail_with(resource, OCF_ERR_GENERIC, &error);
+	if (action->disks && agent_load_coverage(&resource->agent, &error))
+		qb_log(LOG_WARNING, "%s", error.text); /* then no disk is known to be a fence agent's */
 	return action->run(resource);
 }
 

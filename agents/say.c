@@ -289,13 +289,24 @@ static const struct {
 	[BLKPR_NOT_CAPABLE] = { print_capability, "set reservation_type to one that it offers" },
 };
 
+/* Whatever came of it: no command was sent. */
+static void print_absent(FILE *out, const struct scene *scene)
+{
+	const struct blkpr_device *device = scene->target->device;
+
+	fprintf(out, "not there any more, and nobody has taken it away on purpose (%s): this node has registered there; reconnect "
+		"it, or say so on every node: fence_blkpr -o forget -d %s", device->wwid, device->name);
+}
+
 /* A resource on disks that no fence agent manages has lost its registration, not its unfencing. */
 static void explain(FILE *out, const struct scene *scene)
 {
 	enum blkpr_result result = scene->verdict->result;
-	bool lost = result == BLKPR_EVICTED && scene->agent->domain;
+	bool lost = result == BLKPR_EVICTED && scene->agent->domain, absent = !scene->target->device->path;
 
-	if (lost)
+	if (absent)
+		print_absent(out, scene);
+	else if (lost)
 		print_lost(out, scene);
 	else if (explanations[result].print)
 		explanations[result].print(out, scene);
@@ -304,7 +315,7 @@ static void explain(FILE *out, const struct scene *scene)
 	if (scene->agent->domain && (result == BLKPR_UNRESERVED || result == BLKPR_CONFLICT || result == BLKPR_FEWER_PATHS
 				|| result == BLKPR_BARRED))
 		fputs("; stop and start the resource", out); /* `on` would make it the fence agent's */
-	else if (explanations[result].remedy && !lost)
+	else if (explanations[result].remedy && !lost && !absent)
 		fprintf(out, "; %s", explanations[result].remedy);
 }
 

@@ -362,9 +362,11 @@ void blkpr_device_clear(struct blkpr_device *device)
 
 int blkpr_device_open(const struct blkpr_device *device)
 {
-	int fd = open(device->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = device->path ? open(device->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
 	struct stat st;
 
+	if (!device->path)
+		return -ENODEV;
 	if (fd < 0)
 		return -errno;
 	if (!fstat(fd, &st) && S_ISBLK(st.st_mode) && st.st_rdev == device->number)

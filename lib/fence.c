@@ -376,10 +376,13 @@ void blkpr_fence_monitor_disk(const struct blkpr_fence *fence, uint64_t own, uns
 
 /* --- many devices --------------------------------------------------------------------------------- */
 
-static void work_on(const void *fence, const struct blkpr_target *target, struct blkpr_disk *disk,
+static void work_on(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
-	blkpr_fence_on_disk(fence, target->own, disk, verdict);
+	struct blkpr_fence fence = *(const struct blkpr_fence *)context;
+
+	fence.fenced &= target->recorded; /* a disk that never had this node's key has not lost it */
+	blkpr_fence_on_disk(&fence, target->own, disk, verdict);
 }
 
 static void work_off(const void *fence, const struct blkpr_target *target, struct blkpr_disk *disk,

@@ -22,7 +22,8 @@ struct blkpr_fence {
 	enum blkpr_unknown unknown;
 	enum blkpr_in_flight in_flight; /* off, monitor: what may end the victim's commands */
 	struct blkpr_others others; /* on, monitor: who must not be taken for this node, nor be replaced (S10) */
-	bool fenced;             /* on: this node may have been fenced and not taken back: nothing is registered anew */
+	bool fenced;             /* on: this node may have been fenced and not taken back: nothing is registered anew where
+				    target.recorded says so */
 	unsigned parallel;       /* devices at a time */
 	int64_t deadline;        /* blkpr_clock_ms(): every function below returns by then */
 };

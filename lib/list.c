@@ -2,6 +2,7 @@
 // Device lists: globs, files, order, duplicates.
 #include "lib/list.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <glob.h>
 #include <stdio.h>
@@ -10,20 +11,86 @@
 
 #define SEPARATORS ", \t\r\n"
 
-static int add_device(struct blkpr_list *list, const char *name, struct blkpr_error *error)
+/* Room for one more; NULL: no memory. */
+static struct blkpr_device *next_device(struct blkpr_list *list)
 {
 	struct blkpr_device *devices = realloc(list->devices, (list->count + 1) * sizeof(*devices));
+
+	if (!devices)
+		return NULL;
+	list->devices = devices;
+	return &devices[list->count];
+}
+
+static bool is_known(struct blkpr_list *list, const char *name)
+{
+	bool known = list->is_known && list->is_known(list->context, name);
+
+	list->absent += known;
+	return known;
+}
+
+static int add_device(struct blkpr_list *list, const char *name, struct blkpr_error *error)
+{
+	struct blkpr_device *device = next_device(list);
 	int rc;
 
-	if (!devices) {
+	if (!device) {
 		blkpr_error_set(error, "%s: out of memory", name);
 		return -ENOMEM;
 	}
-	list->devices = devices;
-	rc = blkpr_device_resolve(name, &devices[list->count], error);
+	rc = blkpr_device_resolve(name, device, error);
 	if (!rc)
 		list->count++;
+	return rc == -ENOENT && is_known(list, name) ? 0 : rc;
+}
+
+int blkpr_list_move(struct blkpr_list *list, struct blkpr_device *device)
+{
+	struct blkpr_device *place = next_device(list);
+
+	if (!place)
+		return -ENOMEM;
+	*place = *device;
+	*device = (struct blkpr_device){ 0 };
+	list->count++;
+	return 0;
+}
+
+int blkpr_list_add_absent(struct blkpr_list *list, const char *name, const char *wwid)
+{
+	struct blkpr_device device = { .name = strdup(name), .wwid = strdup(wwid), .paths = 1 };
+	int rc = device.name && device.wwid ? blkpr_list_move(list, &device) : -ENOMEM;
+
+	blkpr_device_clear(&device);
 	return rc;
+}
+
+void blkpr_list_scan(struct blkpr_list *list)
+{
+	struct blkpr_error ignored;
+	const struct dirent *entry;
+	DIR *blocks = opendir("/sys/block");
+	char name[sizeof("/dev/") + 256];
+
+	while (blocks && (entry = readdir(blocks))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(name, sizeof(name), "/dev/%s", entry->d_name);
+		for (char *p = name; (p = strchr(p, '!'));)
+			*p = '/'; /* as the kernel writes one in sysfs */
+		add_device(list, name, &ignored);
+	}
+	if (blocks)
+		closedir(blocks);
+}
+
+const struct blkpr_device *blkpr_list_find(const struct blkpr_list *list, const char *wwid)
+{
+	for (unsigned i = 0; i < list->count; i++)
+		if (!strcmp(list->devices[i].wwid, wwid))
+			return &list->devices[i];
+	return NULL;
 }
 
 static int add_glob(struct blkpr_list *list, const char *pattern, struct blkpr_error *error)
@@ -33,6 +100,8 @@ static int add_glob(struct blkpr_list *list, const char *pattern, struct blkpr_e
 	int rc = 0;
 
 	if (glob(pattern, 0, NULL, &matches)) {
+		if (is_known(list, pattern))
+			return 0;
 		blkpr_error_set(error, "%s: no device matches; check the pattern and that the disks are connected",
 			pattern);
 		return -ENOENT;
@@ -53,7 +122,7 @@ static int add_glob(struct blkpr_list *list, const char *pattern, struct blkpr_e
 static int add_file(struct blkpr_list *list, const char *path, struct blkpr_error *error)
 {
 	FILE *file = fopen(path, "re");
-	unsigned before = list->count;
+	unsigned before = list->count + list->absent;
 	char *line = NULL;
 	size_t size = 0;
 	int rc = 0;
@@ -75,7 +144,7 @@ static int add_file(struct blkpr_list *list, const char *path, struct blkpr_erro
 	if (!rc && ferror(file)) {
 		blkpr_error_set(error, "@%s: cannot read the list of devices: %s", path, strerror(errno));
 		rc = -EIO;
-	} else if (!rc && list->count == before) {
+	} else if (!rc && list->count + list->absent == before) {
 		blkpr_error_set(error, "@%s: names no device", path);
 		rc = -ENODEV;
 	}
@@ -108,8 +177,9 @@ int blkpr_list_add(struct blkpr_list *list, const char *spec, struct blkpr_error
 static int compare(const void *a, const void *b)
 {
 	const struct blkpr_device *left = a, *right = b;
+	int order = strcmp(left->wwid, right->wwid);
 
-	return strcmp(left->wwid, right->wwid);
+	return order ? order : (left->number > right->number) - (left->number < right->number);
 }
 
 void blkpr_list_settle(struct blkpr_list *list)

@@ -11,6 +11,7 @@ struct blkpr_target {
 	const struct blkpr_device *device;
 	uint64_t own;
 	bool keep; /* blkpr_hold_leave(): the registration was there before, and stays */
+	bool recorded; /* blkpr_fence_on(): own was registered there for this very Pacemaker */
 };
 
 /* Runs in a worker, one of several threads, on an open disk; leaves its result in VERDICT. */

@@ -15,7 +15,7 @@ GIVE_UP = 60                        # seconds; what Pacemaker gives an agent unl
 RENAME = ("pkill -x corosync; while pgrep -x corosync; do sleep 0.05; done; "
           "sed -i 's/cluster_name:.*/cluster_name: {}/' /etc/corosync/corosync.conf; corosync; "
           "until corosync-cmapctl -g totem.cluster_name; do sleep 0.05; done")
-NEVER_ON = "rm -rf /run/cluster* /run/fence_blkpr"          # what a reboot does to the agents' files
+NEVER_ON = "rm -rf /run/cluster* /run/fence_blkpr /var/lib/fence_blkpr"          # what a reboot does to the agents' files
 # a third node writes, until it is told to stop; "MS ERRORS": the slowest write, and how many failed
 SURVIVOR = """python3 -I -S -c '
 import mmap, os, time

@@ -78,7 +78,7 @@ class Service:
         """Nothing registered, and the node knows of nothing."""
         self.lab.reset_reservations()
         for node in NODES:
-            self.lab.exec(node, "rm -rf /run/fence_blkpr")
+            self.lab.exec(node, "rm -rf /run/fence_blkpr /var/lib/fence_blkpr")
 
     def must_hold(self, node="n1"):
         """From scratch, by the agent."""

@@ -225,7 +225,8 @@ def test_rebooted_victim_is_unfenced_again_and_may_run_resources(three):
 
 def evict_here(cluster, node, third, disk):
     """This node's own key is gone from one disk."""
-    assert cluster.agent(third, "off", devices=disk, plug=node).rc == 0
+    cluster.admin(f"sg_persist --out --preempt-abort --param-rk={cluster.key(third)} --param-sark={cluster.key(node)} "
+                  "--prout-type=5 /dev/lun1", third)
     return [f"this node's key {cluster.key(node)} ({node}) is not registered: this node was evicted",
             "stonith_admin --unfence"], lambda: cluster.unfence(node)
 
@@ -248,7 +249,7 @@ def reserve_otherwise(cluster, node, third, disk):
 def lose_disk(cluster, node, third, disk):
     """The disk is not on this node any more."""
     until(lambda: cluster.lab.detach(node, 1) is None, "the disk is in use")
-    return ["no such device", "check the name and that the disk is connected"], lambda: cluster.lab.attach(node, 1)
+    return ["not there any more, and nobody has taken it away on purpose", "reconnect it"], lambda: cluster.lab.attach(node, 1)
 
 
 def register_unknown_key(cluster, node, third, disk):

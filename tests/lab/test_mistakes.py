@@ -99,7 +99,9 @@ class Scene(Cluster):
             self.admin("crm_attribute -t crm_config -n stonith-enabled -v true")
         if re.search(rf'name="({REMEMBERED})', cib):
             self.admin("; ".join(f"crm_attribute -N {n} -l reboot -D -P '^({REMEMBERED})'" for n in self.lab.nodes))
-        if self.registered() != self.agent.everywhere(*registered):
+        for node in self.lab.nodes:
+            self.admin("rm -rf /run/fence_blkpr /var/lib/fence_blkpr", node)
+        if registered or self.registered() != self.agent.everywhere():
             self.lab.reset_reservations()
             if registered:
                 self.agent.unfence(*registered)

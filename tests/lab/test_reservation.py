@@ -21,7 +21,7 @@ SHAPES = ["7-multipath", "6.1-plain"]
 def resource(labs, shape):
     lab = labs(**shape, nodes=2, luns=LUNS)
     for node in lab.nodes:
-        lab.exec(node, "rm -rf /run/fence_blkpr")
+        lab.exec(node, "rm -rf /run/fence_blkpr /var/lib/fence_blkpr")
     return Resource(lab)
 
 
@@ -29,7 +29,7 @@ def resource(labs, shape):
 def plain(labs):
     lab = labs(kernel="7", nodes=2, luns=LUNS, paths=1)
     for node in lab.nodes:
-        lab.exec(node, "rm -rf /run/fence_blkpr")
+        lab.exec(node, "rm -rf /run/fence_blkpr /var/lib/fence_blkpr")
     return Resource(lab)
 
 

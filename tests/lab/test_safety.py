@@ -31,6 +31,8 @@ both = pytest.mark.shapes("7-multipath", "6.1-plain")
 @pytest.fixture
 def agent(labs, shape):
     found = Agent(labs(**shape, nodes=2, luns=LUNS, shuffle=True))
+    for node in found.lab.nodes:
+        found.lab.exec(node, "rm -rf /run/fence_blkpr /var/lib/fence_blkpr")
     yield found
     for node in found.lab.nodes:
         if found.lab.state(node) == "running":
@@ -111,7 +113,8 @@ def test_node_that_was_never_unfenced_cannot_evict(agent):
 def test_evicted_from_the_arbiter_only_touches_nothing(agent):
     """The arbiter alone decides: a node that has lost there leaves the other disks as they are."""
     agent.unfence("n1", "n2")
-    assert agent("n1", "off", devices=agent.devices([0]), plug="n2").rc == 0
+    agent.lab.exec("n1", f"sg_persist --out --preempt-abort --param-rk={KEYS['n1']:#x} --param-sark={KEYS['n2']:#x} "
+                         "--prout-type=5 /dev/lun0", check=True)
     result = agent("n2", "off", plug="n1")
     assert result.rc == 1 and f"{LUNS - 1} other devices were not touched" in result.stderr, result
     assert agent.registered() == [{"n1": agent.paths}] + agent.everywhere("n1", "n2")[1:]

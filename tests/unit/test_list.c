@@ -25,6 +25,8 @@ int __wrap_blkpr_device_resolve(const char *name, struct blkpr_device *device, s
 	}
 	*device = (struct blkpr_device){
 		.name = strdup(name), .path = strdup(name), .wwid = strdup(wwid + 1), .paths = 1 };
+	if (strstr(name, "twin")) /* another device with the identity of one */
+		device->number = 1;
 	return 0;
 }
 
@@ -245,6 +247,60 @@ static void names_of_one_disk_are_merged(void **state)
 	check_list("1 2 3");
 }
 
+static void devices_that_report_one_identity_are_not_merged(void **state)
+{
+	(void)state;
+	assert_int_equal(add("/dev/twin-1,/dev/d-2,/dev/d-1,/dev/e-1"), 0);
+	blkpr_list_settle(&list);
+	check_list("1 1 2");
+	assert_string_equal(list.devices[1].name, "/dev/twin-1");
+}
+
+/* --- disks that are known and not there ----------------------------------------------------------- */
+
+static bool knows_gone(const void *context, const char *name)
+{
+	return strstr(name, context);
+}
+
+static void known_name_that_stands_for_nothing_is_no_error(void **state)
+{
+	(void)state;
+	list.is_known = knows_gone;
+	list.context = "gone";
+	assert_int_equal(add("/dev/d-1,/dev/gone"), 0);
+	check_list("1");
+	assert_int_equal(list.absent, 1);
+	assert_int_equal(add("%gone*"), 0);
+	assert_int_equal(list.absent, 2);
+	assert_int_equal(add("/dev/wrong"), -ENOENT);
+	assert_int_equal(add("%wrong*"), -ENOENT);
+}
+
+static void file_that_names_only_known_disks_names_some(void **state)
+{
+	(void)state;
+	list.is_known = knows_gone;
+	list.context = "gone";
+	sysfs_write("disks", "/dev/gone\n");
+	assert_int_equal(add("@%disks"), 0);
+	assert_int_equal(list.count, 0);
+}
+
+static void absent_disk_keeps_its_place(void **state)
+{
+	(void)state;
+	assert_int_equal(add("/dev/d-3,/dev/d-1"), 0);
+	assert_int_equal(blkpr_list_add_absent(&list, "/dev/was", "2"), 0);
+	assert_int_equal(blkpr_list_add_absent(&list, "/dev/arbiter", "0"), 0);
+	blkpr_list_settle(&list);
+	check_list("0 1 2 3");
+	assert_null(list.devices[0].path);
+	assert_int_equal(blkpr_device_open(&list.devices[0]), -ENODEV);
+	assert_ptr_equal(blkpr_list_find(&list, "2"), &list.devices[2]);
+	assert_null(blkpr_list_find(&list, "4"));
+}
+
 static void one_device_settles_as_it_is(void **state)
 {
 	(void)state;
@@ -278,6 +334,10 @@ int main(void)
 		list_test(a_file_with_a_wrong_name_is_an_error),
 		list_test(devices_are_ordered_by_identity_whatever_they_are_called),
 		list_test(names_of_one_disk_are_merged),
+		list_test(devices_that_report_one_identity_are_not_merged),
+		list_test(known_name_that_stands_for_nothing_is_no_error),
+		list_test(file_that_names_only_known_disks_names_some),
+		list_test(absent_disk_keeps_its_place),
 		list_test(one_device_settles_as_it_is),
 	};
 

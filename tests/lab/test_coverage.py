@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""S9: success speaks of every disk that the nodes share, not of those that a name happens to match now."""
+
+import pytest
+
+from agent import Agent, wait_for
+from resource import NOT_RUNNING, Resource
+
+LUNS = 3
+GLOB = "/dev/lun[0-9]"
+FILES = "/run/fence_blkpr /var/lib/fence_blkpr"
+FENCER = "PCMK_service=pacemaker-fenced "        # in the environment of what the fencer runs
+AWAY = "not there any more, and nobody has taken it away on purpose"
+
+
+class Nodes(Agent):
+    """Two nodes that share all LUNs, and have never used them."""
+
+    def name(self, lun):
+        return f"/dev/lun{lun}"
+
+    def restart(self, node, *away):
+        """Reboot it: /var/lib is what it was, /run is new, and these LUNs are not mapped to it."""
+        kept = self.lab.exec(node, "tar -C / -cf - var/lib/fence_blkpr 2>/dev/null | base64 -w 0").stdout
+        self.lab.kill(node)
+        self.lab.boot(node)
+        self.lab.exec(node, "base64 -d | tar -C / -xf - 2>/dev/null", stdin=kept)
+        for lun in away:
+            self.lab.detach(node, lun)
+
+    def must(self, node, action, devices=GLOB, rc=0, **options):
+        result = self(node, action, devices, **options)
+        assert result.rc == rc, result
+        return result
+
+    def has_written(self, node, lun):
+        return self.lab.exec(node, f"dd if=/dev/zero of={self.name(lun)} bs=4k count=1 oflag=direct").rc == 0
+
+
+@pytest.fixture
+def nodes(labs):
+    found = Nodes(labs(kernel="7", nodes=2, luns=LUNS))
+    for node in found.lab.nodes:
+        found.lab.exec(node, f"rm -rf {FILES}", check=True)
+    return found
+
+
+@pytest.fixture
+def pair(nodes):
+    """Both are registered on what the glob matches, which is all."""
+    for node in ("n1", "n2"):
+        nodes.must(node, "on")
+    return nodes
+
+
+# ---------------------------------------------------------------- T3a: a disk that is away
+
+@pytest.mark.parametrize("lun", [0, 1])     # 0 is the arbiter
+def test_disk_that_is_away_when_a_node_boots_is_missed(pair, lun):
+    pair.restart("n1", lun)
+    assert AWAY in pair.must("n1", "on").stderr
+    assert pair.must("n1", "status", plug="n2").stdout == "Status: ON\n"
+    for action, options in (("off", {"plug": "n2"}), ("status", {"plug": "n2"}), ("monitor", {})):
+        result = pair.must("n1", action, rc=1, power_timeout=4, **options)
+        assert f"{pair.name(lun)}: {AWAY}" in result.stderr and "fence_blkpr -o forget" in result.stderr, result
+    assert [sorted(disk) for disk in pair.registered()] == [["n1", "n2"] if k == lun else ["n1"] for k in range(LUNS)]
+    assert pair.has_written("n2", lun)
+    pair.lab.attach("n1", lun)
+    pair.must("n1", "on")
+    pair.must("n1", "off", plug="n2")
+    assert pair.registered() == pair.everywhere("n1")
+    assert not pair.has_written("n2", lun)
+
+
+def test_on_forgets_no_disk(pair):
+    pair.lab.detach("n1", 1)
+    pair.must("n1", "on")
+    assert f"{pair.name(1)}: {AWAY}" in pair.must("n1", "off", rc=1, plug="n2").stderr
+
+
+def test_node_without_the_arbiter_leaves_the_decision_to_the_one_that_has_it(pair):
+    """Both halves fence each other at once: the arbiter is the same disk for both, there or not."""
+    pair.restart("n1", 0)
+    pair.must("n1", "on")
+    running = [pair.start(node, "off", GLOB, plug=victim, power_timeout=6) for node, victim in (("n1", "n2"), ("n2", "n1"))]
+    results = [r.wait() for r in running]
+    assert [r.rc for r in results] == [1, 0], results
+    assert pair.registered() == pair.everywhere("n2")
+
+
+def test_disk_is_found_by_its_identity_under_another_name(pair):
+    for node in ("n1", "n2"):
+        pair.lab.exec(node, "ln -s $(readlink -f /dev/lun1) /dev/shared-x", check=True)
+        pair.must(node, "on", "/dev/shared-x")
+    pair.lab.exec("n1", "rm /dev/shared-x /dev/lun1", check=True)
+    try:
+        pair.must("n1", "off", plug="n2")
+        assert pair.registered() == pair.everywhere("n1")
+    finally:
+        pair.lab.exec("n1", "for d in /sys/block/sd*; do case $(readlink -f $d/device) in *:1) ln -s ${d##*/} /dev/lun1;; "
+                            "esac; done", check=True)
+
+
+def test_named_disk_that_is_away_does_not_keep_the_others_from_being_fenced(pair):
+    pair.lab.detach("n1", 1)
+    result = pair.must("n1", "off", pair.devices(), rc=1, plug="n2")
+    assert f"{pair.name(1)}: {AWAY}" in result.stderr, result
+    assert [sorted(disk) for disk in pair.registered()] == [["n1"], ["n1", "n2"], ["n1"]]
+
+
+def test_name_that_nobody_knows_is_refused_before_any_disk_is_touched(pair):
+    result = pair.must("n1", "off", f"{pair.devices()},/dev/nothing", rc=1, plug="n2")
+    assert "/dev/nothing: no such device" in result.stderr, result
+    assert pair.registered() == pair.everywhere("n1", "n2")
+
+
+def test_lvm_that_does_not_answer_does_not_keep_known_disks_from_being_fenced(pair):
+    pair.lab.exec("n1", "printf '#!/bin/sh\nexec sleep 100\n' >/tmp/vgs; chmod +x /tmp/vgs", check=True)
+    result = pair.lab.exec("n1", "fence_blkpr -o off -n n2 --vgs-path=/tmp/vgs --power-timeout=4")
+    assert result.rc == 1 and "there may be more disks than these" in result.stderr, result
+    assert pair.registered() == pair.everywhere("n1")
+
+
+# ---------------------------------------------------------------- T3c: two names, one identity
+
+WWID = "$(readlink -f /sys/block/$(basename $(readlink -f /dev/lun{}))/device)/wwid"
+
+
+@pytest.fixture
+def cloned(nodes):
+    """LUN 2 reports the WWID of LUN 1, on both nodes."""
+    for node in nodes.lab.nodes:
+        nodes.lab.exec(node, f"mount --bind {WWID.format(1)} {WWID.format(2)}", check=True)
+    yield nodes
+    for node in nodes.lab.nodes:
+        nodes.lab.exec(node, f"umount {WWID.format(2)}", check=True)
+
+
+def test_two_disks_that_report_one_wwid_are_refused(cloned):
+    result = cloned.must("n1", "on", rc=1)
+    assert "are two disks that report one WWID" in result.stderr and "/dev/lun1" in result.stderr, result
+    assert cloned.registered() == [{}] * LUNS
+    assert [cloned.lab.holder(k)["holder"] for k in range(LUNS)] == [None] * LUNS
+    assert cloned.lab.exec("n1", "cat /var/lib/fence_blkpr/disks").stdout == ""
+
+
+def test_disks_that_report_one_wwid_are_fenced_each_and_never_proven(cloned):
+    """They were registered one by one, or by a version that did not look."""
+    for lun in (0, 1, 2, 2):        # generations are not the same by chance
+        for node in ("n1", "n2"):
+            cloned.must(node, "on", cloned.name(lun))
+    if cloned.lab.holder(1)["prgen"] == cloned.lab.holder(2)["prgen"]:
+        cloned.must("n1", "on", "/dev/lun2")
+    for action, options in (("monitor", {}), ("off", {"plug": "n2"}), ("status", {"plug": "n2"})):
+        assert "are two disks that report one WWID" in cloned.must("n1", action, rc=1, **options).stderr
+    assert cloned.registered() == cloned.everywhere("n1")
+    assert not cloned.has_written("n2", 1) and not cloned.has_written("n2", 2)
+
+
+def test_paths_of_one_disk_without_a_map_are_all_registered(labs):
+    nodes = Nodes(labs(kernel="7", nodes=2, luns=2, paths=2, lun_size=48))
+    for node in nodes.lab.nodes:
+        nodes.lab.exec(node, f"rm -rf {FILES}; DM_DISABLE_UDEV=1 dmsetup remove_all", check=True)
+    paths = "/dev/lun[0-9] /dev/lun[0-9]-b"
+    for _ in range(2):
+        for node in ("n1", "n2"):
+            nodes.must(node, "on", paths)
+            nodes.must(node, "monitor", paths)
+    assert nodes.registered() == nodes.everywhere("n1", "n2")
+    for name in ("/dev/lun0", "/dev/lun1-b"):
+        nodes.lab.exec("n2", f"dd if=/dev/zero of={name} bs=4k count=1 oflag=direct", check=True)
+    nodes.must("n1", "off", paths, plug="n2")
+    assert nodes.registered() == nodes.everywhere("n1")
+    assert nodes.must("n1", "status", paths, rc=2, plug="n2").stdout == "Status: OFF\n"
+    nodes.must("n2", "on", paths)
+    nodes.must("n1", "off", "/dev/lun0", plug="n2")
+    assert nodes.registered() == nodes.everywhere("n1")
+
+
+# ---------------------------------------------------------------- T3b, T3d: more than one device
+
+def test_success_of_one_device_speaks_of_the_others_disks(nodes):
+    for node in ("n1", "n2"):
+        for lun in (0, 1):
+            nodes.must(node, "on", nodes.name(lun))
+    nodes.must("n1", "off", nodes.name(0), plug="n2")
+    assert nodes.registered() == [{"n1": 1}, {"n1": 1}, {}]
+    assert not nodes.has_written("n2", 1)
+
+
+def test_device_whose_disk_lost_this_node_is_not_green_through_another(pair):
+    pair.lab.exec("n1", f"sg_persist --out --register --param-rk={pair.lab.keys(2)[0][0]} --param-sark=0 /dev/lun2; "
+                        "sg_persist -n -i -k /dev/lun2")
+    lost = [node for node in ("n1", "n2") if node not in pair.registered()[2]]
+    for node in lost:
+        assert "/dev/lun2: this node's key" in pair.must(node, "monitor", "/dev/lun0", rc=1).stderr
+
+
+def test_on_by_hand_changes_nothing_for_other_disks(pair):
+    resource = Resource(pair.lab, devices="/dev/lun1 /dev/lun2")
+    resource.must("n1", "start")
+    pair.must("n1", "on", "/dev/lun0")
+    pair.must("n1", "on", "/dev/lun1")
+    pair.must("n1", "monitor")
+    resource.must("n1", "monitor")
+    resource.must("n1", "stop")
+    resource.must("n1", "start")
+    resource.must("n1", "monitor")
+    assert pair.registered() == pair.everywhere("n1", "n2")
+
+
+# ---------------------------------------------------------------- T11: the guard belongs to each disk
+
+def test_disk_that_never_had_this_nodes_key_is_no_evicted_one(nodes):
+    for node in ("n1", "n2"):
+        nodes.must(node, "on", "/dev/lun0")
+    nodes.must("n2", "off", "/dev/lun0", plug="n1")
+    result = nodes.lab.exec("n1", FENCER + nodes.command("on", "/dev/lun1"))
+    assert result.rc == 0, result
+    result = nodes.lab.exec("n1", FENCER + nodes.command("on", "/dev/lun0"))
+    assert result.rc == 1 and "has fenced this node" in result.stderr, result
+    assert [sorted(disk) for disk in nodes.registered()] == [["n2"], ["n1"], []]
+
+
+# ---------------------------------------------------------------- T5: who is fenced
+
+def test_remote_node_is_neither_listed_nor_fenced(pair):
+    """It could never register: an absent key says nothing about it. A stand-in is asked who the remote nodes are."""
+    pair.lab.exec("n1", "mkdir -p /run/remotes; printf '#!/bin/sh\necho remote node: r1 \\(r1\\)\n' >/run/remotes/crmadmin; "
+                        "chmod +x /run/remotes/crmadmin", check=True)
+    path = "PATH=/run/remotes:$PATH "
+    assert pair.lab.exec("n1", path + pair.command("list", GLOB)).stdout == "n1,\nn2,\n"
+    assert pair.lab.exec("n1", path + pair.command("list-status", GLOB)).stdout == "n1,,ON\nn2,,ON\n"
+    for action in ("off", "status", "on"):
+        result = pair.lab.exec("n1", path + pair.command(action, GLOB, plug="r1"))
+        assert (result.rc, result.stdout) == (1, "") and "r1: a remote or guest node" in result.stderr, result
+    assert pair.registered() == pair.everywhere("n1", "n2")
+
+
+# ---------------------------------------------------------------- taken away on purpose
+
+def test_disk_that_is_taken_away_on_purpose_is_not_missed(pair):
+    for node in ("n1", "n2"):
+        pair.lab.detach(node, 2)
+    assert AWAY in pair.must("n1", "monitor", rc=1).stderr
+    for node in ("n1", "n2"):
+        assert "Success: Forgotten" in pair.must(node, "forget", "/dev/lun2").stdout
+        pair.must(node, "monitor")
+    pair.must("n1", "off", plug="n2")
+    pair.restart("n1", 2)
+    pair.must("n1", "on")
+    pair.must("n1", "monitor")
+
+
+@pytest.mark.parametrize("words,complaint", [("-o forget", "names in devices (-d)"),
+                                             ("-o forget -d /dev/lun9", "not one of the disks that this node has registered on")])
+def test_nothing_is_forgotten_by_mistake(pair, words, complaint):
+    result = pair.lab.exec("n1", "fence_blkpr " + words)
+    assert result.rc == 1 and complaint in result.stderr, result
+    result = pair.lab.exec("n1", FENCER + "fence_blkpr -o forget -d /dev/lun0")
+    assert result.rc == 1 and "for a person" in result.stderr, result
+    pair.lab.detach("n1", 0)
+    assert AWAY in pair.must("n1", "monitor", rc=1).stderr
+
+
+def test_cluster_that_is_taken_apart_hands_its_disks_back(pair):
+    holder = pair.lab.holder(0)["holder"].partition(",")[0].rpartition(":")[2]
+    other = next(node for node in pair.lab.nodes if node != holder)
+    result = pair.lab.exec(holder, "fence_blkpr -o release")
+    assert result.rc == 1 and "this node holds the reservation, and others are registered" in result.stderr, result
+    assert pair.registered() == pair.everywhere("n1", "n2")
+    for node, left in ((other, [holder]), (holder, [])):
+        result = pair.lab.exec(node, "fence_blkpr -o release")
+        assert result.rc == 0 and result.stdout.endswith("Success: Released\n"), result
+        assert pair.registered() == pair.everywhere(*left)
+    for lun in range(LUNS):
+        assert pair.lab.keys(lun) == [] and not pair.lab.holder(lun)["holder"]
+        assert pair.has_written("n1", lun)
+    assert pair.lab.exec("n1", "cat /var/lib/fence_blkpr/disks").stdout == ""
+
+
+def test_release_keeps_what_it_cannot_reach(pair):
+    holder = pair.lab.holder(1)["holder"].partition(",")[0].rpartition(":")[2]
+    other = next(node for node in pair.lab.nodes if node != holder)
+    pair.lab.detach(other, 1)
+    result = pair.lab.exec(other, "fence_blkpr -o release")
+    assert result.rc == 1 and AWAY in result.stderr, result
+    assert pair.registered() == pair.everywhere("n1", "n2")
+
+
+# ---------------------------------------------------------------- files of the version before
+
+def make_old(nodes, node):
+    """What the version before leaves under /run: a list for each devices parameter, and when `on` was."""
+    nodes.lab.exec(node, """cd /run/fence_blkpr; for f in 3*; do
+        echo "$f $(head -n 1 $f) $(sed -n 's/^name //p' $f)" >>list-0123456789abcdef; sed -n 's/^since //p' $f >.unfenced
+        rm $f; done; rm -rf .disks .lock /var/lib/fence_blkpr; ls -A""", check=True)
+
+
+def test_update_with_resources_running(pair):
+    resource = Resource(pair.lab)
+    for node in ("n1", "n2"):
+        resource.must(node, "start")
+        make_old(pair, node)
+    resource.must("n1", "monitor")      # whichever comes first
+    pair.must("n2", "monitor")
+    pair.must("n1", "monitor")
+    resource.must("n2", "monitor")
+    assert pair.registered() == pair.everywhere("n1", "n2")
+    resource.must("n2", "stop")
+    resource.must("n2", "monitor", NOT_RUNNING)
+    pair.restart("n1", 1)
+    pair.must("n1", "on")
+    assert AWAY in pair.must("n1", "off", rc=1, plug="n2").stderr
+
+
+def test_node_that_was_fenced_before_the_update_is_not_unfenced(pair):
+    pair.must("n2", "off", plug="n1")
+    make_old(pair, "n1")
+    result = pair.lab.exec("n1", FENCER + pair.command("on", GLOB))
+    assert result.rc == 1 and "has fenced this node" in result.stderr, result
+    assert pair.registered() == pair.everywhere("n2")

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The disks that this node has registered on: what survives what.
+#include "agents/coverage.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/unit/unit.h"
+
+static char top[64], run[96], state_dir[96];
+static struct coverage coverage;
+static struct blkpr_error error;
+
+static int begin(void **state)
+{
+	(void)state;
+	snprintf(top, sizeof(top), "/tmp/blkpr-coverage-XXXXXX");
+	assert_non_null(mkdtemp(top));
+	snprintf(run, sizeof(run), "%s/run", top);
+	snprintf(state_dir, sizeof(state_dir), "%s/state", top);
+	coverage = (struct coverage){ .run = STORE_CLOSED };
+	return 0;
+}
+
+static void shell(const char *format, ...)
+{
+	char command[512];
+	va_list args;
+	int length = snprintf(command, sizeof(command), "cd %s; umask 077; ", top);
+
+	va_start(args, format);
+	vsnprintf(command + length, sizeof(command) - (size_t)length, format, args);
+	va_end(args);
+	assert_int_equal(system(command), 0);
+}
+
+static int end(void **state)
+{
+	(void)state;
+	coverage_clear(&coverage);
+	shell("rm -rf %s", top);
+	return 0;
+}
+
+static void load(void)
+{
+	coverage_clear(&coverage);
+	assert_int_equal(coverage_load(&coverage, run, state_dir, &error), 0);
+}
+
+/* "on" on one disk: it comes into the set, and is recorded. */
+static void register_on(const char *wwid, const char *name, uint64_t key)
+{
+	struct registration record = { .wwid = (char *)wwid, .name = (char *)name, .key = key, .how = "name64", .since = 5 };
+
+	assert_int_equal(coverage_update(&coverage, &(struct coverage_change){ wwid, name }, 1, &error), 0);
+	assert_int_equal(coverage_record(&coverage, &record, 1, &error), 0);
+	load();
+}
+
+static void leave(const char *wwid)
+{
+	assert_int_equal(coverage_update(&coverage, &(struct coverage_change){ wwid, NULL }, 1, &error), 0);
+	load();
+}
+
+static void reboot(void)
+{
+	shell("rm -rf run");
+	load();
+}
+
+static void check_disk(const char *wwid, const char *name, uint64_t key)
+{
+	const struct registration *disk = coverage_find(&coverage, wwid);
+
+	assert_non_null(disk);
+	assert_string_equal(disk->name, name);
+	assert_int_equal(disk->key, key);
+}
+
+static void nothing_is_known_at_first(void **state)
+{
+	(void)state;
+	load();
+	assert_int_equal(coverage.count, 0);
+	assert_string_equal(coverage.doubt.text, "");
+	assert_int_equal(access(state_dir, F_OK), -1);
+}
+
+static void disk_is_known_with_its_key(void **state)
+{
+	(void)state;
+	load();
+	register_on("3600a", "/dev/disk/by-id/a b", 0xabc);
+	check_disk("3600a", "/dev/disk/by-id/a b", 0xabc);
+	assert_string_equal(coverage.disks[0].how, "name64");
+	assert_int_equal(coverage.disks[0].since, 5);
+}
+
+static void set_survives_a_reboot_and_the_registration_does_not(void **state)
+{
+	(void)state;
+	load();
+	register_on("3600a", "/dev/a", 0xabc);
+	reboot();
+	check_disk("3600a", "/dev/a", 0);
+	assert_int_equal(coverage.disks[0].since, -1);
+}
+
+static void other_disks_are_left_alone(void **state)
+{
+	(void)state;
+	load();
+	register_on("3600a", "/dev/a", 1);
+	register_on("3600b", "/dev/b", 2);
+	register_on("3600a", "/dev/other-name", 3);
+	check_disk("3600a", "/dev/other-name", 3);
+	check_disk("3600b", "/dev/b", 2);
+	reboot();
+	check_disk("3600a", "/dev/other-name", 0);
+	check_disk("3600b", "/dev/b", 0);
+}
+
+static void disk_that_is_taken_away_on_purpose_stays_away(void **state)
+{
+	(void)state;
+	load();
+	register_on("3600a", "/dev/a", 1);
+	register_on("3600b", "/dev/b", 2);
+	leave("3600a");
+	assert_null(coverage_find(&coverage, "3600a"));
+	reboot();
+	assert_int_equal(coverage.count, 1);
+	check_disk("3600b", "/dev/b", 0);
+}
+
+static void change_of_another_process_is_not_lost(void **state)
+{
+	struct coverage other;
+
+	(void)state;
+	load();
+	assert_int_equal(coverage_load(&other, run, state_dir, &error), 0);
+	assert_int_equal(coverage_update(&other, &(struct coverage_change){ "3600b", "/dev/b" }, 1, &error), 0);
+	coverage_clear(&other);
+	register_on("3600a", "/dev/a", 1);
+	check_disk("3600b", "/dev/b", 0);
+}
+
+static void fencing_reads_no_local_disk(void **state)
+{
+	(void)state;
+	load();
+	register_on("3600a", "/dev/a", 1);
+	reboot();
+	shell("rm -rf state");
+	load();
+	check_disk("3600a", "/dev/a", 0);
+}
+
+static void set_that_cannot_be_read_is_a_doubt_and_no_refusal(void **state)
+{
+	(void)state;
+	load();
+	register_on("3600a", "/dev/a", 1);
+	register_on("3600b", "/dev/b", 1);
+	shell("rm run/.disks run/3600b; chmod 666 state/disks");
+	load();
+	assert_non_null(strstr(coverage.doubt.text, "cannot trust"));
+	check_disk("3600a", "/dev/a", 1);
+	assert_null(coverage_find(&coverage, "3600b"));
+	shell("chmod 600 state/disks");
+	load();
+	assert_string_equal(coverage.doubt.text, "");
+	check_disk("3600b", "/dev/b", 0);
+}
+
+static void set_that_cannot_be_read_is_not_overwritten(void **state)
+{
+	(void)state;
+	load();
+	register_on("3600a", "/dev/a", 1);
+	shell("chmod 666 state/disks");
+	assert_int_equal(coverage_update(&coverage, &(struct coverage_change){ "3600b", "/dev/b" }, 1, &error), -EPERM);
+	shell("chmod 600 state/disks; grep -qx '3600a /dev/a' state/disks");
+}
+
+static void record_that_is_damaged_is_a_refusal(void **state)
+{
+	(void)state;
+	load();
+	register_on("3600a", "/dev/a", 1);
+	shell("echo nonsense >run/3600a");
+	coverage_clear(&coverage);
+	assert_int_equal(coverage_load(&coverage, run, state_dir, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "3600a: holds no key"));
+}
+
+/* --- what an older version has left ---------------------------------------------------------------- */
+
+static void write_old_files(void)
+{
+	shell("mkdir -m 700 run; cd run; echo 7 >.unfenced; echo 0xabc >3600b; echo 'role started' >resource-0123;"
+	      "printf '3600a 0x1 /dev/a\\n3600b 0xabc /dev/b\\n' >list-aa; echo '3600c 0x1 /dev/c' >list-bb");
+}
+
+static void old_lists_are_converted(void **state)
+{
+	(void)state;
+	write_old_files();
+	load();
+	assert_int_equal(coverage.count, 3);
+	check_disk("3600a", "/dev/a", 1);
+	check_disk("3600b", "/dev/b", 0xabc);
+	check_disk("3600c", "/dev/c", 1);
+	assert_int_equal(coverage_find(&coverage, "3600a")->since, 7);
+	assert_string_not_equal(coverage_find(&coverage, "3600a")->how, REGISTRATION_EXPLICIT);
+	assert_string_equal(coverage_find(&coverage, "3600b")->how, REGISTRATION_EXPLICIT);
+	shell("cd run; ! ls list-* 2>/dev/null; [ ! -e .unfenced ]; grep -q started resource-0123");
+	reboot();
+	assert_int_equal(coverage.count, 3);
+}
+
+static void conversion_that_was_interrupted_is_done_again(void **state)
+{
+	(void)state;
+	write_old_files();
+	shell("cp -a run before");
+	load();
+	shell("cp -a before/list-* before/.unfenced run; rm run/3600c");
+	load();
+	check_disk("3600b", "/dev/b", 0xabc);
+	check_disk("3600c", "/dev/c", 1);
+	assert_string_equal(coverage_find(&coverage, "3600b")->how, REGISTRATION_EXPLICIT);
+}
+
+static void old_files_are_used_where_the_set_cannot_be_written(void **state)
+{
+	(void)state;
+	write_old_files();
+	shell("touch state");
+	load();
+	assert_int_equal(coverage.count, 3);
+	load();
+	assert_int_equal(coverage.count, 3);
+	check_disk("3600a", "/dev/a", 1);
+}
+
+static void old_record_of_a_key_alone_is_no_disk_of_the_set(void **state)
+{
+	(void)state;
+	shell("mkdir -m 700 run; echo 0xabc >run/3600b");
+	load();
+	assert_null(coverage_find(&coverage, "3600b")->name);
+	assert_int_equal(coverage_find(&coverage, "3600b")->key, 0xabc);
+	assert_false(coverage_knows(&coverage, "3600b"));
+}
+
+/* --- names ---------------------------------------------------------------------------------------- */
+
+static void disk_is_known_by_name_glob_and_identity(void **state)
+{
+	(void)state;
+	load();
+	register_on("3600a", "/dev/disk/by-id/a1", 1);
+	assert_true(coverage_knows(&coverage, "/dev/disk/by-id/a1"));
+	assert_true(coverage_knows(&coverage, "/dev/disk/by-id/a*"));
+	assert_true(coverage_knows(&coverage, "3600a"));
+	assert_false(coverage_knows(&coverage, "/dev/disk/by-id/b*"));
+	assert_false(coverage_knows(&coverage, "/dev/*"));
+}
+
+#define coverage_test(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		coverage_test(nothing_is_known_at_first),
+		coverage_test(disk_is_known_with_its_key),
+		coverage_test(set_survives_a_reboot_and_the_registration_does_not),
+		coverage_test(other_disks_are_left_alone),
+		coverage_test(disk_that_is_taken_away_on_purpose_stays_away),
+		coverage_test(change_of_another_process_is_not_lost),
+		coverage_test(fencing_reads_no_local_disk),
+		coverage_test(set_that_cannot_be_read_is_a_doubt_and_no_refusal),
+		coverage_test(set_that_cannot_be_read_is_not_overwritten),
+		coverage_test(record_that_is_damaged_is_a_refusal),
+		coverage_test(old_lists_are_converted),
+		coverage_test(conversion_that_was_interrupted_is_done_again),
+		coverage_test(old_files_are_used_where_the_set_cannot_be_written),
+		coverage_test(old_record_of_a_key_alone_is_no_disk_of_the_set),
+		coverage_test(disk_is_known_by_name_glob_and_identity),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
