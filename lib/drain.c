@@ -17,10 +17,10 @@ enum blkpr_result blkpr_drain_run(struct blkpr_disk *disk, struct blkpr_verdict 
 		return BLKPR_UNFINISHED;
 	verdict->step = BLKPR_STEP_DRAIN;
 	result = disk->ops->drain(disk);
-	if (blkpr_disk_over(disk)) /* its SIGKILL may be lost: it touches nothing more, no lock either */
+	if (blkpr_disk_over(disk)) /* its SIGKILL may be lost: it touches nothing more, no lock */
 		return BLKPR_UNFINISHED;
 	verdict->drained = result == BLKPR_OK;
-	verdict->drained_at = verdict->generation_after; /* of the look before: nobody comes between that and the next */
+	verdict->drained_at = verdict->generation_after; /* of the look before it */
 	verdict->undrainable = result == BLKPR_UNSUPPORTED;
 	return verdict->undrainable ? BLKPR_OK : result;
 }

@@ -133,19 +133,20 @@ static enum blkpr_result evict(enum pr_type type, uint64_t own, const struct vie
 	enum blkpr_result result;
 
 	verdict->step = BLKPR_STEP_PREEMPT;
-	blkpr_drain_void(verdict); /* whatever the status says: it was there, and what it sent is in flight */
+	blkpr_drain_void(verdict); /* whatever comes back: it was there, and may have written */
 	result = disk->ops->preempt_abort(disk, own, view->stranger, view->holds ? view->type : type);
 	verdict->preempted = result == BLKPR_OK ? view->stranger : 0;
 	return result;
 }
 
-/* An error says nothing: the path may be down, or the device could not store what it has done. The next look tells. */
+/* An error says nothing: a path may be down, or the device cannot store it. The next look tells. */
 static enum blkpr_result unregister(uint64_t key, struct blkpr_disk *disk)
 {
 	enum blkpr_result result = disk->ops->unregister(disk, key);
-	bool unknown = result == BLKPR_PATH_FAILED || result == BLKPR_GONE || result == BLKPR_IO_ERROR;
 
-	return unknown ? BLKPR_OK : result;
+	if (result == BLKPR_PATH_FAILED || result == BLKPR_GONE || result == BLKPR_IO_ERROR)
+		return BLKPR_OK;
+	return result;
 }
 
 /*
@@ -163,15 +164,17 @@ static enum blkpr_result shed(uint64_t own, const struct view *view, bool again,
 		return BLKPR_UNFINISHED;
 	verdict->step = BLKPR_STEP_SHED;
 	verdict->touched = true;
-	result = blkpr_aptpl_settle(disk->ops->register_key(disk, own, passing), passing, disk, verdict);
+	result = disk->ops->register_key(disk, own, passing);
+	result = blkpr_aptpl_settle(result, passing, disk, verdict);
 	if (result != BLKPR_OK)
 		return result;
 	result = disk->ops->preempt_abort(disk, passing, own, view->type ? view->type : PR_WRITE_EXCLUSIVE_REG_ONLY);
 	if (result != BLKPR_OK && result != BLKPR_CONFLICT) /* a conflict: nobody has it any more */
 		return result;
-	if (again)
-		return blkpr_aptpl_settle(disk->ops->register_key(disk, passing, own), own, disk, verdict);
-	return unregister(passing, disk);
+	if (!again)
+		return unregister(passing, disk);
+	result = disk->ops->register_key(disk, passing, own);
+	return blkpr_aptpl_settle(result, own, disk, verdict);
 }
 
 struct errand {
@@ -234,10 +237,12 @@ static enum blkpr_result hold_step(struct errand *errand, bool *done)
 	if (!serves(errand->hold->type, view->type))
 		return release(own, view, errand->disk, errand->verdict); /* ours, of another type */
 	errand->verdict->won = true;
-	if (blkpr_drain_needed(errand->verdict)) /* S1, as for off: whoever wrote before has nothing in flight any more */
+	if (blkpr_drain_needed(errand->verdict)) /* S1: nobody's commands are in flight */
 		return blkpr_drain_run(errand->disk, errand->verdict);
 	result = blkpr_drain_prove(errand->verdict);
-	return finish(done, result == BLKPR_OK ? blkpr_fence_check_shared(own, errand->disk, errand->verdict) : result);
+	if (result == BLKPR_OK)
+		result = blkpr_fence_check_shared(own, errand->disk, errand->verdict);
+	return finish(done, result);
 }
 
 /*

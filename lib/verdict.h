@@ -41,10 +41,10 @@ struct blkpr_verdict {
 	bool undrainable;         /* it was refused at once: the driver or the device has none */
 	bool restored;            /* the reservation was missing and has been made */
 	bool capable;             /* the device confirmed that it can do the type */
-	bool forgets;             /* the device loses registrations with its power, as it says or has shown */
-	uint64_t preempted;       /* this key, by a command that returned 0, and nobody has looked since; 0: none */
+	bool forgets;             /* registrations are lost with the device's power */
+	uint64_t preempted;       /* by a command that returned 0, not looked at since; 0: none */
 	unsigned evicted;         /* keys that were preempted, and that a fresh read shows gone */
-	bool uncounted;           /* a key came, or was evicted, and the PR generation has not moved */
+	bool uncounted;           /* a key came, or was evicted; the generation has not moved */
 	uint64_t offender;        /* the first unknown key; for lib/hold the first that is not own, a holder's before all */
 	unsigned looks;           /* reads taken in */
 	uint32_t generation_before, generation_after; /* at the first and the last one */
@@ -61,7 +61,7 @@ struct blkpr_verdict {
 	unsigned elapsed_ms;
 };
 
-/* Takes what REPORT shows into VERDICT, and what has become of the commands since the last one; OWN is this node's key. */
+/* Takes REPORT into VERDICT, and what has changed since the last one; OWN is this node's key. */
 void blkpr_verdict_observe(struct blkpr_verdict *verdict, const struct blkpr_report *report, uint64_t own);
 
 #endif
