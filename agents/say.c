@@ -245,7 +245,8 @@ static const struct {
 	[BLKPR_BUSY] = { print_step, "look at the target's load and at its log" },
 	[BLKPR_UNSUPPORTED] = { print_step, "use a disk with SCSI-3 or NVMe reservations, or enable them on the target" },
 	[BLKPR_UNSTORABLE] = { NULL,
-		"let the target store registrations (persist through power loss, PTPL; LIO: mkdir -p /var/target/pr)" },
+		"let the target store registrations (persist through power loss, PTPL; LIO: "
+		"mkdir -p /var/target/pr)" },
 	[BLKPR_INVALID] = { print_step, "look at the kernel log; does the device support this reservation type?" },
 	[BLKPR_DENIED] = { print_step, "run as root, with CAP_SYS_ADMIN and CAP_SYS_RAWIO" },
 	[BLKPR_GONE] = { print_step, "reconnect the disk or take it out of devices" },
@@ -362,8 +363,9 @@ static void say_forgetful(const struct agent *agent)
 	if (!count)
 		return;
 	qb_log(LOG_WARNING,
-		"%s%s: the target loses its registrations with its power (APTPL is not active, or they could not be stored), and a "
-		"fenced node could write then; let the target store them (doc/troubleshooting.md)",
+		"%s%s: the target loses its registrations with its power (APTPL is not active, or "
+		"they could not be stored), and a fenced node could write then; let the target "
+		"store them (doc/troubleshooting.md)",
 		agent->targets[first].device->name, count > 1 ? " and others" : "");
 }
 

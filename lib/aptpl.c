@@ -15,8 +15,8 @@ static bool is_done(uint64_t key, struct blkpr_disk *disk, struct blkpr_verdict 
 	return verdict->own_registrations && verdict->generation_after != before;
 }
 
-enum blkpr_result blkpr_aptpl_settle(
-	enum blkpr_result result, uint64_t key, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+enum blkpr_result blkpr_aptpl_settle(enum blkpr_result result, uint64_t key,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	if (result != BLKPR_IO_ERROR && result != BLKPR_INVALID)
 		return result;

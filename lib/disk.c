@@ -432,7 +432,7 @@ static enum blkpr_result block_initiators(struct blkpr_disk *disk, uint64_t key,
 	return result;
 }
 
-/* NVMe has no such report, but says as much of power loss elsewhere. Whoever does not tell has not said that it forgets. */
+/* NVMe tells only of power loss, and elsewhere. Who does not tell has not said that it forgets. */
 static enum blkpr_result block_capabilities(
 	struct blkpr_disk *disk, struct blkpr_capabilities *capabilities)
 {

@@ -2,9 +2,9 @@
 /*
  * The drain: what ends the commands in flight on a disk before a protocol succeeds (S1). One set of rules for all protocols.
  *
- * A drain holds while nobody can have sent anything since the look before it. That ends when the PR generation moves, since
- * somebody came; when a command of ours says that somebody was there, or that the disk was open, whatever its status: both
- * are void then, and the next look asks for another drain.
+ * It holds while nobody can have sent anything since the look before it: until the PR generation
+ * moves, since somebody came, and until a command of ours says that the disk was open, or that
+ * somebody was there, whatever its status.
  */
 #ifndef BLKPR_DRAIN_H
 #define BLKPR_DRAIN_H
@@ -40,8 +40,9 @@ void blkpr_drain_void(struct blkpr_verdict *verdict);
 void blkpr_drain_aborted(enum blkpr_in_flight in_flight, struct blkpr_verdict *verdict);
 
 /*
- * BLKPR_OK where blkpr_drain_needed() is false: nothing that was sent before the drain is in flight. BLKPR_UNCOUNTED: the
- * device's generation was seen to stand still where it had to move, so that it proves nothing about who came and went.
+ * To be asked where blkpr_drain_needed() is false. BLKPR_OK: the drain ended what was in flight.
+ * BLKPR_UNCOUNTED: the PR generation was seen to stand still where it had to move, so it proves
+ * nothing about who came and went.
  */
 enum blkpr_result blkpr_drain_prove(const struct blkpr_verdict *verdict);
 

@@ -106,7 +106,7 @@ static enum blkpr_result evict(const struct blkpr_fence *fence, uint64_t own, ui
 	if (blkpr_disk_over(disk))
 		return BLKPR_UNFINISHED;
 	verdict->step = BLKPR_STEP_PREEMPT;
-	blkpr_drain_void(verdict); /* whatever the status says: it was there, and what it sent is in flight */
+	blkpr_drain_void(verdict); /* whatever comes back: it was there, and may have written */
 	result = disk->ops->preempt_abort(disk, own, key, view->type);
 	verdict->preempted = result == BLKPR_OK ? key : 0;
 	if (result == BLKPR_OK && (of_victim || held))
@@ -223,14 +223,16 @@ static enum blkpr_result conclude(const struct blkpr_fence *fence, uint64_t own,
 #define BUSY_PAUSE_MS 20
 
 /*
- * S1: a key that is gone does not say that the commands sent with it are over. LIO's PREEMPT AND ABORT ends
- * them only if the victim held the reservation; whoever removed the key before may have done so without
- * ABORT, or was killed while the device was still at it; and the device may have taken them while nothing was
- * reserved. So a drain ends what is in flight before success, always (tests/lab/test_in_flight.py).
+ * S1: a key that is gone does not say that the commands sent with it are over. LIO's PREEMPT AND
+ * ABORT ends them only if the victim held the reservation; whoever removed the key before may have
+ * done so without ABORT, or was killed while the device was still at it; and the device may have
+ * taken them while nothing was reserved. So there is a drain before success, always
+ * (tests/lab/test_in_flight.py).
  *
- * Look, act on what is seen, look again; success is only ever concluded from a look (S4), and nothing is
- * ever registered (S2). A reservation that is missing is made before the victim is preempted: so PREEMPT
- * AND ABORT ends also those of the victim's commands that the device took while it was open (S1).
+ * Look, act on what is seen, look again; success is only ever concluded from a look (S4), and
+ * nothing is ever registered (S2). A reservation that is missing is made before the victim is
+ * preempted: so PREEMPT AND ABORT ends also those of the victim's commands that the device took
+ * while it was open (S1).
  */
 static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)

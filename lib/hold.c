@@ -129,19 +129,20 @@ static enum blkpr_result evict(enum pr_type type, uint64_t own, const struct vie
 	enum blkpr_result result;
 
 	verdict->step = BLKPR_STEP_PREEMPT;
-	blkpr_drain_void(verdict); /* whatever the status says: it was there, and what it sent is in flight */
+	blkpr_drain_void(verdict); /* whatever comes back: it was there, and may have written */
 	result = disk->ops->preempt_abort(disk, own, view->stranger, view->holds ? view->type : type);
 	verdict->preempted = result == BLKPR_OK ? view->stranger : 0;
 	return result;
 }
 
-/* An error says nothing: the path may be down, or the device could not store what it has done. The next look tells. */
+/* An error says nothing: a path may be down, or the device cannot store it. The next look tells. */
 static enum blkpr_result unregister(uint64_t key, struct blkpr_disk *disk)
 {
 	enum blkpr_result result = disk->ops->unregister(disk, key);
-	bool unknown = result == BLKPR_PATH_FAILED || result == BLKPR_GONE || result == BLKPR_IO_ERROR;
 
-	return unknown ? BLKPR_OK : result;
+	if (result == BLKPR_PATH_FAILED || result == BLKPR_GONE || result == BLKPR_IO_ERROR)
+		return BLKPR_OK;
+	return result;
 }
 
 /*
@@ -245,7 +246,9 @@ static enum blkpr_result hold_step(struct errand *errand, bool *done)
 	if (blkpr_drain_needed(errand->verdict))
 		return drain(errand);
 	result = blkpr_drain_prove(errand->verdict);
-	return finish(done, result == BLKPR_OK ? blkpr_fence_check_shared(own, errand->disk, errand->verdict) : result);
+	if (result == BLKPR_OK)
+		result = blkpr_fence_check_shared(own, errand->disk, errand->verdict);
+	return finish(done, result);
 }
 
 /*

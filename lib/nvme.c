@@ -17,7 +17,7 @@
 #define PERSISTENT (3u << 30) /* CPTPL, as drivers/nvme/host/pr.c */
 #define EXTENDED 1           /* EDS, cdw11 bit 0: 128-bit host ids; required by every target seen */
 #define HEADER 64            /* Reservation Status Extended Data Structure, before the first entry */
-#define PTPLS 9              /* its byte that says whether registrations persist through power loss */
+#define PTPLS 9              /* its byte about persistence through power loss */
 #define ENTRY 64             /* Registered Controller Extended Data Structure */
 #define FIRST_BYTES (HEADER + 63 * ENTRY)
 #define MOST_BYTES (HEADER + 65536 * ENTRY) /* as many as REGCTL can state, and one more */

@@ -11,7 +11,7 @@
 /* Reservation Report (NVM command set 1.0, 3.2.7, extended data): keys, type and generation in one reply. */
 enum blkpr_result blkpr_nvme_read_report(const struct blkpr_port *port, struct blkpr_report *report);
 
-/* PTPLS of a Reservation Report: whether this namespace loses its registrations with the controller's power. */
+/* PTPLS of a Reservation Report: whether this namespace loses its registrations with its power. */
 enum blkpr_result blkpr_nvme_read_forgets(const struct blkpr_port *port, bool *forgets);
 
 /* Reservation Register with RREGA = 001b: ends this host's registration KEY. */

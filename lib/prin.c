@@ -15,7 +15,7 @@
 #define MOST_BYTES 0xffff   /* ALLOCATION LENGTH has 16 bits: 8190 keys */
 #define FIRST_BYTES (HEADER + 64 * 8)
 #define KEY_BYTES 8
-#define DESCRIPTOR_BYTES (24 + 4 + 244) /* the longest of READ FULL STATUS: iSCSI's TransportID (SPC-4 7.6.4.6) */
+#define DESCRIPTOR_BYTES (24 + 4 + 244) /* of READ FULL STATUS, with iSCSI's longest TransportID */
 #define COMMAND_MS 30000    /* as drivers/scsi/sd.c; the worker's deadline is the caller's affair */
 
 static uint32_t get_be32(const uint8_t *p)
@@ -259,7 +259,9 @@ enum blkpr_result blkpr_prin_parse_initiators(
 
 enum blkpr_result blkpr_prin_read_initiators(const struct blkpr_port *port, uint64_t key, unsigned *initiators)
 {
-	struct blkpr_room room = { .size = MOST_BYTES, .entry = DESCRIPTOR_BYTES, .most = MOST_BYTES };
+	struct blkpr_room room = {
+		.size = MOST_BYTES, .entry = DESCRIPTOR_BYTES, .most = MOST_BYTES
+	};
 	size_t length = room.size;
 	uint8_t *reply = malloc(length);
 	enum blkpr_result result;

@@ -19,10 +19,10 @@ enum blkpr_prin_action {
 /* What the device says that it can do (SPC-4 6.15.4). */
 struct blkpr_capabilities {
 	uint16_t types; /* bit N: enum pr_type N; 0: the device does not say */
-	bool forgets;   /* registrations do not survive a power loss of the device: PTPL is not active (SPC-4 PTPL_A, NVMe PTPLS) */
+	bool forgets;   /* registrations are lost with its power: PTPL_A or, on NVMe, PTPLS is 0 */
 };
 
-/* Registered keys and generation into REPORT; the buffer grows until the list is known to be whole (lib/room.h). */
+/* Registered keys and generation into REPORT, the whole list (lib/room.h). */
 enum blkpr_result blkpr_prin_read_keys(const struct blkpr_port *port, struct blkpr_report *report);
 
 /* Reservation type, holder and generation into REPORT. */

@@ -12,7 +12,7 @@
 
 #define FIRST_ROOM 64     /* keys; 32 nodes with two paths */
 #define MOST_KEYS 65536   /* PR_KEYS_MAX of Linux 7 */
-#define MOST_SCSI_KEYS 8190 /* what 16 bits of ALLOCATION LENGTH have room for; sd cuts a larger one off */
+#define MOST_SCSI_KEYS 8190 /* 16 bits of ALLOCATION LENGTH, where sd cuts a larger one off */
 #define MOST_ATTEMPTS 16  /* for the generation to stand still */
 
 const char *const blkpr_transport_names[BLKPR_READ_TRANSPORTS] = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Room for a list of unknown length from a device, and when a list that was received is the whole one. */
+/* Room for a list of unknown length from a device, and when what was received is the whole list. */
 #ifndef BLKPR_ROOM_H
 #define BLKPR_ROOM_H
 
@@ -16,10 +16,11 @@ struct blkpr_room {
 };
 
 /*
- * Judges a list that came into ROOM and, by its own account, needs NEEDED of it; WHOLE: that much was received. A device may
- * state what it has returned instead of what there is: so a list is complete only if one entry more would have had room.
- * BLKPR_OK: it is. BLKPR_UNSETTLED: that is not known, and ROOM has grown: ask again. BLKPR_MALFORMED: it was cut short
- * although there was room, or no buffer is large enough to tell.
+ * Judges a list that came into ROOM and, by its own account, needs NEEDED of it; WHOLE: that much
+ * was received. A device may state what it has returned instead of what there is: so a list is
+ * complete only if one entry more would have had room. BLKPR_OK: it is. BLKPR_UNSETTLED: that is
+ * not known, and ROOM has grown: ask again. BLKPR_MALFORMED: it was cut short although there was
+ * room, or no buffer is large enough to tell.
  */
 enum blkpr_result blkpr_room_fit(struct blkpr_room *room, size_t needed, bool whole);
 

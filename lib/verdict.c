@@ -54,7 +54,8 @@ static bool has_come(const struct blkpr_verdict *before, const struct blkpr_verd
 }
 
 /* A status of 0 does not say that a key is gone (KERNEL.md trap 1): this look does. */
-static void compare(const struct blkpr_verdict *before, const struct blkpr_report *report, struct blkpr_verdict *verdict)
+static void compare(const struct blkpr_verdict *before, const struct blkpr_report *report,
+	struct blkpr_verdict *verdict)
 {
 	bool gone = before->preempted && !blkpr_report_count(report, before->preempted);
 

@@ -45,8 +45,8 @@ struct blkpr_verdict {
 	char driver[BLKPR_DRIVER_SIZE]; /* by this SCSI driver; "": not known, or not looked for */
 	bool restored;            /* the reservation was missing and has been made */
 	bool capable;             /* the device confirmed that it can do the type */
-	bool forgets;             /* the device loses registrations with its power, as it says or has shown */
-	uint64_t preempted;       /* this key, by a command that returned 0, and nobody has looked since; 0: none */
+	bool forgets;             /* registrations are lost with the device's power */
+	uint64_t preempted;       /* by a command that returned 0, not looked at since; 0: none */
 	unsigned evicted;         /* keys that were preempted, and that a fresh read shows gone */
 	bool uncounted;           /* a key came, or was evicted, and the PR generation has not moved */
 	uint64_t replaced;        /* a key of nobody known, which own has replaced in this node's own nexus; 0: none */
@@ -67,7 +67,7 @@ struct blkpr_verdict {
 	unsigned elapsed_ms;
 };
 
-/* Takes what REPORT shows into VERDICT, and what has become of the commands since the last one; OWN is this node's key. */
+/* Takes REPORT into VERDICT, and what has changed since the last one; OWN is this node's key. */
 void blkpr_verdict_observe(struct blkpr_verdict *verdict, const struct blkpr_report *report, uint64_t own);
 
 #endif

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A target that cannot store registrations, so that it would lose them with its power: LIO without its directory.
+"""A target that cannot store registrations, and loses them with its power: LIO without its
+directory.
 
-It registers, and answers the REGISTER with an error (KERNEL.md trap 7). PTPL stays inactive until it has stored once.
+It registers, and answers the REGISTER with an error (KERNEL.md trap 7). PTPL stays inactive until
+it has stored once.
 """
 
 import pytest
@@ -11,7 +13,8 @@ from resource import Resource
 
 LUNS = 2
 SHAPES = ["7-plain", "7-multipath", "6.1-plain"]
-WARNING = "the target loses its registrations with its power (APTPL is not active, or they could not be stored)"
+WARNING = ("the target loses its registrations with its power "
+           "(APTPL is not active, or they could not be stored)")
 
 
 @pytest.fixture
@@ -25,9 +28,10 @@ def lab(labs, shape):
 
 @pytest.fixture
 def forgetful(lab):
-    """A lab whose target has never been able to store: the directory is gone, and what it has stored before is inactive."""
-    lab.exec("n1", " && ".join(f"sg_persist -no -G -S 0x1 /dev/lun{k} && sg_persist -no -C -K 0x1 /dev/lun{k}"
-                               for k in range(LUNS)), check=True)     # without APTPL
+    """A lab whose target has never been able to store: no directory, and PTPL inactive."""
+    for k in range(LUNS):       # without APTPL
+        lab.exec("n1", f"sg_persist -no -G -S 0x1 /dev/lun{k}", check=True)
+        lab.exec("n1", f"sg_persist -no -C -K 0x1 /dev/lun{k}", check=True)
     lab.exec("stor", "rm -rf /var/target/pr", check=True)
     return lab
 
@@ -45,7 +49,8 @@ def test_target_that_cannot_store_fences_and_is_warned_of(forgetful):
         for _ in range(2):      # a registration that is there already is no proof of another one
             result = agent(node, "on")
             assert (result.rc, result.stdout) == (0, "Success: Powered ON\n"), result
-            assert WARNING in result.stderr and "and others" in result.stderr and len(result.stderr.splitlines()) == 1
+            assert WARNING in result.stderr and "and others" in result.stderr
+            assert len(result.stderr.splitlines()) == 1
     assert agent.registered() == agent.everywhere("n1", "n2")
     result = agent("n1", "monitor")
     assert result.rc == 0 and WARNING in result.stderr, result
@@ -57,7 +62,7 @@ def test_target_that_cannot_store_fences_and_is_warned_of(forgetful):
 
 
 def test_monitor_finds_that_registrations_are_not_stored(lab):
-    """Registered by hand, without APTPL, after the agents: that holds for all of the disk's registrations."""
+    """Somebody registers without APTPL: that holds for all of the disk's registrations."""
     agent = Agent(lab)
     agent.unfence("n1")
     lab.exec("n2", "sg_persist -no -G -S 0xa2 /dev/lun1", check=True)

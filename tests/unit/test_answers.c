@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Every sequence of answers that a device may give, up to a bound: what must be true whenever a protocol says BLKPR_OK.
+// Every sequence of answers of a device, up to a bound: what is true if a protocol says BLKPR_OK.
 #include <string.h>
 
 #include "lib/fence.h"
@@ -12,7 +12,7 @@
 #define TYPE PR_WRITE_EXCLUSIVE_REG_ONLY
 #define ALIEN_TYPE PR_EXCLUSIVE_ACCESS
 
-/* --- choices: the runs go through all sequences of them, as an odometer does ----------------------- */
+/* --- choices: the runs go through all sequences of them, as an odometer does ------------------ */
 
 #define MOST_CHOICES 64
 #define MOST_READS 5
@@ -35,16 +35,18 @@ static unsigned choose(unsigned alternatives)
 /* Whether there is another sequence. */
 static bool turn_to_next_sequence(void)
 {
-	while (choices.known && choices.taken[choices.known - 1] + 1 == choices.of[choices.known - 1])
-		choices.known--;
-	if (!choices.known)
-		return false;
-	choices.taken[choices.known - 1]++;
 	choices.next = 0;
-	return true;
+	while (choices.known) {
+		unsigned last = choices.known - 1;
+
+		if (++choices.taken[last] < choices.of[last])
+			return true;
+		choices.known--;
+	}
+	return false;
 }
 
-/* --- a device that answers whatever it likes ------------------------------------------------------- */
+/* --- a device that answers whatever it likes -------------------------------------------------- */
 
 struct answer {
 	uint64_t keys[2], holder;
@@ -64,7 +66,7 @@ static const struct answer answers[] = {
 };
 
 static struct {
-	bool counts;           /* what registers or is preempted moves the generation, as SPC-4 5.12 and NVMe have it */
+	bool counts;           /* what registers or is preempted moves the generation */
 	bool caught;           /* it has not, and who looked could tell */
 	unsigned reads;
 	const struct answer *last; /* what the last read has shown; NULL: none has */
@@ -78,18 +80,23 @@ static struct {
 
 static bool shows(const struct answer *answer, uint64_t key)
 {
-	return answer && ((answer->nkeys > 0 && answer->keys[0] == key) || (answer->nkeys > 1 && answer->keys[1] == key));
+	for (unsigned i = 0; answer && i < answer->nkeys; i++)
+		if (answer->keys[i] == key)
+			return true;
+	return false;
 }
 
 /* Whether a key has come, or was preempted and has gone, between the last read and ANSWER. */
 static bool should_count(const struct answer *answer)
 {
+	uint64_t preempted = device.preempted;
+
 	if (!device.last)
 		return false;
 	for (unsigned i = 0; i < answer->nkeys; i++)
 		if (!shows(device.last, answer->keys[i]))
 			return true;
-	return device.preempted && shows(device.last, device.preempted) && !shows(answer, device.preempted);
+	return preempted && shows(device.last, preempted) && !shows(answer, preempted);
 }
 
 /* It may move for other reasons, too, which matters only while a drain is to hold. */
@@ -171,7 +178,8 @@ static enum blkpr_result op_release(struct blkpr_disk *disk, uint64_t own, enum 
 	return answer_command();
 }
 
-static enum blkpr_result op_preempt_abort(struct blkpr_disk *disk, uint64_t own, uint64_t victim, enum pr_type type)
+static enum blkpr_result op_preempt_abort(
+	struct blkpr_disk *disk, uint64_t own, uint64_t victim, enum pr_type type)
 {
 	enum blkpr_result result = answer_command();
 
@@ -223,17 +231,21 @@ static const struct blkpr_disk_ops answering_ops = {
 	.drain = op_drain,
 };
 
-/* --- the protocols --------------------------------------------------------------------------------- */
+/* --- the protocols ---------------------------------------------------------------------------- */
 
 static void run_off(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
-	static const struct blkpr_fence fence = { .type = TYPE, .victim = OTHER, .unknown = BLKPR_UNKNOWN_EVICT };
+	static const struct blkpr_fence fence = {
+		.type = TYPE, .victim = OTHER, .unknown = BLKPR_UNKNOWN_EVICT
+	};
 
 	blkpr_fence_off_disk(&fence, OWN, disk, verdict);
 }
 
 static const uint64_t fencers[] = { STRANGER };
-static const struct blkpr_hold hold = { .type = TYPE, .evict = true, .fencers = fencers, .nfencers = 1 };
+static const struct blkpr_hold hold = {
+	.type = TYPE, .evict = true, .fencers = fencers, .nfencers = 1
+};
 static const struct blkpr_target target = { .own = OWN };
 
 static void run_take(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
@@ -257,7 +269,9 @@ static void check_success(const struct answer *last, bool holds)
 	assert_false(device.caught); /* the generation proves nothing */
 }
 
-static void check_every_sequence(void (*run)(struct blkpr_disk *disk, struct blkpr_verdict *verdict), bool alone, bool holds)
+typedef void runner(struct blkpr_disk *disk, struct blkpr_verdict *verdict);
+
+static void check_every_sequence(runner *run, bool alone, bool holds)
 {
 	unsigned long sequences = 0, successes = 0;
 

@@ -124,7 +124,7 @@ static void on_registers_and_reserves_a_fresh_disk(void **state)
 	assert_true(verdict.restored);
 }
 
-/* LIO without its directory (KERNEL.md trap 7): it registers, cannot store that, and says that it failed. */
+/* LIO without its directory (KERNEL.md trap 7): it registers, cannot store that, and fails. */
 static bool register_and_fail(struct model *disk, char op, enum blkpr_result *result)
 {
 	if (op == 'G')
@@ -169,7 +169,8 @@ static void a_register_that_is_refused_is_not_believed_done(void **state)
 		model.context = answer;
 		run_on();
 		/* APTPL is all that a device can find wrong with a REGISTER */
-		assert_result(verdict.result, *answer == BLKPR_INVALID ? BLKPR_UNSTORABLE : *answer);
+		assert_result(
+			verdict.result, *answer == BLKPR_INVALID ? BLKPR_UNSTORABLE : *answer);
 		assert_int_equal(verdict.step, BLKPR_STEP_REGISTER);
 		assert_false(verdict.forgets);
 	}
@@ -869,7 +870,7 @@ static void check_uncounted(enum blkpr_result want)
 	verdict = (struct blkpr_verdict){ 0 };
 	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, want);
-	assert_true(verdict.uncounted && verdict.won); /* S3: the other disks are fenced all the same */
+	assert_true(verdict.uncounted && verdict.won); /* S3: the other disks are fenced */
 }
 
 static void a_generation_that_does_not_move_with_a_preempt_proves_nothing(void **state)

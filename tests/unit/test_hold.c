@@ -234,7 +234,7 @@ static void take_drains_after_an_eviction_that_was_not_reported(void **state)
 	assert_int_equal(model_count(&model, 'D'), 2);
 }
 
-/* Somebody registers after the drain, writes, and is gone before the next look; LIO does not count that he goes. */
+/* Somebody registers after the drain, writes, and is gone before the next look. */
 static bool come_and_go_after_the_drain(struct model *m, char op, enum blkpr_result *result)
 {
 	(void)result;
@@ -262,10 +262,10 @@ static void a_drain_does_not_hold_for_who_came_and_went_unseen(void **state)
 	}
 }
 
-/* LIO without its directory (KERNEL.md trap 7): it does what it is told, cannot store that, and says that it failed. */
+/* LIO without its directory (KERNEL.md trap 7): it does it, cannot store that, and fails. */
 static bool do_and_fail(struct model *m, char op, enum blkpr_result *result)
 {
-	const uint64_t passing = OWN ^ 0xb1d6e5a95c3f7281; /* the key that shed() takes for a moment */
+	const uint64_t passing = OWN ^ 0xb1d6e5a95c3f7281; /* that shed() takes for a moment */
 
 	if (op == 'G')
 		model_set_key(m, 0, model_has(m, OWN) ? passing : OWN);

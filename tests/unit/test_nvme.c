@@ -190,8 +190,10 @@ static void a_report_that_fills_the_buffer_is_asked_for_with_more_room(void **st
 	struct blkpr_report report = { 0 };
 
 	(void)state;
-	expect_report(FIRST_ROOM, replies[0], reply_nvme(replies[0], 5, PR_WRITE_EXCLUSIVE_REG_ONLY, NULL, 63, 0));
-	expect_report(2 * FIRST_ROOM, replies[1], reply_nvme(replies[1], 5, PR_WRITE_EXCLUSIVE_REG_ONLY, NULL, 71, 0));
+	reply_nvme(replies[0], 5, PR_WRITE_EXCLUSIVE_REG_ONLY, NULL, 63, 0);
+	expect_report(FIRST_ROOM, replies[0], REPLY_NVME_SIZE(63));
+	reply_nvme(replies[1], 5, PR_WRITE_EXCLUSIVE_REG_ONLY, NULL, 71, 0);
+	expect_report(2 * FIRST_ROOM, replies[1], REPLY_NVME_SIZE(71));
 	assert_result(blkpr_nvme_read_report(&port, &report), BLKPR_OK);
 	assert_int_equal(blkpr_report_count(&report, 71), 1);
 	blkpr_report_clear(&report);
@@ -216,7 +218,7 @@ static void a_report_that_grows_every_time_ends_with_the_largest_buffer(void **s
 		expect_report((uint32_t)room, replies[i], sizeof(replies[i]));
 		room = 2 * room < REPLY_NVME_SIZE(65536) ? 2 * room : REPLY_NVME_SIZE(65536);
 	}
-	replies[i][5] = replies[i][6] = 0xff; /* the most that can be stated, and room for one more */
+	replies[i][5] = replies[i][6] = 0xff; /* the most that can be stated */
 	expect_report((uint32_t)room, replies[i], sizeof(replies[i]));
 	assert_result(blkpr_nvme_read_report(&port, &report), BLKPR_OK);
 	assert_int_equal(report.nkeys, 65535);

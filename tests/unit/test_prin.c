@@ -943,7 +943,8 @@ static void a_full_status_that_fills_the_buffer_is_malformed(void **state)
 	full_status_of_two(&two);
 	memcpy(reply.bytes, two.bytes, two.size);
 	put_be32(reply.bytes + 4, sizeof(reply.bytes) - 8);
-	put_be32(reply.bytes + two.size + 20, (uint32_t)(sizeof(reply.bytes) - two.size - 24)); /* one of another key fills it */
+	/* a third one, of another key, fills it */
+	put_be32(reply.bytes + two.size + 20, (uint32_t)(sizeof(reply.bytes) - two.size - 24));
 	expect_full_status(&(struct mock_sgio){ .reply = reply.bytes, .length = sizeof(reply.bytes) });
 	assert_result(blkpr_prin_read_initiators(&port, OURS, &initiators), BLKPR_MALFORMED);
 }
