@@ -12,6 +12,7 @@
 
 #include "agents/log.h"
 #include "agents/pacemaker.h"
+#include "agents/peers.h"
 #include "agents/say.h"
 #include "agents/twins.h"
 #include "agents/withdraw.h"
@@ -524,6 +525,7 @@ static enum outcome do_on(struct agent *agent, struct coverage_change fresh[])
 		return OUTCOME_FAILED;
 	warn_fewer_paths(agent);
 	warn_absent(agent);
+	peers_publish(agent);
 	puts("Success: Powered ON");
 	return OUTCOME_DONE;
 }
@@ -633,7 +635,9 @@ static enum outcome act_monitor(struct agent *agent)
 	do
 		rc = blkpr_fence_monitor(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
 	while (learned_remotes(agent));
-	return report(agent, rc, agent->list.count) ? OUTCOME_DONE : OUTCOME_FAILED;
+	if (!report(agent, rc, agent->list.count))
+		return OUTCOME_FAILED;
+	return peers_compare(agent, &error) ? refuse(&error) : OUTCOME_DONE;
 }
 
 /* Every node that can be fenced, registered now or not: those that can run `on`, which remote and guest nodes cannot. */

@@ -140,6 +140,7 @@ static int add_by_name(struct agent *agent, unsigned *left)
 			++*left;
 			continue;
 		}
+		device.unnamed = true;
 		if (strcmp(device.wwid, disk->wwid))
 			++*left;
 		else
@@ -159,10 +160,10 @@ static int add_by_identity(struct agent *agent)
 	for (unsigned i = 0; i < all.count && !rc; i++) {
 		const struct registration *disk = coverage_find(&agent->coverage, all.devices[i].wwid);
 
-		if (disk && is_to_add(agent, disk))
-			rc = blkpr_list_move(&agent->list, &all.devices[i]);
-		else
+		if (!disk || !is_to_add(agent, disk))
 			continue;
+		all.devices[i].unnamed = true;
+		rc = blkpr_list_move(&agent->list, &all.devices[i]);
 		all.devices[i] = all.devices[--all.count];
 		i--;
 	}

@@ -9,6 +9,7 @@
 
 #include "agents/log.h"
 #include "agents/pacemaker.h"
+#include "agents/peers.h"
 #include "agents/say.h"
 #include "lib/fence.h"
 #include "lib/hold.h"
@@ -134,6 +135,7 @@ enum outcome act_forget(struct agent *agent)
 	free(chosen);
 	if (rc)
 		return refuse(&error);
+	peers_publish(agent);
 	puts("Success: Forgotten");
 	return OUTCOME_DONE;
 }

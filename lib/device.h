@@ -16,6 +16,7 @@ struct blkpr_device {
 	dev_t number;   /* of PATH, 0: not there */
 	enum blkpr_kind kind;
 	bool multipath;
+	bool unnamed;   /* no name that the user gave now stands for it: it is known otherwise */
 	char (*path_names)[32]; /* of a map: kernel names of its paths ("sdb"), as many as `npaths`; else NULL */
 	unsigned npaths;
 	unsigned paths; /* I_T nexuses that a REGISTER should reach now; 1 for NVMe, which registers hosts */

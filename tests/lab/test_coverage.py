@@ -209,6 +209,73 @@ def test_on_by_hand_changes_nothing_for_other_disks(pair):
     assert pair.registered() == pair.everywhere("n1", "n2")
 
 
+# ---------------------------------------------------------------- T3e: nodes that cover different disks
+
+def test_node_that_is_on_some_of_the_disks_only_is_told_by_name(nodes):
+    """It never had the disk, or the disk is one that only this node has, and that a glob has taken for a shared one."""
+    nodes.lab.detach("n2", 1)
+    for node in ("n1", "n2"):
+        nodes.must(node, "on")
+    result = nodes.must("n1", "monitor", rc=1)
+    assert "/dev/lun1: n2 is registered on others of these disks (/dev/lun0), and not there" in result.stderr, result
+    nodes.lab.attach("n2", 1)
+    nodes.must("n2", "on")
+    for node in ("n1", "n2"):
+        nodes.must(node, "monitor")
+
+
+def test_node_that_is_no_member_is_not_told(nodes):
+    nodes.must("n2", "on", "/dev/lun0")
+    nodes.must("n1", "on")
+    nodes.must("n1", "monitor", rc=1)
+    nodes.lab.exec("n2", "pkill -9 -x corosync", check=True)
+    try:
+        wait_for(lambda: nodes("n1", "monitor", GLOB).rc == 0)
+    finally:
+        nodes.lab.exec("n2", "corosync; until corosync-cmapctl -g totem.cluster_name; do sleep 0.05; done", check=True)
+
+
+def test_node_that_is_at_its_on_is_waited_for(nodes):
+    nodes.must("n1", "on")
+    nodes.must("n2", "on", "/dev/lun0")
+    running = nodes.start("n1", "monitor", GLOB)
+    nodes.must("n2", "on")
+    assert running.wait().rc == 0
+
+
+def test_groups_of_nodes_with_disks_of_their_own_are_no_fault(nodes):
+    """As with pcmk_host_list: a device for each group, or one whose disks are found anew on each node."""
+    nodes.lab.detach("n1", 2)
+    nodes.lab.detach("n2", 1)
+    nodes.lab.detach("n2", 0)
+    for node in ("n1", "n2"):
+        nodes.must(node, "on")
+    for node in ("n1", "n2"):
+        result = nodes.must(node, "monitor")
+        assert result.stderr == "", result
+
+
+def test_node_that_covers_less_is_told_by_what_the_others_tell_it(labs):
+    """What it has never seen no disk can tell it."""
+    nodes = Nodes(labs(kernel="7", nodes=2, luns=LUNS, cluster="pacemaker"))
+    for node in nodes.lab.nodes:
+        nodes.lab.exec(node, f"rm -rf {FILES}", check=True)
+    nodes.lab.detach("n2", 2)
+    for node in ("n1", "n2"):
+        nodes.must(node, "on")
+    monitor = FENCER + nodes.command("monitor", GLOB)
+
+    def told():
+        result = nodes.lab.exec("n2", monitor)
+        assert result.rc == 0, result
+        return "n1 covers other disks than this node, 3 there and 2 here" in result.stderr
+    wait_for(told)
+    nodes.lab.attach("n2", 2)
+    nodes.must("n2", "on")
+    wait_for(lambda: nodes.lab.exec("n2", monitor).stderr == "")
+    assert "fence-blkpr-disks" not in nodes.lab.exec("n1", "cibadmin -Q").stdout
+
+
 # ---------------------------------------------------------------- T11: the guard belongs to each disk
 
 def test_disk_that_never_had_this_nodes_key_is_no_evicted_one(nodes):
