@@ -472,6 +472,32 @@ static int register_all(struct agent *agent)
 	return rc;
 }
 
+static bool is_registered(const struct blkpr_verdict *verdict, uint64_t key)
+{
+	for (unsigned i = 0; i < verdict->nkeys; i++)
+		if (verdict->keys[i].key == key)
+			return true;
+	return false;
+}
+
+/* A nexus has one key: an unknown one that REGISTER has made vanish was this node's own. */
+static void warn_replaced(const struct agent *agent)
+{
+	for (unsigned i = 0; i < agent->list.count; i++) {
+		const struct blkpr_verdict *verdict = &agent->verdicts[i];
+		char *key;
+
+		if (!verdict->offender || is_registered(verdict, verdict->offender))
+			continue;
+		key = say_key(agent, &agent->targets[i], verdict->offender);
+		qb_log(LOG_WARNING,
+			"%s: the key %s was registered, and is not any more: this node's own has replaced it; if LVM "
+			"(vgchange --persist) or multipathd (reservation_key) made it, let one of them have the disk",
+			agent->list.devices[i].name, key ? key : "before");
+		free(key);
+	}
+}
+
 /* What is not there now cannot be registered; that it is missed is told, and keeps "off" from succeeding. */
 static void warn_absent(struct agent *agent)
 {
@@ -524,7 +550,8 @@ static enum outcome do_on(struct agent *agent, struct coverage_change fresh[])
 	if (!done)
 		return OUTCOME_FAILED;
 	warn_fewer_paths(agent);
-	warn_absent(agent);
+	warn_replaced(agent);
+	warn_absent(agent); /* last: it adds to the list */
 	peers_publish(agent);
 	puts("Success: Powered ON");
 	return OUTCOME_DONE;

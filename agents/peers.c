@@ -16,7 +16,7 @@
 #define ATTRIBUTE "fence-blkpr-disks"
 #define LONGEST_QUESTION_MS 2000
 
-/* --- the digest ----------------------------------------------------------------------------------- */
+/* --- the digest ------------------------------------------------------------------------------- */
 
 #define DIGEST_TEXT 48 /* "NUMBER:MD5" */
 
@@ -25,7 +25,10 @@ static int compare_strings(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Of the identities of all covered disks, in their order: the same wherever the set is. 0, or -ENOMEM. */
+/*
+ * Of the identities of all covered disks, in their order: the same wherever the set is. 0, or
+ * -ENOMEM.
+ */
 static int make_digest(const struct coverage *coverage, char digest[DIGEST_TEXT])
 {
 	const char **wwids = calloc(coverage->count + 1, sizeof(*wwids));
@@ -51,7 +54,8 @@ static int make_digest(const struct coverage *coverage, char digest[DIGEST_TEXT]
 /* A cluster that does not answer costs no action. */
 static int64_t question_deadline(const struct agent *agent)
 {
-	int64_t share = agent_asking_deadline(agent), longest = blkpr_clock_ms() + LONGEST_QUESTION_MS;
+	int64_t share = agent_asking_deadline(agent),
+		longest = blkpr_clock_ms() + LONGEST_QUESTION_MS;
 
 	return share < longest ? share : longest;
 }
@@ -59,18 +63,20 @@ static int64_t question_deadline(const struct agent *agent)
 void peers_publish(const struct agent *agent)
 {
 	char digest[DIGEST_TEXT];
-	const char *const argv[] = { "attrd_updater", "--name", ATTRIBUTE, "--update", digest, "--private", NULL };
+	const char *const argv[] = { "attrd_updater", "--name", ATTRIBUTE, "--update", digest,
+		"--private", NULL };
 	struct blkpr_error error;
 	char *output = NULL;
 
 	if (pacemaker_age() < 0 || make_digest(&agent->coverage, digest))
 		return;
 	if (run_program(argv, question_deadline(agent), &output, &error))
-		qb_log(LOG_INFO, "the other nodes are not told which disks this one covers: %s", error.text);
+		qb_log(LOG_INFO, "the other nodes are not told which disks this one covers: %s",
+			error.text);
 	free(output);
 }
 
-/* --- by the disks --------------------------------------------------------------------------------- */
+/* --- by the disks ----------------------------------------------------------------------------- */
 
 static bool is_on(const struct agent *agent, const struct cluster_node *node, unsigned i)
 {
@@ -87,12 +93,15 @@ static bool is_peer(const struct agent *agent, const struct cluster_node *node)
 	return node->member && node != cluster_self(&agent->cluster);
 }
 
-/* A disk that devices names and NODE is on (or is not on); the number of targets if there is none. */
+/*
+ * A disk that devices names and NODE is on (or is not on); the number of targets if there is none.
+ */
 static unsigned find_disk(const struct agent *agent, const struct cluster_node *node, bool on)
 {
 	unsigned i = 0;
 
-	while (i < agent->ntargets && (agent->targets[i].device->unnamed || is_on(agent, node, i) != on))
+	while (i < agent->ntargets &&
+		(agent->targets[i].device->unnamed || is_on(agent, node, i) != on))
 		i++;
 	return i;
 }
@@ -109,10 +118,15 @@ static int check_disks(const struct agent *agent, struct blkpr_error *error)
 		not_there = find_disk(agent, node, false);
 		if (there == agent->ntargets || not_there == agent->ntargets)
 			continue;
-		blkpr_error_set(error, "%s: %s is registered on others of these disks (%s), and not there: see that it has this very "
-			"disk (%s), then unfence it (stonith_admin --unfence %s); a disk that the nodes do not share must "
-			"not be in devices", agent->targets[not_there].device->name, node->name,
-			agent->targets[there].device->name, agent->targets[not_there].device->wwid, node->name);
+		blkpr_error_set(error,
+			"%s: %s is registered on others of these disks (%s), and not there: see "
+			"that it has this very "
+			"disk (%s), then unfence it (stonith_admin --unfence %s); a disk that the "
+			"nodes do not share must "
+			"not be in devices",
+			agent->targets[not_there].device->name, node->name,
+			agent->targets[there].device->name, agent->targets[not_there].device->wwid,
+			node->name);
 		return -EXDEV;
 	}
 	return 0;
@@ -131,7 +145,9 @@ static int wait_for_disks(struct agent *agent, struct blkpr_error *error)
 		until = share;
 	while (rc && blkpr_clock_ms() < until) {
 		blkpr_clock_pause(PAUSE_MS, until);
-		if (blkpr_fence_monitor(&agent->fence, agent->targets, agent->ntargets, agent->verdicts) || !agent_all_ok(agent))
+		if (blkpr_fence_monitor(
+			    &agent->fence, agent->targets, agent->ntargets, agent->verdicts) ||
+			!agent_all_ok(agent))
 			return 0; /* other things happen there, which the next monitor tells */
 		if (cluster_load_members(&agent->cluster))
 			return 0;
@@ -140,9 +156,12 @@ static int wait_for_disks(struct agent *agent, struct blkpr_error *error)
 	return rc;
 }
 
-/* --- by what they tell ---------------------------------------------------------------------------- */
+/* --- by what they tell ------------------------------------------------------------------------ */
 
-/* 'name="fence-blkpr-disks" host="n1" value="3:..."', a line each (Pacemaker: tools/attrd_updater.c). */
+/*
+ * 'name="fence-blkpr-disks" host="n1" value="3:..."', a line each (Pacemaker:
+ * tools/attrd_updater.c).
+ */
 static bool find_value(const char *output, const char *host, char value[DIGEST_TEXT])
 {
 	char *wanted;
@@ -152,7 +171,8 @@ static bool find_value(const char *output, const char *host, char value[DIGEST_T
 		return false;
 	found = strstr(output, wanted);
 	if (found)
-		snprintf(value, DIGEST_TEXT, "%.*s", (int)strcspn(found + strlen(wanted), "\""), found + strlen(wanted));
+		snprintf(value, DIGEST_TEXT, "%.*s", (int)strcspn(found + strlen(wanted), "\""),
+			found + strlen(wanted));
 	free(wanted);
 	return found;
 }
@@ -166,7 +186,8 @@ static bool is_on_any(const struct agent *agent, const struct cluster_node *node
 static bool is_shared(const struct agent *agent)
 {
 	for (unsigned i = 0; i < agent->cluster.count; i++)
-		if (&agent->cluster.nodes[i] != cluster_self(&agent->cluster) && is_on_any(agent, &agent->cluster.nodes[i]))
+		if (&agent->cluster.nodes[i] != cluster_self(&agent->cluster) &&
+			is_on_any(agent, &agent->cluster.nodes[i]))
 			return true;
 	return false;
 }
@@ -179,21 +200,29 @@ static void warn_different(const struct agent *agent, const char *output, const 
 		const struct cluster_node *node = &agent->cluster.nodes[i];
 		char value[DIGEST_TEXT];
 
-		if (!is_peer(agent, node) || !find_value(output, node->name, value) || !strcmp(value, own))
+		if (!is_peer(agent, node) || !find_value(output, node->name, value) ||
+			!strcmp(value, own))
 			continue;
 		if (is_on_any(agent, node))
-			qb_log(LOG_WARNING, "%s covers other disks than this node, %.*s there and %.*s here: an \"off\" is true of the "
-				"disks of the node that runs it; compare fence_blkpr -o monitor -v on both", node->name,
-				(int)strcspn(value, ":"), value, (int)strcspn(own, ":"), own);
+			qb_log(LOG_WARNING,
+				"%s covers other disks than this node, %.*s there and %.*s here: "
+				"an \"off\" is true of the "
+				"disks of the node that runs it; compare fence_blkpr -o monitor -v "
+				"on both",
+				node->name, (int)strcspn(value, ":"), value, (int)strcspn(own, ":"),
+				own);
 		else if (!shared)
-			qb_log(LOG_WARNING, "no other node is registered on any of these disks, and %s covers others: are they shared?",
+			qb_log(LOG_WARNING,
+				"no other node is registered on any of these disks, and %s covers "
+				"others: are they shared?",
 				node->name);
 	}
 }
 
 static void compare_digests(const struct agent *agent)
 {
-	static const char *const argv[] = { "attrd_updater", "--name", ATTRIBUTE, "--query", "--all", NULL };
+	static const char *const argv[] = { "attrd_updater", "--name", ATTRIBUTE, "--query",
+		"--all", NULL };
 	char own[DIGEST_TEXT], *output = NULL;
 	struct blkpr_error error;
 

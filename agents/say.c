@@ -25,6 +25,12 @@ static const char *type_name(unsigned type)
 
 /* --- whose key ------------------------------------------------------------------------------------ */
 
+/* 0x100000, a generation, a host id (LVM: lib/device/persist.c, get_our_key). */
+static bool is_lvms(uint64_t key)
+{
+	return key >> 40 == 0x100000;
+}
+
 static const char *owner_by(const struct agent *agent, enum blkpr_key_method method, uint64_t key)
 {
 	for (unsigned i = 0; i < agent->cluster.count; i++)
@@ -37,6 +43,7 @@ static const char *owner_by(const struct agent *agent, enum blkpr_key_method met
 static void print_key(FILE *out, const struct agent *agent, const struct blkpr_target *target, uint64_t key)
 {
 	const char *owner = owner_by(agent, agent->method, key);
+	bool lvms = !owner && key != target->own && is_lvms(key);
 
 	fprintf(out, "0x%" PRIx64, key);
 	if (owner)
@@ -45,6 +52,8 @@ static void print_key(FILE *out, const struct agent *agent, const struct blkpr_t
 		fputs(" (this node)", out);
 	else if (agent->victim && agent->victim->name && key == agent->victim->key)
 		fprintf(out, " (%s)", agent->victim->name);
+	if (lvms)
+		fprintf(out, " (LVM's own reservations, vgchange --persist, of host id %u)", (unsigned)(key & 0xffff));
 	for (int method = 0; !owner && method < BLKPR_KEY_METHODS; method++) {
 		struct agent twin = *agent;
 		const char *other = owner_by(agent, method, key);

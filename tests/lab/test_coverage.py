@@ -304,6 +304,19 @@ def test_remote_node_is_neither_listed_nor_fenced(pair):
     assert pair.registered() == pair.everywhere("n1", "n2")
 
 
+# ---------------------------------------------------------------- T9: neighbours
+
+def test_key_of_lvms_own_reservations_is_named(nodes):
+    """LVM uses the same nexus: `on` says that it has replaced its key, monitor and off whose the others are."""
+    for node, key in (("n1", "0x1000000000010001"), ("n2", "0x1000000000010002")):
+        nodes.lab.exec(node, f"sg_persist --out --register --param-sark={key} /dev/lun0", check=True)
+    result = nodes.must("n1", "on")
+    assert "/dev/lun0: the key 0x1000000000010001 (LVM's own reservations, vgchange --persist, of host id 1) was" in result.stderr
+    for action, options in (("monitor", {}), ("off", {"plug": "n2"})):
+        result = nodes.must("n1", action, rc=1, **options)
+        assert "the key 0x1000000000010002 (LVM's own reservations, vgchange --persist, of host id 2) is" in result.stderr
+
+
 # ---------------------------------------------------------------- taken away on purpose
 
 def test_disk_that_is_taken_away_on_purpose_is_not_missed(pair):
