@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """S9: success speaks of every disk that the nodes share, not of those that a name happens to match now."""
 
+import base64
+import os
+
 import pytest
 
 from agent import Agent, wait_for
+from pacemaker import Cluster, until
 from resource import NOT_RUNNING, Resource
 
 LUNS = 3
@@ -400,3 +404,37 @@ def test_node_that_was_fenced_before_the_update_is_not_unfenced(pair):
     result = pair.lab.exec("n1", FENCER + pair.command("on", GLOB))
     assert result.rc == 1 and "has fenced this node" in result.stderr, result
     assert pair.registered() == pair.everywhere("n2")
+
+
+PROGRAMS = ("usr/sbin/fence_blkpr", "usr/lib/ocf/resource.d/blkpr/reservation")
+
+
+@pytest.mark.skipif(not os.environ.get("BLKPR_OLD_STAGE"), reason="BLKPR_OLD_STAGE (the version before, installed) is not set")
+def test_update_in_a_running_cluster(labs):
+    """The programs are replaced while the cluster runs: no monitor and no stop fails, and nobody is fenced."""
+    cluster = Cluster(labs(kernel="7", nodes=2, luns=LUNS, cluster="pacemaker", stage=os.environ["BLKPR_OLD_STAGE"]))
+    cluster.create_fencing()
+    cluster.admin(f"pcs resource create disk ocf:blkpr:reservation devices={cluster.agent.devices()} op monitor interval=2s")
+
+    def well():
+        return (cluster.unfenced("n1", "n2") and cluster.where("fence-disks", "n1") and cluster.where("disk", "n1")
+                or cluster.tell_again())
+    until(well, lambda: f"the old version does not start: {cluster.tail('n1')}")
+    assert "list-" in cluster.admin("ls /run/fence_blkpr")
+    cluster.forget_history()
+    for node in cluster.lab.nodes:
+        for name in PROGRAMS:
+            with open(os.path.join(os.environ["BLKPR_STAGE"], name), "rb") as f:
+                cluster.lab.exec(node, f"base64 -d >/{name}.new && chmod 755 /{name}.new && mv /{name}.new /{name}",
+                                 stdin=base64.b64encode(f.read()).decode(), check=True)
+    until(lambda: all(cluster.lab.exec(n, "ls /run/fence_blkpr").stdout.count("list-") == 0 or n not in
+                      cluster.where("fence-disks", "n1") + cluster.where("disk", "n1") for n in cluster.lab.nodes),
+          "the files are not converted")
+    node = cluster.where("fence-disks", "n1")[0]
+    _, lines = cluster.monitors(node)
+    until(lambda: cluster.monitors(node, lines)[0] >= 3, lambda: f"no three good monitors: {cluster.tail(node)}")
+    cluster.admin("crm_resource --restart --resource disk --timeout 60s")
+    until(lambda: cluster.where("disk", "n1"), "the resource does not start again")
+    assert not cluster.status("n1").findall("failures/failure")
+    assert not any(cluster.history(n, "n1") for n in cluster.lab.nodes)
+    assert cluster.unfenced("n1", "n2")
