@@ -40,23 +40,64 @@ static int find_own_keys(struct agent *agent, struct blkpr_error *error)
 }
 
 /* The keys of all nodes but the victim: one that it would have besides the key meant is no reassurance. */
-static int know_keys(struct agent *agent)
+static int know_keys_by(const struct agent *agent, enum blkpr_key_method method, struct blkpr_fence *fence, uint64_t **keys)
 {
-	uint64_t *known = realloc(agent->known, (agent->cluster.count + 1) * sizeof(*known));
+	uint64_t *known = realloc(*keys, (agent->cluster.count + 1) * sizeof(*known));
 	unsigned n = 0;
 
 	if (!known)
 		return -ENOMEM; /* what was known is known still */
-	agent->known = known;
+	*keys = known;
 	for (unsigned i = 0; i < agent->cluster.count; i++) {
 		const struct cluster_node *node = &agent->cluster.nodes[i];
 
 		if (!agent->victim || !agent->victim->name || strcmp(agent->victim->name, node->name) != 0)
-			agent->known[n++] = agent_node_key(agent, agent->method, node);
+			known[n++] = agent_node_key(agent, method, node);
 	}
-	agent->fence.known = agent->known;
-	agent->fence.nknown = n;
+	fence->known = known;
+	fence->nknown = n;
 	return 0;
+}
+
+/* The victim's key where another fence device has registered the nodes, by its key_value. */
+static uint64_t victim_key_by(const struct agent *agent, enum blkpr_key_method method)
+{
+	const struct victim *victim = agent->victim;
+	const struct cluster_node *node = victim && victim->name ? cluster_find(&agent->cluster, victim->name) : NULL;
+
+	return node && !agent->key && !victim->self ? agent_node_key(agent, method, node) : agent->fence.victim;
+}
+
+static int know_keys(struct agent *agent)
+{
+	int rc = know_keys_by(agent, agent->method, &agent->fence, &agent->known);
+
+	for (int method = 0; method < BLKPR_KEY_METHODS && !rc; method++) {
+		struct elsewhere *elsewhere = &agent->elsewhere[method];
+
+		elsewhere->fence = agent->fence;
+		elsewhere->fence.any_type = true;
+		elsewhere->fence.victim = victim_key_by(agent, method);
+		rc = know_keys_by(agent, method, &elsewhere->fence, &elsewhere->known);
+	}
+	return rc;
+}
+
+/* Disks of other fence devices, which may have another key_value and reservation_type: own's key tells which. */
+static void find_parameters(struct agent *agent)
+{
+	const struct cluster_node *self = cluster_self(&agent->cluster);
+
+	for (unsigned i = 0; i < agent->ntargets; i++) {
+		struct blkpr_target *target = &agent->targets[i];
+		int method = 0;
+
+		if (!target->device->unnamed)
+			continue;
+		while (self && method < BLKPR_KEY_METHODS && agent_node_key(agent, method, self) != target->own)
+			method++;
+		target->fence = &agent->elsewhere[self && method < BLKPR_KEY_METHODS ? method : (int)agent->method].fence;
+	}
 }
 
 /* Before keys are evicted, or taken for nobody's: they may be remote nodes'. */
@@ -221,6 +262,7 @@ static int plan(struct agent *agent, struct blkpr_error *error)
 		blkpr_error_set(error, "out of memory");
 		return -ENOMEM;
 	}
+	find_parameters(agent);
 	agent_begin_work(agent);
 	return 0;
 }
@@ -230,8 +272,13 @@ static void turn_to(struct agent *agent, const struct victim *victim)
 {
 	agent->victim = victim;
 	agent->fence.victim = victim->key;
-	if (know_keys(agent))
-		agent->fence.nknown = 0; /* out of memory: nobody is known, which spoils success */
+	if (!know_keys(agent))
+		return;
+	agent->fence.nknown = 0; /* out of memory: nobody is known, which spoils success */
+	for (int method = 0; method < BLKPR_KEY_METHODS; method++) {
+		agent->elsewhere[method].fence = agent->fence;
+		agent->elsewhere[method].fence.victim = victim_key_by(agent, method);
+	}
 }
 
 /* --- on ------------------------------------------------------------------------------------------- */

@@ -222,9 +222,11 @@ int agent_find_own(const struct agent *agent, struct blkpr_target *target, struc
 	struct blkpr_error underived;
 	int derivation = agent_derive_own(agent, &derived, &underived);
 
-	if (recorded && (derivation || !strcmp(record->how, REGISTRATION_EXPLICIT))) {
+	bool given = recorded && !strcmp(record->how, REGISTRATION_EXPLICIT);
+
+	if (recorded && (derivation || given || target->device->unnamed)) {
 		target->own = recorded;
-		if (!derivation && derived != recorded)
+		if (!derivation && given && derived != recorded)
 			qb_log(LOG_WARNING,
 				"%s: this node registered the explicit key 0x%" PRIx64 " there, not 0x%" PRIx64
 				" as key_value gives; unfence it without key= to change that",
@@ -285,5 +287,7 @@ void agent_clear(struct agent *agent)
 	free(agent->targets);
 	free(agent->verdicts);
 	free(agent->known);
+	for (int method = 0; method < BLKPR_KEY_METHODS; method++)
+		free(agent->elsewhere[method].known);
 	coverage_clear(&agent->coverage);
 }

@@ -39,6 +39,10 @@ struct agent {
 	struct blkpr_verdict *verdicts;
 	struct blkpr_fence fence;
 	uint64_t *known;               /* fence.known */
+	struct elsewhere {
+		struct blkpr_fence fence;
+		uint64_t *known; /* fence.known */
+	} elsewhere[BLKPR_KEY_METHODS]; /* on disks that devices does not name: by the key_value of who registered there */
 	struct coverage coverage;      /* the disks that this node has registered on */
 	struct blkpr_error incomplete; /* "": LIST has all of them; else why it may not */
 };

@@ -15,6 +15,7 @@ enum blkpr_unknown {
 /* What to do, the same for all devices. */
 struct blkpr_fence {
 	enum pr_type type;       /* a registrants-only or all-registrants type */
+	bool any_type;           /* a reservation of any such type does, where one is held */
 	uint64_t victim;         /* off and status: the key in question; 0 for status: this node's own; else 0 */
 	const uint64_t *known;   /* keys of the other cluster nodes, in any order; not another one of the victim's */
 	unsigned nknown;

@@ -192,6 +192,21 @@ def test_success_of_one_device_speaks_of_the_others_disks(nodes):
     assert not nodes.has_written("n2", 1)
 
 
+def test_devices_may_differ_in_keys_and_type(nodes):
+    """What another device registered is judged by that device's key_value and reservation_type."""
+    other = {"key_value": "hash", "reservation_type": "EXCLUSIVE_ACCESS_REG_ONLY"}
+    for node in ("n1", "n2"):
+        nodes.must(node, "on", "/dev/lun0")
+        nodes.must(node, "on", "/dev/lun1", **other)
+    for options in ({"devices": "/dev/lun0"}, {"devices": "/dev/lun1", **other}):
+        nodes.must("n1", "monitor", **options)
+        assert nodes.must("n1", "status", plug="n2", **options).stdout == "Status: ON\n"
+    nodes.must("n1", "off", "/dev/lun0", plug="n2")
+    assert [len(nodes.lab.keys(k)) for k in range(LUNS)] == [1, 1, 0]
+    assert not nodes.has_written("n2", 1) and nodes.has_written("n1", 1)
+    nodes.must("n1", "status", "/dev/lun1", rc=2, plug="n2", **other)
+
+
 def test_device_whose_disk_lost_this_node_is_not_green_through_another(pair):
     pair.lab.exec("n1", f"sg_persist --out --register --param-rk={pair.lab.keys(2)[0][0]} --param-sark=0 /dev/lun2; "
                         "sg_persist -n -i -k /dev/lun2")
