@@ -234,18 +234,22 @@ static int convert_line(
 	struct coverage *coverage, char *line, long since, struct blkpr_error *error)
 {
 	char *rest, *wwid = strtok_r(line, " ", &rest), *key = strtok_r(NULL, " ", &rest);
-	const struct registration *known = wwid ? find(coverage, wwid) : NULL;
-	struct registration record;
-	int rc;
+	struct registration record = { 0 };
+	bool done, given;
+	int rc = key && *rest ? registration_load(&coverage->run, wwid, &record, error) : 0;
 
-	if (!key || !*rest || (known && known->name && known->key))
+	if (rc && rc != -ENOENT)
+		return rc;
+	done = !key || !*rest || record.name;
+	given = record.key;
+	registration_clear(&record);
+	if (done)
 		return 0;
 	rc = registration_set(&record, wwid, rest);
 	if (rc)
 		return no_memory(error);
 	record.since = since;
-	snprintf(record.how, sizeof(record.how),
-		known && known->key ? REGISTRATION_EXPLICIT : "derived");
+	snprintf(record.how, sizeof(record.how), given ? REGISTRATION_EXPLICIT : "derived");
 	if (!blkpr_key_parse(key, &record.key))
 		rc = registration_store(&coverage->run, &record, error);
 	registration_clear(&record);
@@ -283,8 +287,12 @@ static int remove_list(void *context, const char *name)
 		       : 0;
 }
 
-static int write_set(
-	struct coverage *set, struct store *run, const char *state_path, struct blkpr_error *error)
+/*
+ * CHANGED: under /var/lib, too. The copy is written in any case: whoever wrote the set last may have
+ * been killed before it was.
+ */
+static int write_set(const struct coverage *set, bool changed, struct store *run,
+	const char *state_path, struct blkpr_error *error)
 {
 	char *text = format_set(set);
 	struct store state;
@@ -294,7 +302,7 @@ static int write_set(
 		return no_memory(error);
 	rc = store_open(&state, state_path, true, error);
 	state.durable = true;
-	if (!rc)
+	if (!rc && changed)
 		rc = store_replace(&state, SET, text, error);
 	if (!rc)
 		rc = store_replace(run, SET_COPY, text, error);
@@ -323,7 +331,7 @@ static int convert(struct coverage *coverage, struct blkpr_error *error)
 		return rc;
 	/* where the set cannot be written the records of this boot do until `on` says so */
 	if (!*coverage->doubt.text &&
-		!write_set(coverage, &coverage->run, coverage->state, &unwritten)) {
+		!write_set(coverage, true, &coverage->run, coverage->state, &unwritten)) {
 		rc = store_visit(&coverage->run, remove_list, &reading);
 		if (!rc)
 			rc = store_remove(&coverage->run, OLD_TIME, error);
@@ -414,8 +422,8 @@ int coverage_update(struct coverage *coverage, const struct coverage_change chan
 
 	if (!rc)
 		rc = change_set(&set, coverage->state, changes, count, error);
-	if (rc > 0)
-		rc = write_set(&set, &coverage->run, coverage->state, error);
+	if (rc >= 0)
+		rc = write_set(&set, rc, &coverage->run, coverage->state, error);
 	if (!rc)
 		rc = remove_records(coverage, changes, count, error);
 	store_unlock(&coverage->run);

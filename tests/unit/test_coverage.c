@@ -144,6 +144,19 @@ static void disk_that_is_taken_away_on_purpose_stays_away(void **state)
 	check_disk("3600b", "/dev/b", 0);
 }
 
+static void change_that_was_interrupted_is_done_again(void **state)
+{
+	(void)state;
+	load();
+	register_on("3600a", "/dev/a", 1);
+	shell("cp run/.disks kept");
+	leave("3600a");
+	shell("cp kept run/.disks"); /* killed between the set and its copy */
+	load();
+	leave("3600a");
+	assert_int_equal(coverage.count, 0);
+}
+
 static void change_of_another_process_is_not_lost(void **state)
 {
 	struct coverage other;
@@ -296,6 +309,7 @@ int main(void)
 		coverage_test(set_survives_a_reboot_and_the_registration_does_not),
 		coverage_test(other_disks_are_left_alone),
 		coverage_test(disk_that_is_taken_away_on_purpose_stays_away),
+		coverage_test(change_that_was_interrupted_is_done_again),
 		coverage_test(change_of_another_process_is_not_lost),
 		coverage_test(fencing_reads_no_local_disk),
 		coverage_test(set_that_cannot_be_read_is_a_doubt_and_no_refusal),
