@@ -40,7 +40,8 @@ static int find_own_keys(struct agent *agent, struct blkpr_error *error)
 }
 
 /* The keys of all nodes but the victim: one that it would have besides the key meant is no reassurance. */
-static int know_keys_by(const struct agent *agent, enum blkpr_key_method method, struct blkpr_fence *fence, uint64_t **keys)
+static int know_keys_by(const struct agent *agent, enum blkpr_key_method method,
+	struct blkpr_fence *fence, uint64_t **keys)
 {
 	uint64_t *known = realloc(*keys, (agent->cluster.count + 1) * sizeof(*known));
 	unsigned n = 0;
@@ -63,9 +64,11 @@ static int know_keys_by(const struct agent *agent, enum blkpr_key_method method,
 static uint64_t victim_key_by(const struct agent *agent, enum blkpr_key_method method)
 {
 	const struct victim *victim = agent->victim;
-	const struct cluster_node *node = victim && victim->name ? cluster_find(&agent->cluster, victim->name) : NULL;
+	const struct cluster_node *node =
+		victim && victim->name ? cluster_find(&agent->cluster, victim->name) : NULL;
 
-	return node && !agent->key && !victim->self ? agent_node_key(agent, method, node) : agent->fence.victim;
+	return node && !agent->key && !victim->self ? agent_node_key(agent, method, node)
+						    : agent->fence.victim;
 }
 
 static int know_keys(struct agent *agent)
@@ -83,7 +86,7 @@ static int know_keys(struct agent *agent)
 	return rc;
 }
 
-/* Disks of other fence devices, which may have another key_value and reservation_type: own's key tells which. */
+/* Other fence devices may have another key_value and reservation_type: own's key tells which. */
 static void find_parameters(struct agent *agent)
 {
 	const struct cluster_node *self = cluster_self(&agent->cluster);
@@ -94,9 +97,13 @@ static void find_parameters(struct agent *agent)
 
 		if (!target->device->unnamed)
 			continue;
-		while (self && method < BLKPR_KEY_METHODS && agent_node_key(agent, method, self) != target->own)
+		while (self && method < BLKPR_KEY_METHODS &&
+			agent_node_key(agent, method, self) != target->own)
 			method++;
-		target->fence = &agent->elsewhere[self && method < BLKPR_KEY_METHODS ? method : (int)agent->method].fence;
+		target->fence =
+			&agent->elsewhere[self && method < BLKPR_KEY_METHODS ? method
+									     : (int)agent->method]
+				 .fence;
 	}
 }
 
@@ -146,7 +153,8 @@ static int unknown_node(const struct agent *agent, const char *name, struct blkp
 	for (unsigned i = 0; i < agent->cluster.count; i++) {
 		used = strlen(error->text);
 		if (!agent->cluster.nodes[i].remote)
-			snprintf(error->text + used, sizeof(error->text) - used, " %s", agent->cluster.nodes[i].name);
+			snprintf(error->text + used, sizeof(error->text) - used, " %s",
+				agent->cluster.nodes[i].name);
 	}
 	used = strlen(error->text);
 	snprintf(error->text + used, sizeof(error->text) - used,
@@ -154,11 +162,15 @@ static int unknown_node(const struct agent *agent, const char *name, struct blkp
 	return -ENOENT;
 }
 
-/* It could never run `on`: to find no key of its own on the disks says nothing about what it does there. */
+/* It could never run `on`: that there is no key of its own says nothing about what it does. */
 static int remote_node(const char *name, struct blkpr_error *error)
 {
-	blkpr_error_set(error, "%s: a remote or guest node, which has no corosync: it cannot register with the disks, and is not cut "
-		"off by them; give it a fence device of its own (a guest node: one for the node that its machine runs on)", name);
+	blkpr_error_set(error,
+		"%s: a remote or guest node, which has no corosync: it cannot register with the "
+		"disks, and is not cut "
+		"off by them; give it a fence device of its own (a guest node: one for the node "
+		"that its machine runs on)",
+		name);
 	return -EOPNOTSUPP;
 }
 
@@ -221,9 +233,9 @@ static bool is_known(const void *agent, const char *name)
 }
 
 /*
- * S9: the disks that devices names, and all others that this node has registered on. A name that stands for nothing is
- * refused unless it was such a disk's, since it might be the arbiter's. What LVM cannot say is not refused where disks
- * are known: these are fenced, and the action fails.
+ * S9: the disks that devices names, and all others that this node has registered on. A name that
+ * stands for nothing is refused unless it was such a disk's, since it might be the arbiter's. What
+ * LVM cannot say is not refused where disks are known: these are fenced, and the action fails.
  */
 static int find_devices(struct agent *agent, struct blkpr_error *error)
 {
@@ -364,22 +376,25 @@ static void find_recorded(struct agent *agent)
 	long now = registration_clock(), pacemaker = pacemaker_runs_us() ? pacemaker_age() : 0;
 
 	for (unsigned i = 0; i < agent->list.count; i++) {
-		const struct registration *record = coverage_find(&agent->coverage, agent->targets[i].device->wwid);
+		const struct registration *record =
+			coverage_find(&agent->coverage, agent->targets[i].device->wwid);
 
 		agent->targets[i].recorded = record && record->key && record->since >= 0 &&
 					     (pacemaker < 0 || pacemaker > now - record->since);
 	}
 }
 
-/* Seconds since this node's key was registered where it is gone now, the longest; -1: it is gone nowhere. */
+/* Seconds since own was registered where it is gone now, the longest; -1: it is gone nowhere. */
 static long evicted_age(const struct agent *agent)
 {
 	long age = -1;
 
 	for (unsigned i = 0; i < agent->list.count; i++) {
-		const struct registration *record = coverage_find(&agent->coverage, agent->targets[i].device->wwid);
+		const struct registration *record =
+			coverage_find(&agent->coverage, agent->targets[i].device->wwid);
 
-		if (agent->verdicts[i].result == BLKPR_FENCED && record && registration_clock() - record->since > age)
+		if (agent->verdicts[i].result == BLKPR_FENCED && record &&
+			registration_clock() - record->since > age)
 			age = registration_clock() - record->since;
 	}
 	return age;
@@ -403,7 +418,8 @@ static bool was_taken_back(const struct agent *agent, long age)
 }
 
 /* The disks that the set gains, before any is touched. */
-static int expect_disks(struct agent *agent, struct coverage_change fresh[], unsigned *count, struct blkpr_error *error)
+static int expect_disks(struct agent *agent, struct coverage_change fresh[], unsigned *count,
+	struct blkpr_error *error)
 {
 	*count = 0;
 	for (unsigned i = 0; i < agent->list.count; i++) {
@@ -430,8 +446,9 @@ static bool may_be_registered(const struct agent *agent, const char *wwid)
 	for (unsigned i = 0; i < agent->list.count; i++) {
 		const struct blkpr_verdict *verdict = &agent->verdicts[i];
 
-		if (!strcmp(agent->targets[i].device->wwid, wwid) && (verdict->result == BLKPR_OK ||
-			    blkpr_result_unreachable(verdict->result) || verdict->own_registrations))
+		if (!strcmp(agent->targets[i].device->wwid, wwid) &&
+			(verdict->result == BLKPR_OK || blkpr_result_unreachable(verdict->result) ||
+				verdict->own_registrations))
 			return true;
 	}
 	return false;
@@ -441,13 +458,18 @@ static bool may_be_registered(const struct agent *agent, const char *wwid)
 static bool is_named(const struct agent *agent, const struct registration *disk)
 {
 	for (unsigned i = 0; i < agent->list.count; i++)
-		if (!strcmp(agent->targets[i].device->wwid, disk->wwid) && !strcmp(agent->targets[i].device->name, disk->name))
+		if (!strcmp(agent->targets[i].device->wwid, disk->wwid) &&
+			!strcmp(agent->targets[i].device->name, disk->name))
 			return true;
 	return false;
 }
 
-/* A disk that `on` has refused, and left without this node's key, is none of the set; others may have a new name. */
-static int settle_set(struct agent *agent, const struct coverage_change fresh[], unsigned count, struct blkpr_error *error)
+/*
+ * A disk that `on` has refused, and left without this node's key, is none of the set; others may
+ * have a new name.
+ */
+static int settle_set(struct agent *agent, const struct coverage_change fresh[], unsigned count,
+	struct blkpr_error *error)
 {
 	struct coverage_change *changes = calloc(agent->list.count, sizeof(*changes));
 	unsigned n = 0;
@@ -482,8 +504,10 @@ static int record_registrations(struct agent *agent, struct blkpr_error *error)
 
 		if (agent->verdicts[i].result != BLKPR_OK)
 			continue;
-		records[n] = (struct registration){ .wwid = device->wwid, .name = device->name,
-			.key = agent->targets[i].own, .since = registration_clock() };
+		records[n] = (struct registration){ .wwid = device->wwid,
+			.name = device->name,
+			.key = agent->targets[i].own,
+			.since = registration_clock() };
 		snprintf(records[n++].how, sizeof(records->how), "%s",
 			agent->key ? REGISTRATION_EXPLICIT : blkpr_key_method_names[agent->method]);
 	}
@@ -538,14 +562,16 @@ static void warn_replaced(const struct agent *agent)
 			continue;
 		key = say_key(agent, &agent->targets[i], verdict->offender);
 		qb_log(LOG_WARNING,
-			"%s: the key %s was registered, and is not any more: this node's own has replaced it; if LVM "
-			"(vgchange --persist) or multipathd (reservation_key) made it, let one of them have the disk",
+			"%s: the key %s was registered, and is not any more: this node's own has "
+			"replaced it; if LVM "
+			"(vgchange --persist) or multipathd (reservation_key) made it, let one of "
+			"them have the disk",
 			agent->list.devices[i].name, key ? key : "before");
 		free(key);
 	}
 }
 
-/* What is not there now cannot be registered; that it is missed is told, and keeps "off" from succeeding. */
+/* What is not there cannot be registered; it is missed, and keeps "off" from succeeding. */
 static void warn_absent(struct agent *agent)
 {
 	struct blkpr_error ignored;
@@ -555,13 +581,18 @@ static void warn_absent(struct agent *agent)
 		return;
 	for (unsigned i = first; i < agent->list.count; i++)
 		if (!agent->list.devices[i].path)
-			qb_log(LOG_WARNING, "%s: not there any more, and nobody has taken it away on purpose (%s): no \"off\" will "
-				"succeed here; reconnect it, or say so on every node: fence_blkpr -o forget -d %s",
-				agent->list.devices[i].name, agent->list.devices[i].wwid, agent->list.devices[i].name);
+			qb_log(LOG_WARNING,
+				"%s: not there any more, and nobody has taken it away on purpose "
+				"(%s): no \"off\" will "
+				"succeed here; reconnect it, or say so on every node: fence_blkpr "
+				"-o forget -d %s",
+				agent->list.devices[i].name, agent->list.devices[i].wwid,
+				agent->list.devices[i].name);
 }
 
 /* What there is to do before the disks are worked on all at once. */
-static int begin_on(struct agent *agent, struct coverage_change fresh[], unsigned *count, struct blkpr_error *error)
+static int begin_on(struct agent *agent, struct coverage_change fresh[], unsigned *count,
+	struct blkpr_error *error)
 {
 	struct blkpr_error unwritten;
 	int rc = expect_disks(agent, fresh, count, error);
@@ -714,7 +745,7 @@ static enum outcome act_monitor(struct agent *agent)
 	return peers_compare(agent, &error) ? refuse(&error) : OUTCOME_DONE;
 }
 
-/* Every node that can be fenced, registered now or not: those that can run `on`, which remote and guest nodes cannot. */
+/* Every node that can be fenced, registered or not: who can run `on`, as remote nodes cannot. */
 static int load_nodes(struct agent *agent, struct blkpr_error *error)
 {
 	agent_load_cluster(agent);
@@ -788,7 +819,8 @@ static const struct action actions[] = {
 	{ "validate-all", 0, act_validate },
 	{ "enable", ACTION_ROOT, act_on },
 	{ "disable", ACTION_ROOT | ACTION_NODE | ACTION_DELAY, act_off },
-	{ "forget", ACTION_ROOT, act_forget },   /* by hand; the metadata does not offer these two to a cluster */
+	{ "forget", ACTION_ROOT,
+		act_forget }, /* by hand; the metadata does not offer these two to a cluster */
 	{ "release", ACTION_ROOT, act_release },
 };
 

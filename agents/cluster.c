@@ -149,7 +149,8 @@ int cluster_load(struct cluster *cluster, struct blkpr_error *error)
 /* By corosync 3, and by corosync 2. */
 static bool is_member(cmap_handle_t cmap, unsigned position)
 {
-	static const char *const keys[] = { "runtime.members.%u.status", "runtime.totem.pg.mrp.srp.members.%u.status" };
+	static const char *const keys[] = { "runtime.members.%u.status",
+		"runtime.totem.pg.mrp.srp.members.%u.status" };
 	char key[CMAP_KEYNAME_MAXLEN + 1], *status = NULL;
 	uint32_t id;
 	bool joined;
@@ -173,7 +174,8 @@ int cluster_load_members(struct cluster *cluster)
 	if (cmap_initialize(&cmap) != CS_OK)
 		return -EIO;
 	for (unsigned i = 0; i < cluster->count; i++)
-		cluster->nodes[i].member = !cluster->nodes[i].remote && is_member(cmap, cluster->nodes[i].position);
+		cluster->nodes[i].member =
+			!cluster->nodes[i].remote && is_member(cmap, cluster->nodes[i].position);
 	cmap_finalize(cmap);
 	return 0;
 }

@@ -53,7 +53,8 @@ static void print_key(FILE *out, const struct agent *agent, const struct blkpr_t
 	else if (agent->victim && agent->victim->name && key == agent->victim->key)
 		fprintf(out, " (%s)", agent->victim->name);
 	if (lvms)
-		fprintf(out, " (LVM's own reservations, vgchange --persist, of host id %u)", (unsigned)(key & 0xffff));
+		fprintf(out, " (LVM's own reservations, vgchange --persist, of host id %u)",
+			(unsigned)(key & 0xffff));
 	for (int method = 0; !owner && method < BLKPR_KEY_METHODS; method++) {
 		struct agent twin = *agent;
 		const char *other = owner_by(agent, method, key);
@@ -245,15 +246,18 @@ static void print_absent(FILE *out, const struct scene *scene)
 {
 	const struct blkpr_device *device = scene->target->device;
 
-	fprintf(out, "not there any more, and nobody has taken it away on purpose (%s): this node has registered there; reconnect "
-		"it, or say so on every node: fence_blkpr -o forget -d %s", device->wwid, device->name);
+	fprintf(out,
+		"not there any more, and nobody has taken it away on purpose (%s): this node has "
+		"registered there; reconnect it, or say so on every node: fence_blkpr -o forget -d %s",
+		device->wwid, device->name);
 }
 
 /* A resource on disks that no fence agent manages has lost its registration, not its unfencing. */
 static void explain(FILE *out, const struct scene *scene)
 {
 	enum blkpr_result result = scene->verdict->result;
-	bool lost = result == BLKPR_EVICTED && scene->agent->domain, absent = !scene->target->device->path;
+	bool lost = result == BLKPR_EVICTED && scene->agent->domain,
+	     absent = !scene->target->device->path;
 
 	if (absent)
 		print_absent(out, scene);

@@ -349,7 +349,8 @@ static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, 
 		return result;
 	verdict->step = BLKPR_STEP_CAPABILITIES;
 	result = disk->ops->capabilities(disk, &capabilities);
-	verdict->capable = result == BLKPR_OK && capabilities.types >> (fence->any_type ? view.type : fence->type) & 1;
+	verdict->capable = result == BLKPR_OK &&
+			   capabilities.types >> (fence->any_type ? view.type : fence->type) & 1;
 	if (result == BLKPR_OK && capabilities.types && !verdict->capable)
 		return BLKPR_NOT_CAPABLE;
 	/* a device without REPORT CAPABILITIES has shown what it can do: the reservation is held */
@@ -369,7 +370,8 @@ static void work_on(const void *context, const struct blkpr_target *target, stru
 {
 	struct blkpr_fence fence = *(const struct blkpr_fence *)context;
 
-	fence.fenced &= target->recorded; /* a disk that never had this node's key has not lost it */
+	/* a disk that never had this node's key has not lost it */
+	fence.fenced &= target->recorded;
 	blkpr_fence_on_disk(&fence, target->own, disk, verdict);
 }
 
@@ -398,7 +400,8 @@ static void work_status(const void *context, const struct blkpr_target *target, 
 static void work_monitor(const void *fence, const struct blkpr_target *target, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
-	blkpr_fence_monitor_disk(fence_of(fence, target), target->own, target->device->paths, disk, verdict);
+	blkpr_fence_monitor_disk(
+		fence_of(fence, target), target->own, target->device->paths, disk, verdict);
 }
 
 static struct blkpr_work work_of(const struct blkpr_fence *fence, blkpr_protocol *protocol)

@@ -20,8 +20,8 @@ struct blkpr_fence {
 	const uint64_t *known;   /* keys of the other cluster nodes, in any order; not another one of the victim's */
 	unsigned nknown;
 	enum blkpr_unknown unknown;
-	bool fenced;             /* on: this node may have been fenced and not taken back: nothing is registered anew where
-				    target.recorded says so */
+	bool fenced;             /* on: this node may have been fenced: nothing is registered anew
+				    where target.recorded says that it was */
 	unsigned parallel;       /* devices at a time */
 	int64_t deadline;        /* blkpr_clock_ms(): every function below returns by then */
 };

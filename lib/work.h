@@ -14,7 +14,7 @@ struct blkpr_target {
 	uint64_t own;
 	bool keep; /* blkpr_hold_leave(): the registration was there before, and stays */
 	bool recorded; /* blkpr_fence_on(): own was registered there for this very Pacemaker */
-	const struct blkpr_fence *fence; /* off, status, monitor of lib/fence.h: what to do here; NULL: as on all */
+	const struct blkpr_fence *fence; /* lib/fence.h: what to do here; NULL: as on all */
 };
 
 /* Runs in a worker, one of several threads, on an open disk; leaves its result in VERDICT. */
