@@ -271,6 +271,9 @@ static void explain(FILE *out, const struct scene *scene)
 		fputs("; stop and start the resource", out); /* `on` would make it the fence agent's */
 	else if (explanations[result].remedy && !lost && !absent)
 		fprintf(out, "; %s", explanations[result].remedy);
+	if (result == BLKPR_EVICTED && scene->target->device->unnamed && !absent)
+		fprintf(out, "; if no fence device uses this disk any more, fence_blkpr -o forget -d %s",
+			scene->target->device->name);
 }
 
 /* What was done as well as it can be, and is worth knowing. */

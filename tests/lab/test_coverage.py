@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from agent import Agent, wait_for
+from agent import KEYS, Agent, wait_for
 from pacemaker import Cluster, until
 from resource import NOT_RUNNING, Resource
 
@@ -208,11 +208,11 @@ def test_devices_may_differ_in_keys_and_type(nodes):
 
 
 def test_device_whose_disk_lost_this_node_is_not_green_through_another(pair):
-    pair.lab.exec("n1", f"sg_persist --out --register --param-rk={pair.lab.keys(2)[0][0]} --param-sark=0 /dev/lun2; "
-                        "sg_persist -n -i -k /dev/lun2")
-    lost = [node for node in ("n1", "n2") if node not in pair.registered()[2]]
-    for node in lost:
-        assert "/dev/lun2: this node's key" in pair.must(node, "monitor", "/dev/lun0", rc=1).stderr
+    pair.lab.exec("n2", f"sg_persist --out --preempt-abort --param-rk={KEYS['n2']:#x} --param-sark={KEYS['n1']:#x} "
+                        "--prout-type=5 /dev/lun2", check=True)
+    result = pair.must("n1", "monitor", "/dev/lun0", rc=1)
+    assert "/dev/lun2: this node's key" in result.stderr, result
+    assert "if no fence device uses this disk any more, fence_blkpr -o forget -d /dev/lun2" in result.stderr, result
 
 
 def test_on_by_hand_changes_nothing_for_other_disks(pair):
