@@ -12,6 +12,7 @@
 
 #include "agents/log.h"
 #include "agents/pacemaker.h"
+#include "agents/peers.h"
 #include "agents/say.h"
 #include "agents/twins.h"
 #include "agents/withdraw.h"
@@ -39,23 +40,71 @@ static int find_own_keys(struct agent *agent, struct blkpr_error *error)
 }
 
 /* The keys of all nodes but the victim: one that it would have besides the key meant is no reassurance. */
-static int know_keys(struct agent *agent)
+static int know_keys_by(const struct agent *agent, enum blkpr_key_method method,
+	struct blkpr_fence *fence, uint64_t **keys)
 {
-	uint64_t *known = realloc(agent->known, (agent->cluster.count + 1) * sizeof(*known));
+	uint64_t *known = realloc(*keys, (agent->cluster.count + 1) * sizeof(*known));
 	unsigned n = 0;
 
 	if (!known)
 		return -ENOMEM; /* what was known is known still */
-	agent->known = known;
+	*keys = known;
 	for (unsigned i = 0; i < agent->cluster.count; i++) {
 		const struct cluster_node *node = &agent->cluster.nodes[i];
 
 		if (!agent->victim || !agent->victim->name || strcmp(agent->victim->name, node->name) != 0)
-			agent->known[n++] = agent_node_key(agent, agent->method, node);
+			known[n++] = agent_node_key(agent, method, node);
 	}
-	agent->fence.known = agent->known;
-	agent->fence.nknown = n;
+	fence->known = known;
+	fence->nknown = n;
 	return 0;
+}
+
+/* The victim's key where another fence device has registered the nodes, by its key_value. */
+static uint64_t victim_key_by(const struct agent *agent, enum blkpr_key_method method)
+{
+	const struct victim *victim = agent->victim;
+	const struct cluster_node *node =
+		victim && victim->name ? cluster_find(&agent->cluster, victim->name) : NULL;
+
+	return node && !agent->key && !victim->self ? agent_node_key(agent, method, node)
+						    : agent->fence.victim;
+}
+
+static int know_keys(struct agent *agent)
+{
+	int rc = know_keys_by(agent, agent->method, &agent->fence, &agent->known);
+
+	for (int method = 0; method < BLKPR_KEY_METHODS && !rc; method++) {
+		struct elsewhere *elsewhere = &agent->elsewhere[method];
+
+		elsewhere->fence = agent->fence;
+		elsewhere->fence.any_type = true;
+		elsewhere->fence.victim = victim_key_by(agent, method);
+		rc = know_keys_by(agent, method, &elsewhere->fence, &elsewhere->known);
+	}
+	return rc;
+}
+
+/* Other fence devices may have another key_value and reservation_type: own's key tells which. */
+static void find_parameters(struct agent *agent)
+{
+	const struct cluster_node *self = cluster_self(&agent->cluster);
+
+	for (unsigned i = 0; i < agent->ntargets; i++) {
+		struct blkpr_target *target = &agent->targets[i];
+		int method = 0;
+
+		if (!target->device->unnamed)
+			continue;
+		while (self && method < BLKPR_KEY_METHODS &&
+			agent_node_key(agent, method, self) != target->own)
+			method++;
+		target->fence =
+			&agent->elsewhere[self && method < BLKPR_KEY_METHODS ? method
+									     : (int)agent->method]
+				 .fence;
+	}
 }
 
 /* Before keys are evicted, or taken for nobody's: they may be remote nodes'. */
@@ -104,7 +153,8 @@ static int unknown_node(const struct agent *agent, const char *name, struct blkp
 	for (unsigned i = 0; i < agent->cluster.count; i++) {
 		used = strlen(error->text);
 		if (!agent->cluster.nodes[i].remote)
-			snprintf(error->text + used, sizeof(error->text) - used, " %s", agent->cluster.nodes[i].name);
+			snprintf(error->text + used, sizeof(error->text) - used, " %s",
+				agent->cluster.nodes[i].name);
 	}
 	used = strlen(error->text);
 	snprintf(error->text + used, sizeof(error->text) - used,
@@ -112,11 +162,15 @@ static int unknown_node(const struct agent *agent, const char *name, struct blkp
 	return -ENOENT;
 }
 
-/* It could never run `on`: to find no key of its own on the disks says nothing about what it does there. */
+/* It could never run `on`: that there is no key of its own says nothing about what it does. */
 static int remote_node(const char *name, struct blkpr_error *error)
 {
-	blkpr_error_set(error, "%s: a remote or guest node, which has no corosync: it cannot register with the disks, and is not cut "
-		"off by them; give it a fence device of its own (a guest node: one for the node that its machine runs on)", name);
+	blkpr_error_set(error,
+		"%s: a remote or guest node, which has no corosync: it cannot register with the "
+		"disks, and is not cut "
+		"off by them; give it a fence device of its own (a guest node: one for the node "
+		"that its machine runs on)",
+		name);
 	return -EOPNOTSUPP;
 }
 
@@ -179,9 +233,9 @@ static bool is_known(const void *agent, const char *name)
 }
 
 /*
- * S9: the disks that devices names, and all others that this node has registered on. A name that stands for nothing is
- * refused unless it was such a disk's, since it might be the arbiter's. What LVM cannot say is not refused where disks
- * are known: these are fenced, and the action fails.
+ * S9: the disks that devices names, and all others that this node has registered on. A name that
+ * stands for nothing is refused unless it was such a disk's, since it might be the arbiter's. What
+ * LVM cannot say is not refused where disks are known: these are fenced, and the action fails.
  */
 static int find_devices(struct agent *agent, struct blkpr_error *error)
 {
@@ -223,6 +277,7 @@ static int plan(struct agent *agent, struct blkpr_error *error)
 	rc = agent_know_others(agent, error);
 	if (rc)
 		return rc;
+	find_parameters(agent);
 	agent_begin_work(agent);
 	return 0;
 }
@@ -232,8 +287,13 @@ static void turn_to(struct agent *agent, const struct victim *victim)
 {
 	agent->victim = victim;
 	agent->fence.victim = victim->key;
-	if (know_keys(agent))
-		agent->fence.nknown = 0; /* out of memory: nobody is known, which spoils success */
+	if (!know_keys(agent))
+		return;
+	agent->fence.nknown = 0; /* out of memory: nobody is known, which spoils success */
+	for (int method = 0; method < BLKPR_KEY_METHODS; method++) {
+		agent->elsewhere[method].fence = agent->fence;
+		agent->elsewhere[method].fence.victim = victim_key_by(agent, method);
+	}
 }
 
 /* --- on ------------------------------------------------------------------------------------------- */
@@ -319,22 +379,25 @@ static void find_recorded(struct agent *agent)
 	long now = registration_clock(), pacemaker = pacemaker_runs_us() ? pacemaker_age() : 0;
 
 	for (unsigned i = 0; i < agent->list.count; i++) {
-		const struct registration *record = coverage_find(&agent->coverage, agent->targets[i].device->wwid);
+		const struct registration *record =
+			coverage_find(&agent->coverage, agent->targets[i].device->wwid);
 
 		agent->targets[i].recorded = record && record->key && record->since >= 0 &&
 					     (pacemaker < 0 || pacemaker > now - record->since);
 	}
 }
 
-/* Seconds since this node's key was registered where it is gone now, the longest; -1: it is gone nowhere. */
+/* Seconds since own was registered where it is gone now, the longest; -1: it is gone nowhere. */
 static long evicted_age(const struct agent *agent)
 {
 	long age = -1;
 
 	for (unsigned i = 0; i < agent->list.count; i++) {
-		const struct registration *record = coverage_find(&agent->coverage, agent->targets[i].device->wwid);
+		const struct registration *record =
+			coverage_find(&agent->coverage, agent->targets[i].device->wwid);
 
-		if (agent->verdicts[i].result == BLKPR_FENCED && record && registration_clock() - record->since > age)
+		if (agent->verdicts[i].result == BLKPR_FENCED && record &&
+			registration_clock() - record->since > age)
 			age = registration_clock() - record->since;
 	}
 	return age;
@@ -358,7 +421,8 @@ static bool was_taken_back(const struct agent *agent, long age)
 }
 
 /* The disks that the set gains, before any is touched. */
-static int expect_disks(struct agent *agent, struct coverage_change fresh[], unsigned *count, struct blkpr_error *error)
+static int expect_disks(struct agent *agent, struct coverage_change fresh[], unsigned *count,
+	struct blkpr_error *error)
 {
 	*count = 0;
 	for (unsigned i = 0; i < agent->list.count; i++) {
@@ -385,8 +449,9 @@ static bool may_be_registered(const struct agent *agent, const char *wwid)
 	for (unsigned i = 0; i < agent->list.count; i++) {
 		const struct blkpr_verdict *verdict = &agent->verdicts[i];
 
-		if (!strcmp(agent->targets[i].device->wwid, wwid) && (verdict->result == BLKPR_OK ||
-			    blkpr_result_unreachable(verdict->result) || verdict->own_registrations))
+		if (!strcmp(agent->targets[i].device->wwid, wwid) &&
+			(verdict->result == BLKPR_OK || blkpr_result_unreachable(verdict->result) ||
+				verdict->own_registrations))
 			return true;
 	}
 	return false;
@@ -396,13 +461,18 @@ static bool may_be_registered(const struct agent *agent, const char *wwid)
 static bool is_named(const struct agent *agent, const struct registration *disk)
 {
 	for (unsigned i = 0; i < agent->list.count; i++)
-		if (!strcmp(agent->targets[i].device->wwid, disk->wwid) && !strcmp(agent->targets[i].device->name, disk->name))
+		if (!strcmp(agent->targets[i].device->wwid, disk->wwid) &&
+			!strcmp(agent->targets[i].device->name, disk->name))
 			return true;
 	return false;
 }
 
-/* A disk that `on` has refused, and left without this node's key, is none of the set; others may have a new name. */
-static int settle_set(struct agent *agent, const struct coverage_change fresh[], unsigned count, struct blkpr_error *error)
+/*
+ * A disk that `on` has refused, and left without this node's key, is none of the set; others may
+ * have a new name.
+ */
+static int settle_set(struct agent *agent, const struct coverage_change fresh[], unsigned count,
+	struct blkpr_error *error)
 {
 	struct coverage_change *changes = calloc(agent->list.count, sizeof(*changes));
 	unsigned n = 0;
@@ -437,8 +507,10 @@ static int record_registrations(struct agent *agent, struct blkpr_error *error)
 
 		if (agent->verdicts[i].result != BLKPR_OK)
 			continue;
-		records[n] = (struct registration){ .wwid = device->wwid, .name = device->name,
-			.key = agent->targets[i].own, .since = registration_clock() };
+		records[n] = (struct registration){ .wwid = device->wwid,
+			.name = device->name,
+			.key = agent->targets[i].own,
+			.since = registration_clock() };
 		snprintf(records[n++].how, sizeof(records->how), "%s",
 			agent->key ? REGISTRATION_EXPLICIT : blkpr_key_method_names[agent->method]);
 	}
@@ -476,7 +548,35 @@ static int register_all(struct agent *agent)
 	return rc;
 }
 
-/* What is not there now cannot be registered; that it is missed is told, and keeps "off" from succeeding. */
+static bool is_registered(const struct blkpr_verdict *verdict, uint64_t key)
+{
+	for (unsigned i = 0; i < verdict->nkeys; i++)
+		if (verdict->keys[i].key == key)
+			return true;
+	return false;
+}
+
+/* A nexus has one key: an unknown one that REGISTER has made vanish was this node's own. */
+static void warn_replaced(const struct agent *agent)
+{
+	for (unsigned i = 0; i < agent->list.count; i++) {
+		const struct blkpr_verdict *verdict = &agent->verdicts[i];
+		char *key;
+
+		if (!verdict->offender || is_registered(verdict, verdict->offender))
+			continue;
+		key = say_key(agent, &agent->targets[i], verdict->offender);
+		qb_log(LOG_WARNING,
+			"%s: the key %s was registered, and is not any more: this node's own has "
+			"replaced it; if LVM "
+			"(vgchange --persist) or multipathd (reservation_key) made it, let one of "
+			"them have the disk",
+			agent->list.devices[i].name, key ? key : "before");
+		free(key);
+	}
+}
+
+/* What is not there cannot be registered; it is missed, and keeps "off" from succeeding. */
 static void warn_absent(struct agent *agent)
 {
 	struct blkpr_error ignored;
@@ -486,13 +586,18 @@ static void warn_absent(struct agent *agent)
 		return;
 	for (unsigned i = first; i < agent->list.count; i++)
 		if (!agent->list.devices[i].path)
-			qb_log(LOG_WARNING, "%s: not there any more, and nobody has taken it away on purpose (%s): no \"off\" will "
-				"succeed here; reconnect it, or say so on every node: fence_blkpr -o forget -d %s",
-				agent->list.devices[i].name, agent->list.devices[i].wwid, agent->list.devices[i].name);
+			qb_log(LOG_WARNING,
+				"%s: not there any more, and nobody has taken it away on purpose "
+				"(%s): no \"off\" will "
+				"succeed here; reconnect it, or say so on every node: fence_blkpr "
+				"-o forget -d %s",
+				agent->list.devices[i].name, agent->list.devices[i].wwid,
+				agent->list.devices[i].name);
 }
 
 /* What there is to do before the disks are worked on all at once. */
-static int begin_on(struct agent *agent, struct coverage_change fresh[], unsigned *count, struct blkpr_error *error)
+static int begin_on(struct agent *agent, struct coverage_change fresh[], unsigned *count,
+	struct blkpr_error *error)
 {
 	struct blkpr_error unwritten;
 	int rc = expect_disks(agent, fresh, count, error);
@@ -528,7 +633,9 @@ static enum outcome do_on(struct agent *agent, struct coverage_change fresh[])
 	if (!done)
 		return OUTCOME_FAILED;
 	warn_fewer_paths(agent);
-	warn_absent(agent);
+	warn_replaced(agent);
+	warn_absent(agent); /* last: it adds to the list */
+	peers_publish(agent);
 	puts("Success: Powered ON");
 	return OUTCOME_DONE;
 }
@@ -638,10 +745,12 @@ static enum outcome act_monitor(struct agent *agent)
 	do
 		rc = blkpr_fence_monitor(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
 	while (learned_remotes(agent));
-	return report(agent, rc, agent->list.count) ? OUTCOME_DONE : OUTCOME_FAILED;
+	if (!report(agent, rc, agent->list.count))
+		return OUTCOME_FAILED;
+	return peers_compare(agent, &error) ? refuse(&error) : OUTCOME_DONE;
 }
 
-/* Every node that can be fenced, registered now or not: those that can run `on`, which remote and guest nodes cannot. */
+/* Every node that can be fenced, registered or not: who can run `on`, as remote nodes cannot. */
 static int load_nodes(struct agent *agent, struct blkpr_error *error)
 {
 	agent_load_cluster(agent);
@@ -715,7 +824,8 @@ static const struct action actions[] = {
 	{ "validate-all", 0, act_validate },
 	{ "enable", ACTION_ROOT, act_on },
 	{ "disable", ACTION_ROOT | ACTION_NODE | ACTION_DELAY, act_off },
-	{ "forget", ACTION_ROOT, act_forget },   /* by hand; the metadata does not offer these two to a cluster */
+	{ "forget", ACTION_ROOT,
+		act_forget }, /* by hand; the metadata does not offer these two to a cluster */
 	{ "release", ACTION_ROOT, act_release },
 };
 

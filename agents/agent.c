@@ -99,15 +99,18 @@ int64_t agent_asking_deadline(const struct agent *agent)
 int agent_add_devices(struct agent *agent, struct blkpr_error *error)
 {
 	const char *spec = options_get(agent->options, "devices");
-	/* vgs reads every disk of the node, and may hang with one: where disks are known it does not take all the time */
-	int64_t until = agent->list.is_known && agent->coverage.count ? agent_asking_deadline(agent) : agent->deadline;
+	/* vgs reads every disk, and may hang with one: where disks are known it gets a part */
+	int64_t until = agent->list.is_known && agent->coverage.count ? agent_asking_deadline(agent)
+								      : agent->deadline;
 	int rc = spec ? blkpr_list_add(&agent->list, spec, error)
-		      : lvm_add_shared(options_get(agent->options, "vgs_path"), until, &agent->list, error);
+		      : lvm_add_shared(options_get(agent->options, "vgs_path"), until, &agent->list,
+				error);
 
 	if (rc || agent->list.count || agent->list.absent)
 		return rc;
 	blkpr_error_set(error, "no devices: %s",
-		spec ? "the list in devices is empty" : "none given, and LVM has no shared volume group; set devices=");
+		spec ? "the list in devices is empty"
+		     : "none given, and LVM has no shared volume group; set devices=");
 	return -ENODEV;
 }
 
@@ -140,6 +143,7 @@ static int add_by_name(struct agent *agent, unsigned *left)
 			++*left;
 			continue;
 		}
+		device.unnamed = true;
 		if (strcmp(device.wwid, disk->wwid))
 			++*left;
 		else
@@ -157,12 +161,13 @@ static int add_by_identity(struct agent *agent)
 
 	blkpr_list_scan(&all);
 	for (unsigned i = 0; i < all.count && !rc; i++) {
-		const struct registration *disk = coverage_find(&agent->coverage, all.devices[i].wwid);
+		const struct registration *disk =
+			coverage_find(&agent->coverage, all.devices[i].wwid);
 
-		if (disk && is_to_add(agent, disk))
-			rc = blkpr_list_move(&agent->list, &all.devices[i]);
-		else
+		if (!disk || !is_to_add(agent, disk))
 			continue;
+		all.devices[i].unnamed = true;
+		rc = blkpr_list_move(&agent->list, &all.devices[i]);
 		all.devices[i] = all.devices[--all.count];
 		i--;
 	}
@@ -247,24 +252,29 @@ int agent_know_others(struct agent *agent, struct blkpr_error *error)
 	return 0;
 }
 
-int agent_find_own(const struct agent *agent, struct blkpr_target *target, struct blkpr_error *error)
+int agent_find_own(
+	const struct agent *agent, struct blkpr_target *target, struct blkpr_error *error)
 {
 	const struct registration *record = coverage_find(&agent->coverage, target->device->wwid);
 	uint64_t recorded = record ? record->key : 0, derived = 0;
 	struct blkpr_error underived;
 	int derivation = agent_derive_own(agent, &derived, &underived);
 
-	if (recorded && (derivation || !strcmp(record->how, REGISTRATION_EXPLICIT))) {
+	bool given = recorded && !strcmp(record->how, REGISTRATION_EXPLICIT);
+
+	if (recorded && (derivation || given || target->device->unnamed)) {
 		target->own = recorded;
-		if (!derivation && derived != recorded)
+		if (!derivation && given && derived != recorded)
 			qb_log(LOG_WARNING,
-				"%s: this node registered the explicit key 0x%" PRIx64 " there, not 0x%" PRIx64
+				"%s: this node registered the explicit key 0x%" PRIx64
+				" there, not 0x%" PRIx64
 				" as key_value gives; unfence it without key= to change that",
 				target->device->name, recorded, derived);
 		return 0;
 	}
 	if (derivation) {
-		blkpr_error_set(error, "this node's own key cannot be derived, and none is recorded: %.400s",
+		blkpr_error_set(error,
+			"this node's own key cannot be derived, and none is recorded: %.400s",
 			underived.text);
 		return derivation;
 	}
@@ -318,5 +328,7 @@ void agent_clear(struct agent *agent)
 	free(agent->verdicts);
 	free(agent->known);
 	free(agent->others);
+	for (int method = 0; method < BLKPR_KEY_METHODS; method++)
+		free(agent->elsewhere[method].known);
 	coverage_clear(&agent->coverage);
 }

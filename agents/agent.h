@@ -40,6 +40,11 @@ struct agent {
 	struct blkpr_fence fence;
 	uint64_t *known;               /* fence.known */
 	uint64_t *others;              /* fence.others */
+	/* on disks that devices does not name: by the key_value of who registered there */
+	struct elsewhere {
+		struct blkpr_fence fence;
+		uint64_t *known; /* fence.known */
+	} elsewhere[BLKPR_KEY_METHODS];
 	struct coverage coverage;      /* the disks that this node has registered on */
 	struct blkpr_error incomplete; /* "": LIST has all of them; else why it may not */
 };
@@ -63,8 +68,8 @@ int agent_add_devices(struct agent *agent, struct blkpr_error *error);
 int agent_load_coverage(struct agent *agent, struct blkpr_error *error);
 
 /*
- * Adds to agent.list the disks of agent.coverage that are not in it yet: by the name that each had last, or wherever its
- * identity is found; else as absent. 0, or -ENOMEM with text.
+ * Adds to agent.list the disks of agent.coverage that are not in it yet: by the name that each had
+ * last, or wherever its identity is found; else as absent. 0, or -ENOMEM with text.
  */
 int agent_add_covered(struct agent *agent, struct blkpr_error *error);
 
@@ -94,8 +99,9 @@ int agent_derive_own(const struct agent *agent, uint64_t *key, struct blkpr_erro
  */
 int agent_know_others(struct agent *agent, struct blkpr_error *error);
 
-/* target.own: an explicit key that `on` recorded wins over the derived one; that they differ is told. */
-int agent_find_own(const struct agent *agent, struct blkpr_target *target, struct blkpr_error *error);
+/* target.own: an explicit key that `on` recorded wins over the derived one, which is told. */
+int agent_find_own(
+	const struct agent *agent, struct blkpr_target *target, struct blkpr_error *error);
 
 /* -EEXIST if another node than OWNER (NULL: unknown) has KEY. */
 int agent_check_unique(const struct agent *agent, uint64_t key, const struct cluster_node *owner,

@@ -146,6 +146,40 @@ int cluster_load(struct cluster *cluster, struct blkpr_error *error)
 	return rc;
 }
 
+/* By corosync 3, and by corosync 2. */
+static bool is_member(cmap_handle_t cmap, unsigned position)
+{
+	static const char *const keys[] = { "runtime.members.%u.status",
+		"runtime.totem.pg.mrp.srp.members.%u.status" };
+	char key[CMAP_KEYNAME_MAXLEN + 1], *status = NULL;
+	uint32_t id;
+	bool joined;
+
+	snprintf(key, sizeof(key), "nodelist.node.%u.nodeid", position);
+	if (cmap_get_uint32(cmap, key, &id) != CS_OK)
+		return false;
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(*keys) && !status; i++) {
+		snprintf(key, sizeof(key), keys[i], id);
+		status = get_string(cmap, key);
+	}
+	joined = status && !strcmp(status, "joined");
+	free(status);
+	return joined;
+}
+
+int cluster_load_members(struct cluster *cluster)
+{
+	cmap_handle_t cmap;
+
+	if (cmap_initialize(&cmap) != CS_OK)
+		return -EIO;
+	for (unsigned i = 0; i < cluster->count; i++)
+		cluster->nodes[i].member =
+			!cluster->nodes[i].remote && is_member(cmap, cluster->nodes[i].position);
+	cmap_finalize(cmap);
+	return 0;
+}
+
 /* "remote node: NAME (ID)" and "guest node: NAME (ID)" of crmadmin --nodes. */
 static int take_remote(struct cluster *cluster, const char *line)
 {

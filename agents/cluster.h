@@ -13,6 +13,7 @@ struct cluster_node {
 	char *address;     /* nodelist.node.N.ring0_addr, NULL: none */
 	unsigned position; /* N of nodelist.node.N */
 	bool remote;       /* a remote or guest node: no corosync, no position */
+	bool member;       /* corosync has it in its membership: cluster_load_members() */
 };
 
 struct cluster {
@@ -24,6 +25,9 @@ struct cluster {
 
 /* Asks corosync. 0, the caller then owns CLUSTER (cluster_clear); or -errno with text. May block while corosync does. */
 int cluster_load(struct cluster *cluster, struct blkpr_error *error);
+
+/* Who of the nodes is a member now. 0, or -EIO. May block while corosync does. */
+int cluster_load_members(struct cluster *cluster);
 
 /* Adds the remote and guest nodes that Pacemaker knows. 0, or -errno with text if Pacemaker cannot be asked. */
 int cluster_add_remotes(struct cluster *cluster, int64_t deadline, struct blkpr_error *error);

@@ -10,8 +10,9 @@
 
 #include "lib/key.h"
 
-#define SET "disks"       /* under /var/lib: a line "WWID NAME" for each disk */
-#define SET_COPY ".disks" /* the same under /run, where every other file but the old and the resources' is a record */
+#define SET "disks" /* under /var/lib: a line "WWID NAME" for each disk */
+/* The same under /run, where every other file but the old ones and the resources' is a record. */
+#define SET_COPY ".disks"
 #define OLD_LIST "list-"
 #define OLD_TIME ".unfenced"
 #define RESOURCE "resource-"
@@ -27,7 +28,7 @@ static bool begins_with(const char *name, const char *prefix)
 	return !strncmp(name, prefix, strlen(prefix));
 }
 
-/* --- a set in memory ------------------------------------------------------------------------------ */
+/* --- a set in memory -------------------------------------------------------------------------- */
 
 static struct registration *find(const struct coverage *coverage, const char *wwid)
 {
@@ -39,7 +40,8 @@ static struct registration *find(const struct coverage *coverage, const char *ww
 
 static int add(struct coverage *coverage, const char *wwid, const char *name)
 {
-	struct registration *disks = realloc(coverage->disks, (coverage->count + 1) * sizeof(*disks));
+	struct registration *disks =
+		realloc(coverage->disks, (coverage->count + 1) * sizeof(*disks));
 
 	if (!disks)
 		return -ENOMEM;
@@ -88,7 +90,8 @@ static int parse_set(struct coverage *coverage, char *text)
 	char *rest = NULL;
 	int rc = 0;
 
-	for (char *line = strtok_r(text, "\n", &rest); line && rc >= 0; line = strtok_r(NULL, "\n", &rest)) {
+	for (char *line = strtok_r(text, "\n", &rest); line && rc >= 0;
+		line = strtok_r(NULL, "\n", &rest)) {
 		char *name, *wwid = strtok_r(line, " ", &name);
 
 		if (wwid && *name)
@@ -120,9 +123,10 @@ static void clear_disks(struct coverage *coverage)
 	coverage->count = 0;
 }
 
-/* --- reading -------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
-static int read_set(struct coverage *coverage, const struct store *store, const char *name, struct blkpr_error *error)
+static int read_set(struct coverage *coverage, const struct store *store, const char *name,
+	struct blkpr_error *error)
 {
 	char *text;
 	int rc = store_read(store, name, &text, error);
@@ -135,7 +139,10 @@ static int read_set(struct coverage *coverage, const struct store *store, const 
 	return rc;
 }
 
-/* The first time since this node was started. A local disk that errs must not keep a victim from being fenced. */
+/*
+ * The first time since this node was started. A local disk that errs must not keep a victim from
+ * being fenced.
+ */
 static int import_set(struct coverage *coverage, struct blkpr_error *error)
 {
 	struct blkpr_error ignored;
@@ -149,7 +156,8 @@ static int import_set(struct coverage *coverage, struct blkpr_error *error)
 	if (rc == -ENOMEM)
 		return no_memory(error);
 	if (rc == -ENOENT)
-		*coverage->doubt.text = '\0'; /* nothing was ever registered, or /var/lib will be mounted later */
+		*coverage->doubt.text =
+			'\0'; /* nothing was ever registered, or /var/lib will be mounted later */
 	copy = rc ? NULL : format_set(coverage);
 	if (copy && !store_lock(&coverage->run, &ignored))
 		store_replace(&coverage->run, SET_COPY, copy, &ignored); /* else it is read again */
@@ -216,23 +224,32 @@ static int read_all(struct coverage *coverage, bool *old, struct blkpr_error *er
 	return rc;
 }
 
-/* --- what an older version has left --------------------------------------------------------------- */
+/* --- what an older version has left ----------------------------------------------------------- */
 
-/* A line is "WWID KEY NAME"; a record of the disk alone meant an explicit key, and all were of the last `on`. */
-static int convert_line(struct coverage *coverage, char *line, long since, struct blkpr_error *error)
+/*
+ * A line is "WWID KEY NAME"; a record of the disk alone meant an explicit key, and all were of the
+ * last `on`.
+ */
+static int convert_line(
+	struct coverage *coverage, char *line, long since, struct blkpr_error *error)
 {
 	char *rest, *wwid = strtok_r(line, " ", &rest), *key = strtok_r(NULL, " ", &rest);
-	const struct registration *known = wwid ? find(coverage, wwid) : NULL;
-	struct registration record;
-	int rc;
+	struct registration record = { 0 };
+	bool done, given;
+	int rc = key && *rest ? registration_load(&coverage->run, wwid, &record, error) : 0;
 
-	if (!key || !*rest || (known && known->name && known->key))
+	if (rc && rc != -ENOENT)
+		return rc;
+	done = !key || !*rest || record.name;
+	given = record.key;
+	registration_clear(&record);
+	if (done)
 		return 0;
 	rc = registration_set(&record, wwid, rest);
 	if (rc)
 		return no_memory(error);
 	record.since = since;
-	snprintf(record.how, sizeof(record.how), known && known->key ? REGISTRATION_EXPLICIT : "derived");
+	snprintf(record.how, sizeof(record.how), given ? REGISTRATION_EXPLICIT : "derived");
 	if (!blkpr_key_parse(key, &record.key))
 		rc = registration_store(&coverage->run, &record, error);
 	registration_clear(&record);
@@ -249,11 +266,13 @@ static int convert_list(void *context, const char *name)
 
 	if (!begins_with(name, OLD_LIST))
 		return 0;
-	if (!store_read(&coverage->run, OLD_TIME, &when, reading->error) && sscanf(when, "%ld", &since) != 1)
+	if (!store_read(&coverage->run, OLD_TIME, &when, reading->error) &&
+		sscanf(when, "%ld", &since) != 1)
 		since = -1;
 	free(when);
 	rc = store_read(&coverage->run, name, &text, reading->error);
-	for (char *line = rc ? NULL : strtok_r(text, "\n", &rest); line && !rc; line = strtok_r(NULL, "\n", &rest))
+	for (char *line = rc ? NULL : strtok_r(text, "\n", &rest); line && !rc;
+		line = strtok_r(NULL, "\n", &rest))
 		rc = convert_line(coverage, line, since, reading->error);
 	free(text);
 	return rc == -ENOENT ? 0 : rc;
@@ -263,10 +282,17 @@ static int remove_list(void *context, const char *name)
 {
 	struct reading *reading = context;
 
-	return begins_with(name, OLD_LIST) ? store_remove(&reading->coverage->run, name, reading->error) : 0;
+	return begins_with(name, OLD_LIST)
+		       ? store_remove(&reading->coverage->run, name, reading->error)
+		       : 0;
 }
 
-static int write_set(struct coverage *set, struct store *run, const char *state_path, struct blkpr_error *error)
+/*
+ * CHANGED: under /var/lib, too. The copy is written in any case: whoever wrote the set last may have
+ * been killed before it was.
+ */
+static int write_set(const struct coverage *set, bool changed, struct store *run,
+	const char *state_path, struct blkpr_error *error)
 {
 	char *text = format_set(set);
 	struct store state;
@@ -276,7 +302,7 @@ static int write_set(struct coverage *set, struct store *run, const char *state_
 		return no_memory(error);
 	rc = store_open(&state, state_path, true, error);
 	state.durable = true;
-	if (!rc)
+	if (!rc && changed)
 		rc = store_replace(&state, SET, text, error);
 	if (!rc)
 		rc = store_replace(run, SET_COPY, text, error);
@@ -285,7 +311,10 @@ static int write_set(struct coverage *set, struct store *run, const char *state_
 	return rc;
 }
 
-/* The old files go last: whoever is killed before has done it in vain, and the next one does it again. */
+/*
+ * The old files go last: whoever is killed before has done it in vain, and the next one does it
+ * again.
+ */
 static int convert(struct coverage *coverage, struct blkpr_error *error)
 {
 	struct reading reading = { .coverage = coverage, .error = error };
@@ -301,7 +330,8 @@ static int convert(struct coverage *coverage, struct blkpr_error *error)
 	if (rc || store_lock(&coverage->run, error))
 		return rc;
 	/* where the set cannot be written the records of this boot do until `on` says so */
-	if (!*coverage->doubt.text && !write_set(coverage, &coverage->run, coverage->state, &unwritten)) {
+	if (!*coverage->doubt.text &&
+		!write_set(coverage, true, &coverage->run, coverage->state, &unwritten)) {
 		rc = store_visit(&coverage->run, remove_list, &reading);
 		if (!rc)
 			rc = store_remove(&coverage->run, OLD_TIME, error);
@@ -310,7 +340,8 @@ static int convert(struct coverage *coverage, struct blkpr_error *error)
 	return rc;
 }
 
-int coverage_load(struct coverage *coverage, const char *run, const char *state, struct blkpr_error *error)
+int coverage_load(
+	struct coverage *coverage, const char *run, const char *state, struct blkpr_error *error)
 {
 	bool old = false;
 	int rc;
@@ -329,7 +360,7 @@ void coverage_clear(struct coverage *coverage)
 	clear_disks(coverage);
 }
 
-/* --- asking --------------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 const struct registration *coverage_find(const struct coverage *coverage, const char *wwid)
 {
@@ -338,7 +369,8 @@ const struct registration *coverage_find(const struct coverage *coverage, const 
 
 bool coverage_means(const struct registration *disk, const char *name)
 {
-	return disk->name && (!strcmp(disk->name, name) || !strcmp(disk->wwid, name) || !fnmatch(name, disk->name, FNM_PATHNAME));
+	return disk->name && (!strcmp(disk->name, name) || !strcmp(disk->wwid, name) ||
+				     !fnmatch(name, disk->name, FNM_PATHNAME));
 }
 
 bool coverage_knows(const struct coverage *coverage, const char *name)
@@ -349,11 +381,11 @@ bool coverage_knows(const struct coverage *coverage, const char *name)
 	return false;
 }
 
-/* --- changing ------------------------------------------------------------------------------------- */
+/* --- changing --------------------------------------------------------------------------------- */
 
 /* The set as it is now under /var/lib, with the changes in it; whether it has to be written. */
-static int change_set(struct coverage *set, const char *state_path, const struct coverage_change changes[],
-	unsigned count, struct blkpr_error *error)
+static int change_set(struct coverage *set, const char *state_path,
+	const struct coverage_change changes[], unsigned count, struct blkpr_error *error)
 {
 	struct store state;
 	int rc = store_open(&state, state_path, true, error), changed = 0;
@@ -371,8 +403,8 @@ static int change_set(struct coverage *set, const char *state_path, const struct
 	return rc == -ENOENT ? 1 : rc ? rc : changed;
 }
 
-static int remove_records(struct coverage *coverage, const struct coverage_change changes[], unsigned count,
-	struct blkpr_error *error)
+static int remove_records(struct coverage *coverage, const struct coverage_change changes[],
+	unsigned count, struct blkpr_error *error)
 {
 	int rc = 0;
 
@@ -382,16 +414,16 @@ static int remove_records(struct coverage *coverage, const struct coverage_chang
 	return rc;
 }
 
-int coverage_update(struct coverage *coverage, const struct coverage_change changes[], unsigned count,
-	struct blkpr_error *error)
+int coverage_update(struct coverage *coverage, const struct coverage_change changes[],
+	unsigned count, struct blkpr_error *error)
 {
 	struct coverage set = { 0 };
 	int rc = store_lock(&coverage->run, error);
 
 	if (!rc)
 		rc = change_set(&set, coverage->state, changes, count, error);
-	if (rc > 0)
-		rc = write_set(&set, &coverage->run, coverage->state, error);
+	if (rc >= 0)
+		rc = write_set(&set, rc, &coverage->run, coverage->state, error);
 	if (!rc)
 		rc = remove_records(coverage, changes, count, error);
 	store_unlock(&coverage->run);
@@ -402,8 +434,8 @@ int coverage_update(struct coverage *coverage, const struct coverage_change chan
 	return rc;
 }
 
-int coverage_record(struct coverage *coverage, const struct registration registrations[], unsigned count,
-	struct blkpr_error *error)
+int coverage_record(struct coverage *coverage, const struct registration registrations[],
+	unsigned count, struct blkpr_error *error)
 {
 	int rc = store_lock(&coverage->run, error);
 

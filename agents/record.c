@@ -12,7 +12,8 @@
 #include "config.h"
 
 /* A name that no WWID has, for an instance's, which may hold anything. */
-static int open_record(const char *instance, struct store *store, char **name, struct blkpr_error *error)
+static int open_record(
+	const char *instance, struct store *store, char **name, struct blkpr_error *error)
 {
 	char sum[MD5_DIGEST_STRING_LENGTH];
 	int rc = store_open(store, BLKPR_RUN_DIR, true, error);

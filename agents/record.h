@@ -5,7 +5,10 @@
 
 #include "lib/error.h"
 
-/* What the resource INSTANCE holds, as text, the caller's. 0; -ENOENT: nothing; else -errno with text. */
+/*
+ * What the resource INSTANCE holds, as text, the caller's. 0; -ENOENT: nothing; else -errno with
+ * text.
+ */
 int record_resource_load(const char *instance, char **text, struct blkpr_error *error);
 int record_resource_store(const char *instance, const char *text, struct blkpr_error *error);
 int record_resource_remove(const char *instance, struct blkpr_error *error);

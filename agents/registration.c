@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The record of one disk: a file with the WWID's name, its first line the key, then "WORD VALUE" lines.
+// The record of one disk: a file with the WWID's name, its first line the key, then "WORD VALUE"
+// lines.
 #include "agents/registration.h"
 
 #include <errno.h>
@@ -13,7 +14,9 @@
 
 int registration_set(struct registration *registration, const char *wwid, const char *name)
 {
-	*registration = (struct registration){ .wwid = strdup(wwid), .name = name ? strdup(name) : NULL, .since = -1 };
+	*registration = (struct registration){
+		.wwid = strdup(wwid), .name = name ? strdup(name) : NULL, .since = -1
+	};
 	if (registration->wwid && (registration->name || !name))
 		return 0;
 	registration_clear(registration);
@@ -44,7 +47,8 @@ static int take_line(struct registration *registration, const char *line)
 		registration->name = strdup(line + value);
 		return registration->name ? 0 : -ENOMEM;
 	}
-	if (sscanf(line, "how %15s", registration->how) == 1 || sscanf(line, "since %ld", &registration->since) == 1)
+	if (sscanf(line, "how %15s", registration->how) == 1 ||
+		sscanf(line, "since %ld", &registration->since) == 1)
 		return 0;
 	return 0; /* of a newer version */
 }
@@ -60,8 +64,8 @@ static int parse(struct registration *registration, char *text)
 	return rc;
 }
 
-int registration_load(const struct store *store, const char *wwid, struct registration *registration,
-	struct blkpr_error *error)
+int registration_load(const struct store *store, const char *wwid,
+	struct registration *registration, struct blkpr_error *error)
 {
 	char *text;
 	int rc = store_read(store, wwid, &text, error);
@@ -75,7 +79,8 @@ int registration_load(const struct store *store, const char *wwid, struct regist
 	if (!rc)
 		return 0;
 	blkpr_error_set(error, "%s/%s: %s", store->path, wwid,
-		rc == -ENOMEM ? "out of memory" : "holds no key; unfence this node again to have it rewritten");
+		rc == -ENOMEM ? "out of memory"
+			      : "holds no key; unfence this node again to have it rewritten");
 	registration_clear(registration);
 	return rc;
 }
@@ -86,8 +91,8 @@ int registration_store(const struct store *store, const struct registration *reg
 	char *text;
 	int rc;
 
-	if (asprintf(&text, "0x%" PRIx64 "\nhow %s\nsince %ld\nname %s\n", registration->key, registration->how,
-		    registration->since, registration->name) < 0) {
+	if (asprintf(&text, "0x%" PRIx64 "\nhow %s\nsince %ld\nname %s\n", registration->key,
+		    registration->how, registration->since, registration->name) < 0) {
 		blkpr_error_set(error, "out of memory");
 		return -ENOMEM;
 	}

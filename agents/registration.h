@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The record of one disk: that `on` registered this node there since it was started, with which key, and when. */
+/*
+ * The record of one disk: that `on` registered this node there since it was started, with which
+ * key, and when.
+ */
 #ifndef BLKPR_REGISTRATION_H
 #define BLKPR_REGISTRATION_H
 
@@ -9,7 +12,7 @@
 
 struct registration {
 	char *wwid;
-	char *name;   /* as the user wrote it; NULL: a record of before version 0.2, of an explicit key and nothing else */
+	char *name;   /* as the user wrote it; NULL: an old record, of an explicit key alone */
 	uint64_t key; /* 0: not registered since this node was started */
 	char how[16]; /* the key was derived: the key_value; REGISTRATION_EXPLICIT: it was given */
 	long since;   /* seconds since this node was started, -1: not known */
@@ -25,8 +28,8 @@ void registration_clear(struct registration *registration);
 long registration_clock(void);
 
 /* The record of WWID. 0; -ENOENT: none; else -errno with text. */
-int registration_load(const struct store *store, const char *wwid, struct registration *registration,
-	struct blkpr_error *error);
+int registration_load(const struct store *store, const char *wwid,
+	struct registration *registration, struct blkpr_error *error);
 
 /* Under the lock of STORE. 0, or -errno with text. */
 int registration_store(const struct store *store, const struct registration *registration,

@@ -286,7 +286,7 @@ static int find_devices(struct resource *resource, bool remembered_ones, struct 
 	return agent_settle_devices(agent, error);
 }
 
-/* Whether fence_blkpr's `on` has registered this node there since it was started, and with which *KEY. */
+/* Whether fence_blkpr's `on` has registered this node there since its start, with which *KEY. */
 static bool is_recorded(const struct agent *agent, const char *wwid, uint64_t *key)
 {
 	const struct registration *record = coverage_find(&agent->coverage, wwid);
@@ -377,7 +377,7 @@ static int find_own(struct resource *resource, struct blkpr_error *error)
 	return rc;
 }
 
-/* What stop would give back is remembered by identity: two devices with one cannot be told apart. */
+/* What stop would give back is remembered by identity: devices with one are not told apart. */
 static int check_identities(const struct resource *resource, struct blkpr_error *error)
 {
 	const struct blkpr_list *list = &resource->agent.list;
@@ -385,8 +385,11 @@ static int check_identities(const struct resource *resource, struct blkpr_error 
 	for (unsigned i = 1; i < list->count && !resource->managed; i++) {
 		if (strcmp(list->devices[i - 1].wwid, list->devices[i].wwid) != 0)
 			continue;
-		blkpr_error_set(error, "%s and %s report one WWID; if they are paths of one disk name its multipath map, or one of them; "
-			"if not, give each LUN a serial number of its own", list->devices[i - 1].name, list->devices[i].name);
+		blkpr_error_set(error,
+			"%s and %s report one WWID; if they are paths of one disk name its "
+			"multipath map, or one of them; "
+			"if not, give each LUN a serial number of its own",
+			list->devices[i - 1].name, list->devices[i].name);
 		return -EINVAL;
 	}
 	return 0;
@@ -1162,7 +1165,8 @@ static enum ocf run(struct resource *resource, const struct action *action)
 	if (action->disks && recall(resource, &error))
 		return fail_with(resource, OCF_ERR_GENERIC, &error);
 	if (action->disks && agent_load_coverage(&resource->agent, &error))
-		qb_log(LOG_WARNING, "%s", error.text); /* then no disk is known to be a fence agent's */
+		qb_log(LOG_WARNING, "%s",
+			error.text); /* then no disk is known to be a fence agent's */
 	return action->run(resource);
 }
 

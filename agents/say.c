@@ -25,6 +25,12 @@ static const char *type_name(unsigned type)
 
 /* --- whose key ------------------------------------------------------------------------------------ */
 
+/* 0x100000, a generation, a host id (LVM: lib/device/persist.c, get_our_key). */
+static bool is_lvms(uint64_t key)
+{
+	return key >> 40 == 0x100000;
+}
+
 static const char *owner_by(const struct agent *agent, enum blkpr_key_method method, uint64_t key)
 {
 	for (unsigned i = 0; i < agent->cluster.count; i++)
@@ -37,6 +43,7 @@ static const char *owner_by(const struct agent *agent, enum blkpr_key_method met
 static void print_key(FILE *out, const struct agent *agent, const struct blkpr_target *target, uint64_t key)
 {
 	const char *owner = owner_by(agent, agent->method, key);
+	bool lvms = !owner && key != target->own && is_lvms(key);
 
 	fprintf(out, "0x%" PRIx64, key);
 	if (owner)
@@ -45,6 +52,9 @@ static void print_key(FILE *out, const struct agent *agent, const struct blkpr_t
 		fputs(" (this node)", out);
 	else if (agent->victim && agent->victim->name && key == agent->victim->key)
 		fprintf(out, " (%s)", agent->victim->name);
+	if (lvms)
+		fprintf(out, " (LVM's own reservations, vgchange --persist, of host id %u)",
+			(unsigned)(key & 0xffff));
 	for (int method = 0; !owner && method < BLKPR_KEY_METHODS; method++) {
 		struct agent twin = *agent;
 		const char *other = owner_by(agent, method, key);
@@ -295,15 +305,18 @@ static void print_absent(FILE *out, const struct scene *scene)
 {
 	const struct blkpr_device *device = scene->target->device;
 
-	fprintf(out, "not there any more, and nobody has taken it away on purpose (%s): this node has registered there; reconnect "
-		"it, or say so on every node: fence_blkpr -o forget -d %s", device->wwid, device->name);
+	fprintf(out,
+		"not there any more, and nobody has taken it away on purpose (%s): this node has "
+		"registered there; reconnect it, or say so on every node: fence_blkpr -o forget -d %s",
+		device->wwid, device->name);
 }
 
 /* A resource on disks that no fence agent manages has lost its registration, not its unfencing. */
 static void explain(FILE *out, const struct scene *scene)
 {
 	enum blkpr_result result = scene->verdict->result;
-	bool lost = result == BLKPR_EVICTED && scene->agent->domain, absent = !scene->target->device->path;
+	bool lost = result == BLKPR_EVICTED && scene->agent->domain,
+	     absent = !scene->target->device->path;
 
 	if (absent)
 		print_absent(out, scene);
@@ -318,6 +331,9 @@ static void explain(FILE *out, const struct scene *scene)
 		fputs("; stop and start the resource", out); /* `on` would make it the fence agent's */
 	else if (explanations[result].remedy && !lost && !absent)
 		fprintf(out, "; %s", explanations[result].remedy);
+	if (result == BLKPR_EVICTED && scene->target->device->unnamed && !absent)
+		fprintf(out, "; if no fence device uses this disk any more, fence_blkpr -o forget -d %s",
+			scene->target->device->name);
 }
 
 /* Whether RESTS is less than there could be: NVMe has nothing stronger than PREEMPT AND ABORT. */

@@ -16,10 +16,12 @@
 #define FRESH ".new"
 #define LONGEST (16L << 20)
 
-static int fail(const struct store *store, const char *name, int rc, const char *what, struct blkpr_error *error)
+static int fail(const struct store *store, const char *name, int rc, const char *what,
+	struct blkpr_error *error)
 {
-	blkpr_error_set(error, "%s%s%s: cannot %s the record of what this node registered: %s", store->path,
-		*name ? "/" : "", name, what, rc == -EPERM ? "others than root can write there" : strerror(-rc));
+	blkpr_error_set(error, "%s%s%s: cannot %s the record of what this node registered: %s",
+		store->path, *name ? "/" : "", name, what,
+		rc == -EPERM ? "others than root can write there" : strerror(-rc));
 	return rc;
 }
 
@@ -146,7 +148,8 @@ static int write_fresh(const struct store *store, const char *text)
 	return rc;
 }
 
-int store_replace(const struct store *store, const char *name, const char *text, struct blkpr_error *error)
+int store_replace(
+	const struct store *store, const char *name, const char *text, struct blkpr_error *error)
 {
 	int rc = write_fresh(store, text);
 
@@ -164,7 +167,8 @@ int store_remove(const struct store *store, const char *name, struct blkpr_error
 	return rc ? fail(store, name, rc, "remove", error) : 0;
 }
 
-int store_visit(const struct store *store, int (*visit)(void *context, const char *name), void *context)
+int store_visit(
+	const struct store *store, int (*visit)(void *context, const char *name), void *context)
 {
 	int fd = openat(store->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
 	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;

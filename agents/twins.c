@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// One disk or two: what a PERSISTENT RESERVE OUT by one path changes, every path of that disk shows.
+// One disk or two: what a PERSISTENT RESERVE OUT by one path changes, every path of that disk
+// shows.
 #include "agents/twins.h"
 
 #include <errno.h>
@@ -24,7 +25,8 @@ bool twins_is_second(const struct agent *agent, unsigned i)
 
 static bool has_twin(const struct agent *agent, unsigned i)
 {
-	return twins_is_second(agent, i) || (i + 1 < agent->ntargets && twins_is_second(agent, i + 1));
+	return twins_is_second(agent, i) ||
+	       (i + 1 < agent->ntargets && twins_is_second(agent, i + 1));
 }
 
 static int find(const struct agent *agent, struct twins *twins, struct blkpr_error *error)
@@ -56,7 +58,7 @@ static bool is_second(const struct twins *twins, unsigned i)
 	return i && !strcmp(twins->targets[i - 1].device->wwid, twins->targets[i].device->wwid);
 }
 
-/* --- looking -------------------------------------------------------------------------------------- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 static void look_at(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
@@ -72,9 +74,12 @@ static void look_at(const void *context, const struct blkpr_target *target, stru
 	blkpr_report_clear(&report);
 }
 
-static void look(const struct agent *agent, const struct twins *twins, struct blkpr_verdict verdicts[])
+static void look(
+	const struct agent *agent, const struct twins *twins, struct blkpr_verdict verdicts[])
 {
-	struct blkpr_work work = { .protocol = look_at, .parallel = agent->fence.parallel, .deadline = agent->deadline };
+	struct blkpr_work work = {
+		.protocol = look_at, .parallel = agent->fence.parallel, .deadline = agent->deadline
+	};
 
 	blkpr_work_run(&work, twins->targets, twins->count, verdicts);
 }
@@ -89,8 +94,9 @@ static bool has_key(const struct blkpr_verdict *verdict, uint64_t key, unsigned 
 
 static bool show_the_same(const struct blkpr_verdict *a, const struct blkpr_verdict *b)
 {
-	if (a->generation_after != b->generation_after || a->type != b->type || a->holder != b->holder ||
-		a->registrations != b->registrations || a->nkeys != b->nkeys)
+	if (a->generation_after != b->generation_after || a->type != b->type ||
+		a->holder != b->holder || a->registrations != b->registrations ||
+		a->nkeys != b->nkeys)
 		return false;
 	for (unsigned i = 0; i < a->nkeys; i++)
 		if (!has_key(b, a->keys[i].key, a->keys[i].count))
@@ -98,17 +104,24 @@ static bool show_the_same(const struct blkpr_verdict *a, const struct blkpr_verd
 	return true;
 }
 
-static int unreadable(const struct twins *twins, unsigned i, const struct blkpr_verdict *verdict, struct blkpr_error *error)
+static int unreadable(const struct twins *twins, unsigned i, const struct blkpr_verdict *verdict,
+	struct blkpr_error *error)
 {
-	blkpr_error_set(error, "%s: reports the WWID of another device, %s, and whether both are one disk cannot be told: %s",
-		twins->targets[i].device->name, twins->targets[i].device->wwid, blkpr_result_text(verdict->result));
+	blkpr_error_set(error,
+		"%s: reports the WWID of another device, %s, and whether both are one disk cannot "
+		"be told: %s",
+		twins->targets[i].device->name, twins->targets[i].device->wwid,
+		blkpr_result_text(verdict->result));
 	return -EIO;
 }
 
 static int two_disks(const struct twins *twins, unsigned i, struct blkpr_error *error)
 {
-	blkpr_error_set(error, "%s and %s are two disks that report one WWID, %s: give each LUN a serial number of its own on the "
-		"target, or leave one of them out of devices", twins->targets[i - 1].device->name, twins->targets[i].device->name,
+	blkpr_error_set(error,
+		"%s and %s are two disks that report one WWID, %s: give each LUN a serial number "
+		"of its own on the "
+		"target, or leave one of them out of devices",
+		twins->targets[i - 1].device->name, twins->targets[i].device->name,
 		twins->targets[i].device->wwid);
 	return -EXDEV;
 }
@@ -117,7 +130,8 @@ static int two_disks(const struct twins *twins, unsigned i, struct blkpr_error *
 #define PAUSE_MS 50
 
 /* Somebody may change a disk between two reads: what differs is read again. */
-static int compare(const struct agent *agent, const struct twins *twins, struct blkpr_verdict verdicts[], struct blkpr_error *error)
+static int compare(const struct agent *agent, const struct twins *twins,
+	struct blkpr_verdict verdicts[], struct blkpr_error *error)
 {
 	int rc = 0;
 
@@ -129,7 +143,8 @@ static int compare(const struct agent *agent, const struct twins *twins, struct 
 		for (unsigned i = 0; i < twins->count && !rc; i++) {
 			if (verdicts[i].result != BLKPR_OK)
 				rc = unreadable(twins, i, &verdicts[i], error);
-			else if (is_second(twins, i) && !show_the_same(&verdicts[i - 1], &verdicts[i]))
+			else if (is_second(twins, i) &&
+				 !show_the_same(&verdicts[i - 1], &verdicts[i]))
 				rc = two_disks(twins, i, error);
 		}
 	}
@@ -147,7 +162,7 @@ int twins_compare(struct agent *agent, struct blkpr_error *error)
 	return rc;
 }
 
-/* --- on ------------------------------------------------------------------------------------------- */
+/* --- on --------------------------------------------------------------------------------------- */
 
 /* By the first of each identity. */
 static unsigned find_firsts(const struct twins *twins, struct blkpr_target firsts[])
@@ -166,7 +181,8 @@ static int check_moved(const struct twins *twins, struct blkpr_error *error)
 	for (unsigned i = 0; i < twins->count; i++) {
 		const struct blkpr_verdict *before = &twins->before[i], *now = &twins->now[i];
 
-		if (is_second(twins, i) && (now->generation_after == before->generation_after || !now->own_registrations))
+		if (is_second(twins, i) && (now->generation_after == before->generation_after ||
+						   !now->own_registrations))
 			return two_disks(twins, i, error);
 	}
 	return 0;
@@ -176,7 +192,9 @@ static int check_moved(const struct twins *twins, struct blkpr_error *error)
 static int undo(const struct agent *agent, const struct twins *twins, struct blkpr_target firsts[],
 	struct blkpr_verdict verdicts[])
 {
-	struct blkpr_hold hold = { .type = agent->fence.type, .parallel = agent->fence.parallel, .deadline = agent->deadline };
+	struct blkpr_hold hold = { .type = agent->fence.type,
+		.parallel = agent->fence.parallel,
+		.deadline = agent->deadline };
 	unsigned n = 0;
 	int rc;
 
@@ -189,8 +207,8 @@ static int undo(const struct agent *agent, const struct twins *twins, struct blk
 	return rc;
 }
 
-static int prove(struct agent *agent, struct twins *twins, struct blkpr_target firsts[], struct blkpr_verdict verdicts[],
-	struct blkpr_error *error)
+static int prove(struct agent *agent, struct twins *twins, struct blkpr_target firsts[],
+	struct blkpr_verdict verdicts[], struct blkpr_error *error)
 {
 	unsigned n = find_firsts(twins, firsts);
 	int rc = compare(agent, twins, twins->before, error);

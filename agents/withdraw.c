@@ -9,6 +9,7 @@
 
 #include "agents/log.h"
 #include "agents/pacemaker.h"
+#include "agents/peers.h"
 #include "agents/say.h"
 #include "lib/fence.h"
 #include "lib/hold.h"
@@ -25,38 +26,50 @@ static int no_memory(struct blkpr_error *error)
 	return -ENOMEM;
 }
 
-/* --- which disks ---------------------------------------------------------------------------------- */
+/* --- which disks ------------------------------------------------------------------------------ */
 
 static int unknown_disk(const struct agent *agent, const char *word, struct blkpr_error *error)
 {
 	size_t used;
 
-	blkpr_error_set(error, "%s: not one of the disks that this node has registered on, which are:", word);
+	blkpr_error_set(error,
+		"%s: not one of the disks that this node has registered on, which are:", word);
 	for (unsigned i = 0; i < agent->coverage.count; i++) {
 		used = strlen(error->text);
 		if (agent->coverage.disks[i].name)
-			snprintf(error->text + used, sizeof(error->text) - used, " %s", agent->coverage.disks[i].name);
+			snprintf(error->text + used, sizeof(error->text) - used, " %s",
+				agent->coverage.disks[i].name);
 	}
 	return -ENOENT;
 }
 
-/* WORD is a name that is there, the name that a disk had, a glob of these, or a WWID. */
-static int choose_word(const struct agent *agent, const char *word, bool chosen[], struct blkpr_error *error)
+/* Whether a disk of the set has that identity; it is chosen then. */
+static bool choose_wwid(const struct agent *agent, const char *wwid, bool chosen[])
 {
-	struct blkpr_device device = { 0 };
+	const struct registration *disk = coverage_find(&agent->coverage, wwid);
+
+	if (!disk || !disk->name)
+		return false;
+	return chosen[disk - agent->coverage.disks] = true;
+}
+
+/* WORD is a name that stands for a disk now, the name that one had last, a glob of these, a WWID. */
+static int choose_word(
+	const struct agent *agent, const char *word, bool chosen[], struct blkpr_error *error)
+{
+	struct blkpr_device device;
 	struct blkpr_error ignored;
 	bool found = false;
 
-	if (blkpr_device_resolve(word, &device, &ignored))
-		device.wwid = NULL;
-	for (unsigned i = 0; i < agent->coverage.count; i++) {
-		const struct registration *disk = &agent->coverage.disks[i];
-		bool meant = device.wwid ? !strcmp(device.wwid, disk->wwid) : coverage_means(disk, word);
-
-		chosen[i] |= meant && disk->name;
-		found |= meant && disk->name;
+	if (!blkpr_device_resolve(word, &device, &ignored)) {
+		found = choose_wwid(agent, device.wwid, chosen);
+		blkpr_device_clear(&device);
 	}
-	blkpr_device_clear(&device);
+	for (unsigned i = 0; i < agent->coverage.count && !found; i++)
+		if (coverage_means(&agent->coverage.disks[i], word))
+			chosen[i] = true;
+	for (unsigned i = 0; i < agent->coverage.count && !found; i++)
+		found = chosen[i] && coverage_means(&agent->coverage.disks[i], word);
 	return found ? 0 : unknown_disk(agent, word, error);
 }
 
@@ -68,7 +81,8 @@ static int choose(const struct agent *agent, bool chosen[], struct blkpr_error *
 
 	for (unsigned i = 0; !spec && i < agent->coverage.count; i++)
 		chosen[i] = agent->coverage.disks[i].name;
-	for (char *word = words ? strtok_r(words, ", \t\n", &rest) : NULL; word && !rc; word = strtok_r(NULL, ", \t\n", &rest))
+	for (char *word = words ? strtok_r(words, ", \t\n", &rest) : NULL; word && !rc;
+		word = strtok_r(NULL, ", \t\n", &rest))
 		rc = choose_word(agent, word, chosen, error);
 	free(words);
 	return rc;
@@ -88,7 +102,7 @@ static int load(struct agent *agent, bool **chosen, struct blkpr_error *error)
 	return *chosen ? choose(agent, *chosen, error) : no_memory(error);
 }
 
-/* --- forget --------------------------------------------------------------------------------------- */
+/* --- forget ----------------------------------------------------------------------------------- */
 
 /* Those that are CHOSEN leave the set. */
 static int forget(struct agent *agent, const bool chosen[], struct blkpr_error *error)
@@ -124,7 +138,8 @@ enum outcome act_forget(struct agent *agent)
 	int rc = 0;
 
 	if (pacemaker_runs_us() || !options_get(agent->options, "devices")) {
-		blkpr_error_set(&error, "forget: for a person who names in devices (-d) the disks that have been taken away");
+		blkpr_error_set(&error, "forget: for a person who names in devices (-d) the disks "
+					"that have been taken away");
 		rc = -EINVAL;
 	}
 	if (!rc)
@@ -134,11 +149,12 @@ enum outcome act_forget(struct agent *agent)
 	free(chosen);
 	if (rc)
 		return refuse(&error);
+	peers_publish(agent);
 	puts("Success: Forgotten");
 	return OUTCOME_DONE;
 }
 
-/* --- release -------------------------------------------------------------------------------------- */
+/* --- release ---------------------------------------------------------------------------------- */
 
 /* Its own record knows with which key, without a cluster too. */
 static int plan(struct agent *agent, const bool chosen[], struct blkpr_error *error)
@@ -147,7 +163,8 @@ static int plan(struct agent *agent, const bool chosen[], struct blkpr_error *er
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < agent->list.count && !rc; i++) {
-		const struct registration *disk = coverage_find(&agent->coverage, agent->list.devices[i].wwid);
+		const struct registration *disk =
+			coverage_find(&agent->coverage, agent->list.devices[i].wwid);
 
 		if (chosen[disk - agent->coverage.disks])
 			agent->list.devices[kept++] = agent->list.devices[i];
@@ -170,11 +187,15 @@ static int plan(struct agent *agent, const bool chosen[], struct blkpr_error *er
 	return rc;
 }
 
-/* A registrants-only reservation goes with its holder's registration, and the others would be left without one. */
+/*
+ * A registrants-only reservation goes with its holder's registration, and the others would be left
+ * without one.
+ */
 static bool leaves_others_open(const struct agent *agent, unsigned i)
 {
 	const struct blkpr_verdict *verdict = &agent->verdicts[i];
-	bool for_all = verdict->type == PR_WRITE_EXCLUSIVE_ALL_REGS || verdict->type == PR_EXCLUSIVE_ACCESS_ALL_REGS;
+	bool for_all = verdict->type == PR_WRITE_EXCLUSIVE_ALL_REGS ||
+		       verdict->type == PR_EXCLUSIVE_ACCESS_ALL_REGS;
 
 	return verdict->type && !for_all && verdict->holder == agent->targets[i].own &&
 	       verdict->registrations > verdict->own_registrations;
@@ -183,12 +204,16 @@ static bool leaves_others_open(const struct agent *agent, unsigned i)
 /* What is not to be read, or held for others, is told before any disk is touched. */
 static int check(struct agent *agent, struct blkpr_error *error)
 {
-	int rc = blkpr_fence_monitor(&agent->fence, agent->targets, agent->ntargets, agent->verdicts);
+	int rc = blkpr_fence_monitor(
+		&agent->fence, agent->targets, agent->ntargets, agent->verdicts);
 
 	for (unsigned i = 0; i < agent->ntargets && !rc; i++) {
 		if (leaves_others_open(agent, i)) {
-			blkpr_error_set(error, "%s: this node holds the reservation, and others are registered: release on them "
-				"first, and here last", agent->targets[i].device->name);
+			blkpr_error_set(error,
+				"%s: this node holds the reservation, and others are registered: "
+				"release on them "
+				"first, and here last",
+				agent->targets[i].device->name);
 			return -EBUSY;
 		}
 		if (blkpr_result_unreachable(agent->verdicts[i].result)) {
@@ -207,20 +232,24 @@ static int check(struct agent *agent, struct blkpr_error *error)
 /* What is still registered is not forgotten. */
 static int release(struct agent *agent, bool chosen[], struct blkpr_error *error)
 {
-	struct blkpr_hold hold = { .type = agent->fence.type, .parallel = agent->fence.parallel, .deadline = agent->deadline };
+	struct blkpr_hold hold = { .type = agent->fence.type,
+		.parallel = agent->fence.parallel,
+		.deadline = agent->deadline };
 	int rc = blkpr_hold_leave(&hold, agent->targets, agent->ntargets, agent->verdicts);
 
 	say_story(agent, agent->ntargets);
 	say_failures(agent, agent->ntargets);
 	for (unsigned i = 0; i < agent->ntargets; i++) {
-		const struct registration *disk = coverage_find(&agent->coverage, agent->targets[i].device->wwid);
+		const struct registration *disk =
+			coverage_find(&agent->coverage, agent->targets[i].device->wwid);
 
 		if (!rc && agent->verdicts[i].result == BLKPR_OK)
 			continue;
 		chosen[disk - agent->coverage.disks] = false;
 		rc = rc ? rc : -EIO;
 	}
-	blkpr_error_set(error, "this node is registered on some disks still; repeat when the cause is gone");
+	blkpr_error_set(error,
+		"this node is registered on some disks still; repeat when the cause is gone");
 	return rc;
 }
 
@@ -231,7 +260,8 @@ enum outcome act_release(struct agent *agent)
 	int rc;
 
 	if (pacemaker_runs_us() || pacemaker_age() >= 0) {
-		blkpr_error_set(&error, "release: Pacemaker runs on this node, which would lose its disks; stop the cluster here first");
+		blkpr_error_set(&error, "release: Pacemaker runs on this node, which would lose "
+					"its disks; stop the cluster here first");
 		return refuse(&error);
 	}
 	agent_load_cluster(agent);

@@ -11,11 +11,13 @@
 
 struct blkpr_device {
 	char *name;     /* as the user wrote it */
-	char *path;     /* the node to open: the disk itself, or the multipath map that its path belongs to; NULL: not there */
+	char *path;     /* the node to open: the disk itself, or the multipath map that its path belongs
+			   to; NULL: not there */
 	char *wwid;     /* identity, as multipath writes it ("36001405..."), or NVMe's ("eui...", "uuid...") */
 	dev_t number;   /* of PATH, 0: not there */
 	enum blkpr_kind kind;
 	bool multipath;
+	bool unnamed;   /* no name that the user gave now stands for it: it is known otherwise */
 	char (*path_names)[32]; /* of a map: kernel names of its paths ("sdb"), as many as `npaths`; else NULL */
 	unsigned npaths;
 	unsigned paths; /* I_T nexuses that a REGISTER should reach now; 1 for NVMe, which registers hosts */

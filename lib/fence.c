@@ -65,7 +65,8 @@ static enum blkpr_result look(const struct blkpr_fence *fence, uint64_t own, str
 	view->own = blkpr_report_count(&report, own);
 	view->victim = fence->victim && blkpr_report_count(&report, fence->victim);
 	view->type = report.type;
-	view->reserved = blkpr_fence_type_serves(fence->type, report.type);
+	view->reserved = blkpr_fence_type_serves(fence->type, report.type) ||
+			 (fence->any_type && blkpr_fence_type_serves(report.type, report.type));
 	view->foreign = report.type && !view->reserved;
 	for (unsigned i = 0; i < report.nkeys && !view->offender; i++) { /* key 0 cannot be evicted: look on */
 		if (is_known(fence, own, report.keys[i]))
@@ -358,7 +359,8 @@ static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, 
 		return result;
 	verdict->step = BLKPR_STEP_CAPABILITIES;
 	result = disk->ops->capabilities(disk, &capabilities);
-	verdict->capable = result == BLKPR_OK && capabilities.types >> fence->type & 1;
+	verdict->capable = result == BLKPR_OK &&
+			   capabilities.types >> (fence->any_type ? view.type : fence->type) & 1;
 	verdict->forgets = result == BLKPR_OK && capabilities.forgets;
 	if (result == BLKPR_OK && capabilities.types && !verdict->capable)
 		return BLKPR_NOT_CAPABLE;
@@ -383,20 +385,27 @@ static void work_on(const void *context, const struct blkpr_target *target, stru
 {
 	struct blkpr_fence fence = *(const struct blkpr_fence *)context;
 
-	fence.fenced &= target->recorded; /* a disk that never had this node's key has not lost it */
+	/* a disk that never had this node's key has not lost it */
+	fence.fenced &= target->recorded;
 	blkpr_fence_on_disk(&fence, target->own, disk, verdict);
+}
+
+/* A disk that another set of parameters is about. */
+static const struct blkpr_fence *fence_of(const void *fence, const struct blkpr_target *target)
+{
+	return target->fence ? target->fence : fence;
 }
 
 static void work_off(const void *fence, const struct blkpr_target *target, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
-	blkpr_fence_off_disk(fence, target->own, disk, verdict);
+	blkpr_fence_off_disk(fence_of(fence, target), target->own, disk, verdict);
 }
 
 static void work_status(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
-	struct blkpr_fence fence = *(const struct blkpr_fence *)context;
+	struct blkpr_fence fence = *fence_of(context, target);
 
 	if (!fence.victim)
 		fence.victim = target->own; /* this node itself, which may have another key on each device */
@@ -406,7 +415,8 @@ static void work_status(const void *context, const struct blkpr_target *target, 
 static void work_monitor(const void *fence, const struct blkpr_target *target, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
-	blkpr_fence_monitor_disk(fence, target->own, target->device->paths, disk, verdict);
+	blkpr_fence_monitor_disk(
+		fence_of(fence, target), target->own, target->device->paths, disk, verdict);
 }
 
 static struct blkpr_work work_of(const struct blkpr_fence *fence, blkpr_protocol *protocol)

@@ -16,14 +16,15 @@ enum blkpr_unknown {
 /* What to do, the same for all devices. */
 struct blkpr_fence {
 	enum pr_type type;       /* a registrants-only or all-registrants type */
+	bool any_type;           /* a reservation of any such type does, where one is held */
 	uint64_t victim;         /* off and status: the key in question; 0 for status: this node's own; else 0 */
 	const uint64_t *known;   /* keys of the other cluster nodes, in any order; not another one of the victim's */
 	unsigned nknown;
 	enum blkpr_unknown unknown;
 	enum blkpr_in_flight in_flight; /* off, monitor: what may end the victim's commands */
 	struct blkpr_others others; /* on, monitor: who must not be taken for this node, nor be replaced (S10) */
-	bool fenced;             /* on: this node may have been fenced and not taken back: nothing is registered anew where
-				    target.recorded says so */
+	bool fenced;             /* on: this node may have been fenced: nothing is registered anew
+				    where target.recorded says that it was */
 	unsigned parallel;       /* devices at a time */
 	int64_t deadline;        /* blkpr_clock_ms(): every function below returns by then */
 };

@@ -59,7 +59,9 @@ int blkpr_list_move(struct blkpr_list *list, struct blkpr_device *device)
 
 int blkpr_list_add_absent(struct blkpr_list *list, const char *name, const char *wwid)
 {
-	struct blkpr_device device = { .name = strdup(name), .wwid = strdup(wwid), .paths = 1 };
+	struct blkpr_device device = {
+		.name = strdup(name), .wwid = strdup(wwid), .paths = 1, .unnamed = true
+	};
 	int rc = device.name && device.wwid ? blkpr_list_move(list, &device) : -ENOMEM;
 
 	blkpr_device_clear(&device);

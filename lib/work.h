@@ -6,12 +6,15 @@
 #include "lib/disk.h"
 #include "lib/verdict.h"
 
+struct blkpr_fence;
+
 /* One device to work on, and the key that this node has there. */
 struct blkpr_target {
 	const struct blkpr_device *device;
 	uint64_t own;
 	bool keep; /* blkpr_hold_leave(): the registration was there before, and stays */
 	bool recorded; /* blkpr_fence_on(): own was registered there for this very Pacemaker */
+	const struct blkpr_fence *fence; /* lib/fence.h: what to do here; NULL: as on all */
 };
 
 /* Runs in a worker, one of several threads, on an open disk; leaves its result in VERDICT. */

@@ -26,6 +26,8 @@ class Side:
     def begin(self, luns):
         """Both nodes registered on these LUNs, and on no others; every agent has been run here before."""
         self.lab.reset_reservations()
+        for node in NAME64:
+            self.lab.exec(node, "rm -rf /run/fence_blkpr /var/lib/fence_blkpr", check=True)
         for program in (SCSI, BLKPR):
             for node in NAME64:
                 command = self.command(program, "on", luns).replace(" -n n1 ", f" -n {node} ")

@@ -41,6 +41,9 @@ class Side:
     def unfence(self, nodes=NODES, luns=range(LUNS)):
         """These nodes and no others are registered, from scratch, by the agent's own `on`."""
         self.lab.reset_reservations()
+        for node in NODES:
+            if self.lab.state(node) == "running":
+                self.lab.exec(node, "rm -rf /run/fence_blkpr /var/lib/fence_blkpr")
         self.add(nodes, luns)
         if any(set(there) != set(nodes) for k, there in enumerate(self.registered()) if k in luns):
             raise SystemExit(f"{self.agent.title}: not every node is registered after `on`: {self.registered()}")

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """S9: success speaks of every disk that the nodes share, not of those that a name happens to match now."""
 
+import base64
+import os
+
 import pytest
 
-from agent import Agent, wait_for
+from agent import KEYS, Agent, wait_for
+from pacemaker import Cluster, until
 from resource import NOT_RUNNING, Resource
 
 LUNS = 3
@@ -188,12 +192,27 @@ def test_success_of_one_device_speaks_of_the_others_disks(nodes):
     assert not nodes.has_written("n2", 1)
 
 
+def test_devices_may_differ_in_keys_and_type(nodes):
+    """What another device registered is judged by that device's key_value and reservation_type."""
+    other = {"key_value": "hash", "reservation_type": "EXCLUSIVE_ACCESS_REG_ONLY"}
+    for node in ("n1", "n2"):
+        nodes.must(node, "on", "/dev/lun0")
+        nodes.must(node, "on", "/dev/lun1", **other)
+    for options in ({"devices": "/dev/lun0"}, {"devices": "/dev/lun1", **other}):
+        nodes.must("n1", "monitor", **options)
+        assert nodes.must("n1", "status", plug="n2", **options).stdout == "Status: ON\n"
+    nodes.must("n1", "off", "/dev/lun0", plug="n2")
+    assert [len(nodes.lab.keys(k)) for k in range(LUNS)] == [1, 1, 0]
+    assert not nodes.has_written("n2", 1) and nodes.has_written("n1", 1)
+    nodes.must("n1", "status", "/dev/lun1", rc=2, plug="n2", **other)
+
+
 def test_device_whose_disk_lost_this_node_is_not_green_through_another(pair):
-    pair.lab.exec("n1", f"sg_persist --out --register --param-rk={pair.lab.keys(2)[0][0]} --param-sark=0 /dev/lun2; "
-                        "sg_persist -n -i -k /dev/lun2")
-    lost = [node for node in ("n1", "n2") if node not in pair.registered()[2]]
-    for node in lost:
-        assert "/dev/lun2: this node's key" in pair.must(node, "monitor", "/dev/lun0", rc=1).stderr
+    pair.lab.exec("n2", f"sg_persist --out --preempt-abort --param-rk={KEYS['n2']:#x} --param-sark={KEYS['n1']:#x} "
+                        "--prout-type=5 /dev/lun2", check=True)
+    result = pair.must("n1", "monitor", "/dev/lun0", rc=1)
+    assert "/dev/lun2: this node's key" in result.stderr, result
+    assert "if no fence device uses this disk any more, fence_blkpr -o forget -d /dev/lun2" in result.stderr, result
 
 
 def test_on_by_hand_changes_nothing_for_other_disks(pair):
@@ -207,6 +226,73 @@ def test_on_by_hand_changes_nothing_for_other_disks(pair):
     resource.must("n1", "start")
     resource.must("n1", "monitor")
     assert pair.registered() == pair.everywhere("n1", "n2")
+
+
+# ---------------------------------------------------------------- T3e: nodes that cover different disks
+
+def test_node_that_is_on_some_of_the_disks_only_is_told_by_name(nodes):
+    """It never had the disk, or the disk is one that only this node has, and that a glob has taken for a shared one."""
+    nodes.lab.detach("n2", 1)
+    for node in ("n1", "n2"):
+        nodes.must(node, "on")
+    result = nodes.must("n1", "monitor", rc=1)
+    assert "/dev/lun1: n2 is registered on others of these disks (/dev/lun0), and not there" in result.stderr, result
+    nodes.lab.attach("n2", 1)
+    nodes.must("n2", "on")
+    for node in ("n1", "n2"):
+        nodes.must(node, "monitor")
+
+
+def test_node_that_is_no_member_is_not_told(nodes):
+    nodes.must("n2", "on", "/dev/lun0")
+    nodes.must("n1", "on")
+    nodes.must("n1", "monitor", rc=1)
+    nodes.lab.exec("n2", "pkill -9 -x corosync", check=True)
+    try:
+        wait_for(lambda: nodes("n1", "monitor", GLOB).rc == 0)
+    finally:
+        nodes.lab.exec("n2", "corosync; until corosync-cmapctl -g totem.cluster_name; do sleep 0.05; done", check=True)
+
+
+def test_node_that_is_at_its_on_is_waited_for(nodes):
+    nodes.must("n1", "on")
+    nodes.must("n2", "on", "/dev/lun0")
+    running = nodes.start("n1", "monitor", GLOB)
+    nodes.must("n2", "on")
+    assert running.wait().rc == 0
+
+
+def test_groups_of_nodes_with_disks_of_their_own_are_no_fault(nodes):
+    """As with pcmk_host_list: a device for each group, or one whose disks are found anew on each node."""
+    nodes.lab.detach("n1", 2)
+    nodes.lab.detach("n2", 1)
+    nodes.lab.detach("n2", 0)
+    for node in ("n1", "n2"):
+        nodes.must(node, "on")
+    for node in ("n1", "n2"):
+        result = nodes.must(node, "monitor")
+        assert result.stderr == "", result
+
+
+def test_node_that_covers_less_is_told_by_what_the_others_tell_it(labs):
+    """What it has never seen no disk can tell it."""
+    nodes = Nodes(labs(kernel="7", nodes=2, luns=LUNS, cluster="pacemaker"))
+    for node in nodes.lab.nodes:
+        nodes.lab.exec(node, f"rm -rf {FILES}", check=True)
+    nodes.lab.detach("n2", 2)
+    for node in ("n1", "n2"):
+        nodes.must(node, "on")
+    monitor = FENCER + nodes.command("monitor", GLOB)
+
+    def told():
+        result = nodes.lab.exec("n2", monitor)
+        assert result.rc == 0, result
+        return "n1 covers other disks than this node, 3 there and 2 here" in result.stderr
+    wait_for(told)
+    nodes.lab.attach("n2", 2)
+    nodes.must("n2", "on")
+    wait_for(lambda: nodes.lab.exec("n2", monitor).stderr == "")
+    assert "fence-blkpr-disks" not in nodes.lab.exec("n1", "cibadmin -Q").stdout
 
 
 # ---------------------------------------------------------------- T11: the guard belongs to each disk
@@ -235,6 +321,19 @@ def test_remote_node_is_neither_listed_nor_fenced(pair):
         result = pair.lab.exec("n1", path + pair.command(action, GLOB, plug="r1"))
         assert (result.rc, result.stdout) == (1, "") and "r1: a remote or guest node" in result.stderr, result
     assert pair.registered() == pair.everywhere("n1", "n2")
+
+
+# ---------------------------------------------------------------- T9: neighbours
+
+def test_key_of_lvms_own_reservations_is_named(nodes):
+    """LVM uses the same nexus: `on` says that it has replaced its key, monitor and off whose the others are."""
+    for node, key in (("n1", "0x1000000000010001"), ("n2", "0x1000000000010002")):
+        nodes.lab.exec(node, f"sg_persist --out --register --param-sark={key} /dev/lun0", check=True)
+    result = nodes.must("n1", "on")
+    assert "/dev/lun0: the key 0x1000000000010001 (LVM's own reservations, vgchange --persist, of host id 1) was" in result.stderr
+    for action, options in (("monitor", {}), ("off", {"plug": "n2"})):
+        result = nodes.must("n1", action, rc=1, **options)
+        assert "the key 0x1000000000010002 (LVM's own reservations, vgchange --persist, of host id 2) is" in result.stderr
 
 
 # ---------------------------------------------------------------- taken away on purpose
@@ -320,3 +419,37 @@ def test_node_that_was_fenced_before_the_update_is_not_unfenced(pair):
     result = pair.lab.exec("n1", FENCER + pair.command("on", GLOB))
     assert result.rc == 1 and "has fenced this node" in result.stderr, result
     assert pair.registered() == pair.everywhere("n2")
+
+
+PROGRAMS = ("usr/sbin/fence_blkpr", "usr/lib/ocf/resource.d/blkpr/reservation")
+
+
+@pytest.mark.skipif(not os.environ.get("BLKPR_OLD_STAGE"), reason="BLKPR_OLD_STAGE (the version before, installed) is not set")
+def test_update_in_a_running_cluster(labs):
+    """The programs are replaced while the cluster runs: no monitor and no stop fails, and nobody is fenced."""
+    cluster = Cluster(labs(kernel="7", nodes=2, luns=LUNS, cluster="pacemaker", stage=os.environ["BLKPR_OLD_STAGE"]))
+    cluster.create_fencing()
+    cluster.admin(f"pcs resource create disk ocf:blkpr:reservation devices={cluster.agent.devices()} op monitor interval=2s")
+
+    def well():
+        return (cluster.unfenced("n1", "n2") and cluster.where("fence-disks", "n1") and cluster.where("disk", "n1")
+                or cluster.tell_again())
+    until(well, lambda: f"the old version does not start: {cluster.tail('n1')}")
+    assert "list-" in cluster.admin("ls /run/fence_blkpr")
+    cluster.forget_history()
+    for node in cluster.lab.nodes:
+        for name in PROGRAMS:
+            with open(os.path.join(os.environ["BLKPR_STAGE"], name), "rb") as f:
+                cluster.lab.exec(node, f"base64 -d >/{name}.new && chmod 755 /{name}.new && mv /{name}.new /{name}",
+                                 stdin=base64.b64encode(f.read()).decode(), check=True)
+    until(lambda: all(cluster.lab.exec(n, "ls /run/fence_blkpr").stdout.count("list-") == 0 or n not in
+                      cluster.where("fence-disks", "n1") + cluster.where("disk", "n1") for n in cluster.lab.nodes),
+          "the files are not converted")
+    node = cluster.where("fence-disks", "n1")[0]
+    _, lines = cluster.monitors(node)
+    until(lambda: cluster.monitors(node, lines)[0] >= 3, lambda: f"no three good monitors: {cluster.tail(node)}")
+    cluster.admin("crm_resource --restart --resource disk --timeout 60s")
+    until(lambda: cluster.where("disk", "n1"), "the resource does not start again")
+    assert not cluster.status("n1").findall("failures/failure")
+    assert not any(cluster.history(n, "n1") for n in cluster.lab.nodes)
+    assert cluster.unfenced("n1", "n2")

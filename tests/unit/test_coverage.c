@@ -56,16 +56,20 @@ static void load(void)
 /* "on" on one disk: it comes into the set, and is recorded. */
 static void register_on(const char *wwid, const char *name, uint64_t key)
 {
-	struct registration record = { .wwid = (char *)wwid, .name = (char *)name, .key = key, .how = "name64", .since = 5 };
+	struct registration record = {
+		.wwid = (char *)wwid, .name = (char *)name, .key = key, .how = "name64", .since = 5
+	};
 
-	assert_int_equal(coverage_update(&coverage, &(struct coverage_change){ wwid, name }, 1, &error), 0);
+	assert_int_equal(
+		coverage_update(&coverage, &(struct coverage_change){ wwid, name }, 1, &error), 0);
 	assert_int_equal(coverage_record(&coverage, &record, 1, &error), 0);
 	load();
 }
 
 static void leave(const char *wwid)
 {
-	assert_int_equal(coverage_update(&coverage, &(struct coverage_change){ wwid, NULL }, 1, &error), 0);
+	assert_int_equal(
+		coverage_update(&coverage, &(struct coverage_change){ wwid, NULL }, 1, &error), 0);
 	load();
 }
 
@@ -140,6 +144,19 @@ static void disk_that_is_taken_away_on_purpose_stays_away(void **state)
 	check_disk("3600b", "/dev/b", 0);
 }
 
+static void change_that_was_interrupted_is_done_again(void **state)
+{
+	(void)state;
+	load();
+	register_on("3600a", "/dev/a", 1);
+	shell("cp run/.disks kept");
+	leave("3600a");
+	shell("cp kept run/.disks"); /* killed between the set and its copy */
+	load();
+	leave("3600a");
+	assert_int_equal(coverage.count, 0);
+}
+
 static void change_of_another_process_is_not_lost(void **state)
 {
 	struct coverage other;
@@ -147,7 +164,9 @@ static void change_of_another_process_is_not_lost(void **state)
 	(void)state;
 	load();
 	assert_int_equal(coverage_load(&other, run, state_dir, &error), 0);
-	assert_int_equal(coverage_update(&other, &(struct coverage_change){ "3600b", "/dev/b" }, 1, &error), 0);
+	assert_int_equal(
+		coverage_update(&other, &(struct coverage_change){ "3600b", "/dev/b" }, 1, &error),
+		0);
 	coverage_clear(&other);
 	register_on("3600a", "/dev/a", 1);
 	check_disk("3600b", "/dev/b", 0);
@@ -187,7 +206,9 @@ static void set_that_cannot_be_read_is_not_overwritten(void **state)
 	load();
 	register_on("3600a", "/dev/a", 1);
 	shell("chmod 666 state/disks");
-	assert_int_equal(coverage_update(&coverage, &(struct coverage_change){ "3600b", "/dev/b" }, 1, &error), -EPERM);
+	assert_int_equal(coverage_update(&coverage, &(struct coverage_change){ "3600b", "/dev/b" },
+				 1, &error),
+		-EPERM);
 	shell("chmod 600 state/disks; grep -qx '3600a /dev/a' state/disks");
 }
 
@@ -202,12 +223,14 @@ static void record_that_is_damaged_is_a_refusal(void **state)
 	assert_non_null(strstr(error.text, "3600a: holds no key"));
 }
 
-/* --- what an older version has left ---------------------------------------------------------------- */
+/* --- what an older version has left ----------------------------------------------------------- */
 
 static void write_old_files(void)
 {
-	shell("mkdir -m 700 run; cd run; echo 7 >.unfenced; echo 0xabc >3600b; echo 'role started' >resource-0123;"
-	      "printf '3600a 0x1 /dev/a\\n3600b 0xabc /dev/b\\n' >list-aa; echo '3600c 0x1 /dev/c' >list-bb");
+	shell("mkdir -m 700 run; cd run; echo 7 >.unfenced; echo 0xabc >3600b; echo 'role started' "
+	      ">resource-0123;"
+	      "printf '3600a 0x1 /dev/a\\n3600b 0xabc /dev/b\\n' >list-aa; echo '3600c 0x1 /dev/c' "
+	      ">list-bb");
 }
 
 static void old_lists_are_converted(void **state)
@@ -262,7 +285,7 @@ static void old_record_of_a_key_alone_is_no_disk_of_the_set(void **state)
 	assert_false(coverage_knows(&coverage, "3600b"));
 }
 
-/* --- names ---------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static void disk_is_known_by_name_glob_and_identity(void **state)
 {
@@ -286,6 +309,7 @@ int main(void)
 		coverage_test(set_survives_a_reboot_and_the_registration_does_not),
 		coverage_test(other_disks_are_left_alone),
 		coverage_test(disk_that_is_taken_away_on_purpose_stays_away),
+		coverage_test(change_that_was_interrupted_is_done_again),
 		coverage_test(change_of_another_process_is_not_lost),
 		coverage_test(fencing_reads_no_local_disk),
 		coverage_test(set_that_cannot_be_read_is_a_doubt_and_no_refusal),

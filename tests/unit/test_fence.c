@@ -1820,6 +1820,37 @@ static void status_proves_nothing_without_a_reservation(void **state)
 	assert_result(verdict.result, BLKPR_UNRESERVED);
 }
 
+/* Where another fence device has made the reservation. */
+static void any_type_that_keeps_strangers_out_proves_where_it_is_said_to(void **state)
+{
+	static const struct {
+		unsigned type;
+		enum blkpr_result result;
+	} cases[] = {
+		{ PR_WRITE_EXCLUSIVE, BLKPR_FOREIGN_TYPE },
+		{ PR_EXCLUSIVE_ACCESS, BLKPR_FOREIGN_TYPE },
+		{ PR_WRITE_EXCLUSIVE_REG_ONLY, BLKPR_OK },
+		{ PR_EXCLUSIVE_ACCESS_REG_ONLY, BLKPR_OK },
+		{ PR_WRITE_EXCLUSIVE_ALL_REGS, BLKPR_OK },
+		{ PR_EXCLUSIVE_ACCESS_ALL_REGS, BLKPR_OK },
+	};
+	struct blkpr_fence how = fence;
+
+	(void)state;
+	how.any_type = true;
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		both_registered(0);
+		model_unregister(&model, 1);
+		model_set_reservation(&model, cases[i].type, 0);
+		run_status_with(&how);
+		assert_result(verdict.result, cases[i].result);
+	}
+	both_registered(MODEL_NOBODY);
+	model_unregister(&model, 1);
+	run_status_with(&how);
+	assert_result(verdict.result, BLKPR_UNRESERVED);
+}
+
 static void status_proves_nothing_under_a_foreign_type(void **state)
 {
 	(void)state;
@@ -2305,6 +2336,7 @@ int main(void)
 		cmocka_unit_test(status_of_an_evicted_node_is_off),
 		cmocka_unit_test(status_proves_nothing_for_an_evicted_asker),
 		cmocka_unit_test(status_proves_nothing_without_a_reservation),
+		cmocka_unit_test(any_type_that_keeps_strangers_out_proves_where_it_is_said_to),
 		cmocka_unit_test(status_proves_nothing_under_a_foreign_type),
 		cmocka_unit_test(status_proves_nothing_beside_an_unknown_key),
 		cmocka_unit_test(a_node_may_ask_about_itself),
