@@ -268,15 +268,14 @@ static int plan(struct agent *agent, struct blkpr_error *error)
 		rc = find_victim(agent, &agent->victims[i], error);
 	if (!rc && agent->fence.unknown == BLKPR_UNKNOWN_EVICT)
 		know_remotes(agent);
+	if (!rc)
+		rc = agent_know_others(agent, error);
 	if (rc)
 		return rc;
 	if (know_keys(agent)) {
 		blkpr_error_set(error, "out of memory");
 		return -ENOMEM;
 	}
-	rc = agent_know_others(agent, error);
-	if (rc)
-		return rc;
 	find_parameters(agent);
 	agent_begin_work(agent);
 	return 0;
