@@ -47,6 +47,25 @@ int blkpr_host_of_disk(const char *disk, unsigned *host)
 	return host_of_device(link, host);
 }
 
+int blkpr_host_vendor(int fd, char vendor[BLKPR_VENDOR_SIZE])
+{
+	char path[64];
+	struct stat st;
+	ssize_t length;
+	int file;
+
+	if (fstat(fd, &st) || !S_ISBLK(st.st_mode))
+		return -ENODEV;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/device/vendor", major(st.st_rdev), minor(st.st_rdev));
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	length = file < 0 ? -1 : read(file, vendor, BLKPR_VENDOR_SIZE - 1);
+	if (file >= 0)
+		close(file);
+	vendor[length > 0 ? length : 0] = '\0';
+	vendor[strcspn(vendor, " \n")] = '\0';
+	return *vendor ? 0 : -ENODEV;
+}
+
 static void take_name(char driver[BLKPR_DRIVER_SIZE], const char *name)
 {
 	snprintf(driver, BLKPR_DRIVER_SIZE, "%.*s", BLKPR_DRIVER_SIZE - 1, name);

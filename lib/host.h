@@ -41,4 +41,9 @@ enum blkpr_reach blkpr_host_driver_reach(const char *driver);
 /* Both at once, below /sys. DRIVER is "" if it cannot be told, and BLKPR_REACH_UNKNOWN returned. */
 enum blkpr_reach blkpr_host_reach(unsigned host, char driver[BLKPR_DRIVER_SIZE]);
 
+#define BLKPR_VENDOR_SIZE 9
+
+/* T10 VENDOR IDENTIFICATION of FD's disk, without trailing blanks; -ENODEV if it cannot be told. */
+int blkpr_host_vendor(int fd, char vendor[BLKPR_VENDOR_SIZE]);
+
 #endif

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// MODE SELECT without a page, WRITE of no block; NVMe Flush.
+// WRITE of no block, MODE SELECT without a page; NVMe Flush.
 #include "lib/probe.h"
 
 #include <errno.h>
 #include <scsi/sg.h>
+#include <stdbool.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
+#include "lib/host.h"
 #include "lib/nvme.h"
 #include "lib/prin.h"
 
@@ -48,8 +51,8 @@ static enum blkpr_result submit(
 }
 
 /*
- * SPC-4 table 43: MODE SELECT conflicts with every reservation that a WRITE conflicts with. A parameter list of a header
- * alone selects nothing (SPC-4 6.10). LIO judges by whether data are sent, so it refuses this one, not a WRITE without data.
+ * SPC-4 table 43: MODE SELECT conflicts with every reservation that a WRITE conflicts with. A
+ * parameter list of a header alone selects nothing (SPC-4 6.10).
  */
 static enum blkpr_result select_nothing(const struct blkpr_port *port)
 {
@@ -59,12 +62,20 @@ static enum blkpr_result select_nothing(const struct blkpr_port *port)
 	return submit(port, cdb, sizeof(cdb), header, sizeof(header));
 }
 
-/* TRANSFER LENGTH 0: no block is written (SBC-3 5.32); no data are sent that could be. For devices without MODE SELECT. */
+/* TRANSFER LENGTH 0: no block is written (SBC-3 5.32); no data are sent that could be. */
 static enum blkpr_result write_nothing(const struct blkpr_port *port)
 {
 	uint8_t cdb[10] = { WRITE_10 };
 
 	return submit(port, cdb, sizeof(cdb), NULL, 0);
+}
+
+/* LIO judges by whether data are sent (target_core_pr.c): so it refuses no WRITE without any. */
+static bool looks_at_data_only(const struct blkpr_port *port)
+{
+	char vendor[BLKPR_VENDOR_SIZE];
+
+	return !blkpr_host_vendor(port->fd, vendor) && !strcmp(vendor, "LIO-ORG");
 }
 
 enum blkpr_result blkpr_probe_writes(const struct blkpr_port *port)
@@ -73,6 +84,6 @@ enum blkpr_result blkpr_probe_writes(const struct blkpr_port *port)
 
 	if (port->kind == BLKPR_NVME)
 		return blkpr_nvme_flush(port->fd);
-	result = select_nothing(port);
-	return result == BLKPR_OK ? write_nothing(port) : result;
+	result = write_nothing(port);
+	return result == BLKPR_OK && looks_at_data_only(port) ? select_nothing(port) : result;
 }

@@ -4,8 +4,10 @@
 #include <linux/nvme_ioctl.h>
 #include <scsi/sg.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "lib/host.h"
 #include "lib/probe.h"
 #include "tests/unit/unit.h"
 
@@ -13,6 +15,16 @@
 #define NSID 7
 
 int __wrap_ioctl(int fd, unsigned long request, ...);
+int __wrap_blkpr_host_vendor(int fd, char vendor[BLKPR_VENDOR_SIZE]);
+
+static const char *vendor_of_disk = "LIO-ORG";
+
+int __wrap_blkpr_host_vendor(int fd, char vendor[BLKPR_VENDOR_SIZE])
+{
+	assert_int_equal(fd, FD);
+	snprintf(vendor, BLKPR_VENDOR_SIZE, "%s", vendor_of_disk);
+	return 0;
+}
 
 /* What the device answers to one command, and what it was sent. */
 struct exchange {
@@ -95,13 +107,24 @@ static enum blkpr_result ask(enum blkpr_kind kind, struct exchange first, struct
 #define GOOD ((struct exchange){ 0 })
 #define CONFLICT ((struct exchange){ .status = 0x18 })
 
-static void a_scsi_disk_is_asked_twice_before_it_is_believed(void **state)
+static void a_scsi_disk_is_asked_by_a_write_of_no_block(void **state)
+{
+	(void)state; /* no array but LIO is sent a MODE SELECT */
+	vendor_of_disk = "IBM";
+	assert_result(ask(BLKPR_SCSI, GOOD, CONFLICT), BLKPR_OK);
+	assert_int_equal(done, 1);
+	assert_int_equal(exchanges[0].opcode, 0x2a);
+	assert_result(ask(BLKPR_SCSI, CONFLICT, GOOD), BLKPR_CONFLICT);
+	vendor_of_disk = "LIO-ORG";
+}
+
+static void lio_is_asked_twice_before_it_is_believed(void **state)
 {
 	(void)state;
 	assert_result(ask(BLKPR_SCSI, GOOD, GOOD), BLKPR_OK);
 	assert_int_equal(done, 2);
-	assert_int_equal(exchanges[0].opcode, 0x15);
-	assert_int_equal(exchanges[1].opcode, 0x2a);
+	assert_int_equal(exchanges[0].opcode, 0x2a);
+	assert_int_equal(exchanges[1].opcode, 0x15);
 }
 
 static void either_refusal_counts(void **state)
@@ -149,7 +172,8 @@ static void nvme_is_asked_by_a_flush(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_scsi_disk_is_asked_twice_before_it_is_believed),
+		cmocka_unit_test(a_scsi_disk_is_asked_by_a_write_of_no_block),
+		cmocka_unit_test(lio_is_asked_twice_before_it_is_believed),
 		cmocka_unit_test(either_refusal_counts),
 		cmocka_unit_test(a_refusal_for_another_reason_is_none),
 		cmocka_unit_test(a_unit_attention_is_no_answer),
