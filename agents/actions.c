@@ -473,7 +473,7 @@ static bool is_named(const struct agent *agent, const struct registration *disk)
 static int settle_set(struct agent *agent, const struct coverage_change fresh[], unsigned count,
 	struct blkpr_error *error)
 {
-	struct coverage_change *changes = calloc(agent->list.count, sizeof(*changes));
+	struct coverage_change *changes = calloc(agent->list.count + 1, sizeof(*changes));
 	unsigned n = 0;
 	int rc = changes ? 0 : -ENOMEM;
 
@@ -497,7 +497,7 @@ static int settle_set(struct agent *agent, const struct coverage_change fresh[],
 /* When, and with which key: of every disk on which it was proven. */
 static int record_registrations(struct agent *agent, struct blkpr_error *error)
 {
-	struct registration *records = calloc(agent->list.count, sizeof(*records));
+	struct registration *records = calloc(agent->list.count + 1, sizeof(*records));
 	unsigned n = 0;
 	int rc;
 
@@ -646,7 +646,7 @@ static enum outcome act_on(struct agent *agent)
 	enum outcome outcome;
 	int rc = prepare_on(agent, &error);
 
-	if (!rc && !(fresh = calloc(agent->list.count, sizeof(*fresh)))) {
+	if (!rc && !(fresh = calloc(agent->list.count + 1, sizeof(*fresh)))) {
 		blkpr_error_set(&error, "out of memory");
 		rc = -ENOMEM;
 	}

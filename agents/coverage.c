@@ -72,7 +72,7 @@ static void drop(struct coverage *coverage, struct registration *disk)
 /* Whether that changes the set; -ENOMEM. */
 static int apply(struct coverage *coverage, const struct coverage_change *change)
 {
-	struct registration *disk = find(coverage, change->wwid);
+	struct registration *disk = coverage->count ? find(coverage, change->wwid) : NULL;
 
 	if (!disk)
 		return change->name ? add(coverage, change->wwid, change->name) ?: 1 : 0;

@@ -73,15 +73,17 @@ int registration_load(const struct store *store, const char *wwid,
 	if (rc)
 		return rc;
 	rc = registration_set(registration, wwid, NULL);
-	if (!rc)
+	if (!rc) {
 		rc = parse(registration, text);
+		if (rc)
+			registration_clear(registration);
+	}
 	free(text);
 	if (!rc)
 		return 0;
 	blkpr_error_set(error, "%s/%s: %s", store->path, wwid,
 		rc == -ENOMEM ? "out of memory"
 			      : "holds no key; unfence this node again to have it rewritten");
-	registration_clear(registration);
 	return rc;
 }
 
