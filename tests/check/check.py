@@ -249,6 +249,7 @@ def main():
     os.makedirs(LOG)
     os.makedirs(os.path.join(OUT, "tmp"))
     environment = {**os.environ, **(SOAK if "soak" in args.what else FEW), "BLKPR_STAGE": os.path.join(OUT, "stage"),
+                   "BLKPR_OLD_STAGE": os.path.join(OUT, "before/stage"),
                    "BLKPR_AGENT": os.path.join(OUT, "stage/usr/sbin/fence_blkpr")}
     status = 130
     try:

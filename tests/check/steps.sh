@@ -40,6 +40,19 @@ install_() {
 		install -D "$out/gcc/tests/pr/pr_probe" "$stage/usr/bin/pr_probe"
 }
 
+# The last version whose state was a list for each devices parameter, for the test of an update in a running cluster.
+before=77df3ec
+
+before() {
+	local dir=$out/before
+	rm -rf "$dir"
+	mkdir -p "$dir/src" "$dir/build"
+	git cat-file -e "$before^{commit}" 2>/dev/null || { echo "this clone has no commit $before: the test will be skipped"; return 0; }
+	git archive "$before" | tar -C "$dir/src" -x &&
+		( cd "$dir/src" && autoreconf -fi && cd "$dir/build" && ../src/configure --quiet && make -j"$(nproc)" &&
+			make install DESTDIR="$dir/stage" )
+}
+
 sources() {
 	git ls-files 'lib/*.c' 'agents/*.c' 'metadata/*.c' 'tests/lab/*.c' 'tests/pr/*.c' 'tests/bench/*.c'
 }

@@ -424,7 +424,8 @@ def test_node_that_was_fenced_before_the_update_is_not_unfenced(pair):
 PROGRAMS = ("usr/sbin/fence_blkpr", "usr/lib/ocf/resource.d/blkpr/reservation")
 
 
-@pytest.mark.skipif(not os.environ.get("BLKPR_OLD_STAGE"), reason="BLKPR_OLD_STAGE (the version before, installed) is not set")
+@pytest.mark.skipif(not os.path.isdir(os.environ.get("BLKPR_OLD_STAGE", "")),
+                    reason="BLKPR_OLD_STAGE is not the version before, installed (steps.sh before; it needs git's history)")
 def test_update_in_a_running_cluster(labs):
     """The programs are replaced while the cluster runs: no monitor and no stop fails, and nobody is fenced."""
     cluster = Cluster(labs(kernel="7", nodes=2, luns=LUNS, cluster="pacemaker", stage=os.environ["BLKPR_OLD_STAGE"]))
