@@ -129,8 +129,7 @@ int blkpr_host_driver(const char *sysfs, unsigned host, char driver[BLKPR_DRIVER
 
 const char *const blkpr_reach_texts[BLKPR_REACHES] = {
 	[BLKPR_REACH_NONE] = "has no LUN RESET",
-	[BLKPR_REACH_ELSEWHERE] = "leaves a LUN RESET to the hypervisor, which does not pass it on "
-				  "to the disk",
+	[BLKPR_REACH_ELSEWHERE] = "leaves a LUN RESET to the hypervisor, not to the disk",
 	[BLKPR_REACH_UNKNOWN] = "is not known to send a LUN RESET to the disk",
 	[BLKPR_REACH_TARGET] = "sends a LUN RESET to the disk",
 };
