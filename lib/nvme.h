@@ -11,6 +11,9 @@
 /* Reservation Report (NVM command set 1.0, 3.2.7, extended data): keys, type and generation in one reply. */
 enum blkpr_result blkpr_nvme_read_report(const struct blkpr_port *port, struct blkpr_report *report);
 
+/* The keys that are registered by this very host, by its host identifier, into REPORT, which is filled with keys alone. */
+enum blkpr_result blkpr_nvme_read_keys_of_self(const struct blkpr_port *port, struct blkpr_report *report);
+
 /* Reservation Register with RREGA = 001b: ends this host's registration KEY. */
 enum blkpr_result blkpr_nvme_unregister(int fd, uint64_t key);
 
@@ -29,5 +32,11 @@ enum blkpr_result blkpr_nvme_flush(int fd);
  */
 enum blkpr_result blkpr_nvme_parse_report(
 	const uint8_t *reply, size_t length, struct blkpr_report *report, size_t *needed);
+
+#define BLKPR_NVME_HOST 16 /* bytes of a host identifier */
+
+/* The same, with no keys but those of HOST. */
+enum blkpr_result blkpr_nvme_parse_keys_of(const uint8_t *reply, size_t length, const uint8_t host[BLKPR_NVME_HOST],
+	struct blkpr_report *report, size_t *needed);
 
 #endif

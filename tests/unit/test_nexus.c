@@ -180,18 +180,20 @@ static void initiator_is_not_asked_for_where_no_other_node_is_registered(void **
 static void monitor_sees_that_the_nexus_is_another_nodes(void **state)
 {
 	(void)state;
-	disk_of(BLKPR_SCSI);
-	model.nameless = false;
-	model.host[6] = 6;
-	model_set_key(&model, 6, OWN);
-	model_set_key(&model, 0, OTHER);
-	model_set_reservation(&model, TYPE, 0);
-	run_monitor(1);
-	assert_result(verdict.result, BLKPR_SHARED_NEXUS);
-	assert_int_equal(verdict.offender, OTHER);
-	assert_true(model_only_read(&model));
-	assert_result(run_hold(blkpr_hold_watch_disk), BLKPR_SHARED_NEXUS);
-	assert_true(model_only_read(&model));
+	for (unsigned kind = BLKPR_SCSI; kind <= BLKPR_NVME; kind++) {
+		disk_of(kind);
+		model.nameless = false;
+		model.host[6] = 6;
+		model_set_key(&model, 6, OWN);
+		model_set_key(&model, 0, OTHER);
+		model_set_reservation(&model, TYPE, 0);
+		run_monitor(1);
+		assert_result(verdict.result, BLKPR_SHARED_NEXUS);
+		assert_int_equal(verdict.offender, OTHER);
+		assert_true(model_only_read(&model));
+		assert_result(run_hold(blkpr_hold_watch_disk), BLKPR_SHARED_NEXUS);
+		assert_true(model_only_read(&model));
+	}
 }
 
 static void take_and_join_refuse_another_nodes_nexus(void **state)

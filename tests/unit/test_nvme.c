@@ -103,6 +103,26 @@ static void no_hosts_are_no_keys(void **state)
 	blkpr_report_clear(&report);
 }
 
+static void keys_of_a_host_are_told_from_others(void **state)
+{
+	static const uint8_t host[BLKPR_NVME_HOST] = { 0x11, [15] = 0xaa };
+	uint8_t reply[REPLY_NVME_SIZE(3)];
+	struct blkpr_report report = { 0 };
+	size_t needed;
+
+	(void)state;
+	reply_nvme(reply, 1, PR_WRITE_EXCLUSIVE_REG_ONLY, three, 3, 0);
+	memcpy(reply + 64 + 64 + 16, host, sizeof(host)); /* the second entry's HOSTID */
+	assert_result(blkpr_nvme_parse_keys_of(reply, sizeof(reply), host, &report, &needed), BLKPR_OK);
+	assert_int_equal(report.nkeys, 1);
+	assert_true(report.keys[0] == UINT64_MAX);
+	assert_true(report.holder == 0x6c9d0000);
+	reply[64 + 64 + 16 + 15] ^= 1;
+	assert_result(blkpr_nvme_parse_keys_of(reply, sizeof(reply), host, &report, &needed), BLKPR_OK);
+	assert_int_equal(report.nkeys, 0);
+	blkpr_report_clear(&report);
+}
+
 static void a_report_cut_off_at_any_byte_is_never_fewer_keys(void **state)
 {
 	uint8_t reply[REPLY_NVME_SIZE(3)];
@@ -262,6 +282,7 @@ int main(void)
 		cmocka_unit_test(numbers_that_are_no_type_are_malformed),
 		cmocka_unit_test(a_host_with_key_0_is_a_registrant),
 		cmocka_unit_test(no_hosts_are_no_keys),
+		cmocka_unit_test(keys_of_a_host_are_told_from_others),
 		cmocka_unit_test(a_report_cut_off_at_any_byte_is_never_fewer_keys),
 		cmocka_unit_test(the_most_hosts_of_16_bits_are_parsed),
 		mock_test(reading_asks_for_extended_data_of_the_namespace),
