@@ -13,6 +13,7 @@
 #include "agents/log.h"
 #include "agents/pacemaker.h"
 #include "agents/record.h"
+#include "agents/replaced.h"
 #include "agents/say.h"
 
 #include "lib/clock.h"
@@ -387,6 +388,8 @@ static enum outcome act_on(struct agent *agent)
 		rc = blkpr_fence_on(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
 	}
 	done = report(agent, rc, agent->list.count);
+	if (replaced_remember(agent, &error))
+		done = refuse(&error) == OUTCOME_DONE;
 	for (unsigned i = 0; i < agent->list.count && !rc; i++)
 		if (agent->verdicts[i].result == BLKPR_OK && record_own(agent, i, &error))
 			done = refuse(&error) == OUTCOME_DONE;
@@ -428,6 +431,7 @@ static enum outcome act_off(struct agent *agent)
 			rc = blkpr_fence_off(&agent->fence, agent->targets, agent->list.count, agent->verdicts, &arbiter);
 			removed |= victim_was_seen(agent);
 		} while (learned_remotes(agent));
+		replaced_judge(agent);
 		if (!report(agent, rc, arbiter))
 			return OUTCOME_FAILED;
 	}
@@ -447,6 +451,7 @@ static enum outcome status_of(struct agent *agent, const struct victim *victim)
 	do
 		rc = blkpr_fence_status(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
 	while (learned_remotes(agent));
+	replaced_judge(agent);
 	for (unsigned i = 0; i < agent->list.count && !rc; i++) {
 		if (agent->verdicts[i].result != BLKPR_VICTIM_ON)
 			continue;

@@ -87,6 +87,17 @@ def test_key_of_before_the_cluster_was_renamed_is_replaced(agent):
     assert agent.registered() == agent.everywhere("n1", "n2")
 
 
+def test_absence_of_a_key_that_this_node_has_replaced_proves_nothing(agent):
+    """n1 has an explicit key, which n2 cannot know for a node's."""
+    assert agent("n1", "on", key="0xabc").rc == 0
+    agent.lab.cut("n1", "san")
+    log_in_as(agent.lab, "n2", "n1")
+    assert agent("n2", "on").rc == 0
+    for action in ("off", "status"):
+        result = agent("n2", action, key="0xabc", plug="n1")
+        assert result.rc == 1 and "because n2 has replaced it in its own initiator" in result.stderr, result
+
+
 def test_monitor_sees_that_the_key_is_of_an_earlier_session(agent):
     """n2 holds by sessions that are over (fence-agents issue 517). By a new name, since LIO lets a session write where
     another one of its initiator is registered."""
