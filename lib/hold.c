@@ -139,10 +139,9 @@ static enum blkpr_result evict(enum pr_type type, uint64_t own, const struct vie
  * that is down. They can only be preempted, and not by own key; so this node takes another one for a moment. BLKPR_OK:
  * own is registered by the living paths, if AGAIN, and by no others; the reservation, if it was own's, is theirs.
  */
-static enum blkpr_result shed(uint64_t own, const struct view *view, bool again, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+static enum blkpr_result shed(uint64_t own, const struct view *view, const struct blkpr_others *others, bool again,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
-	static const struct blkpr_others everybody = { .all = true };
 	uint64_t passing = passing_key(own);
 	enum blkpr_result result;
 
@@ -150,14 +149,14 @@ static enum blkpr_result shed(uint64_t own, const struct view *view, bool again,
 		return BLKPR_UNFINISHED;
 	verdict->step = BLKPR_STEP_SHED;
 	verdict->touched = true;
-	result = blkpr_nexus_register(disk, own, passing, &everybody, verdict);
+	result = blkpr_nexus_register(disk, own, passing, others, verdict);
 	if (result != BLKPR_OK)
 		return result;
 	result = disk->ops->preempt_abort(disk, passing, own, view->type ? view->type : PR_WRITE_EXCLUSIVE_REG_ONLY);
 	if (result != BLKPR_OK && result != BLKPR_CONFLICT) /* a conflict: nobody has it any more */
 		return result;
 	if (again)
-		return blkpr_nexus_register(disk, passing, own, &everybody, verdict);
+		return blkpr_nexus_register(disk, passing, own, others, verdict);
 	return disk->ops->unregister(disk, passing);
 }
 
@@ -277,7 +276,7 @@ void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target
 	if (verdict->result != BLKPR_OK)
 		return; /* before anything is changed */
 	if (verdict->kept)
-		verdict->result = shed(target->own, &errand.view, true, disk, verdict);
+		verdict->result = shed(target->own, &errand.view, &errand.hold->others, true, disk, verdict);
 	else
 		verdict->result = register_own(errand.hold, target->own, &errand.view, disk, verdict);
 	if (verdict->result == BLKPR_OK)
@@ -344,6 +343,9 @@ void blkpr_hold_demote_disk(const void *context, const struct blkpr_target *targ
 	verdict->result = repeat(&errand, demote_step);
 }
 
+/* To leave, no nexus is registered anew that is not certainly this node's. */
+static const struct blkpr_others everybody = { .all = true };
+
 /*
  * What a run that was killed inside shed() has left: this node's registrations under another key. They end as own's do:
  * by the paths that live, without registering anything, and only what is left then is a dead path's.
@@ -354,7 +356,7 @@ static enum blkpr_result leave_passing(struct errand *errand)
 	enum blkpr_result result;
 
 	if (errand->passing_unregistered)
-		return shed(passing, &errand->view, false, errand->disk, errand->verdict);
+		return shed(passing, &errand->view, &everybody, false, errand->disk, errand->verdict);
 	errand->passing_unregistered = true;
 	errand->verdict->step = BLKPR_STEP_UNREGISTER;
 	result = errand->disk->ops->unregister(errand->disk, passing);
@@ -376,7 +378,7 @@ static enum blkpr_result leave_step(struct errand *errand, bool *done)
 	if (!view->own || errand->target->keep)
 		return finish(done, BLKPR_OK);
 	if (errand->unregistered) /* and it is still there */
-		return shed(errand->target->own, view, false, errand->disk, errand->verdict);
+		return shed(errand->target->own, view, &everybody, false, errand->disk, errand->verdict);
 	errand->unregistered = true;
 	errand->verdict->step = BLKPR_STEP_UNREGISTER;
 	result = errand->disk->ops->unregister(errand->disk, errand->target->own);
