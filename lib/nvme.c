@@ -140,9 +140,12 @@ static enum blkpr_result read_host_id(int fd, uint8_t host[BLKPR_NVME_HOST])
 
 enum blkpr_result blkpr_nvme_read_keys_of_self(const struct blkpr_port *port, struct blkpr_report *report)
 {
-	uint8_t host[BLKPR_NVME_HOST];
+	static const uint8_t unset[BLKPR_NVME_HOST];
+	uint8_t host[BLKPR_NVME_HOST] = { 0 };
 	enum blkpr_result result = read_host_id(port->fd, host);
 
+	if (result == BLKPR_OK && !memcmp(host, unset, sizeof(host)))
+		return BLKPR_UNSUPPORTED; /* NVMe base 2.0, 5.27.1.25: no host identifier has been set */
 	return result == BLKPR_OK ? read_report(port, host, report) : result;
 }
 

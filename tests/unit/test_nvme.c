@@ -274,6 +274,38 @@ static void unregistering_sends_the_current_key_and_no_new_one(void **state)
 	assert_result(blkpr_nvme_unregister(MOCK_FD, 0x0102030405060708), BLKPR_OK);
 }
 
+static void keys_of_self_are_by_the_controllers_host_id(void **state)
+{
+	static const uint8_t host[BLKPR_NVME_HOST] = { 0x22, [15] = 0xbb };
+	static uint8_t reply[REPLY_NVME_SIZE(3)];
+	struct mock_nvme call = { .opcode = 0x0e, .cdw10 = FIRST_ROOM / 4 - 1, .cdw11 = 1, .data_len = FIRST_ROOM,
+		.reply = reply, .length = sizeof(reply) };
+	struct blkpr_report report = { 0 };
+
+	(void)state;
+	reply_nvme(reply, 1, PR_WRITE_EXCLUSIVE_REG_ONLY, three, 3, 0);
+	memcpy(reply + 64 + 16, host, sizeof(host));
+	mock_nvme_host_id(host, 0);
+	mock_nvme_id(MOCK_NSID, 0);
+	mock_nvme(&call);
+	assert_result(blkpr_nvme_read_keys_of_self(&port, &report), BLKPR_OK);
+	assert_int_equal(report.nkeys, 1);
+	assert_true(report.keys[0] == three[0]);
+	blkpr_report_clear(&report);
+}
+
+static void a_host_without_an_id_is_not_told_from_others(void **state)
+{
+	static const uint8_t unset[BLKPR_NVME_HOST];
+	struct blkpr_report report = { 0 };
+
+	(void)state;
+	mock_nvme_host_id(unset, 0);
+	assert_result(blkpr_nvme_read_keys_of_self(&port, &report), BLKPR_UNSUPPORTED);
+	mock_nvme_host_id(unset, 0x4002);
+	assert_result(blkpr_nvme_read_keys_of_self(&port, &report), BLKPR_INVALID);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -291,6 +323,8 @@ int main(void)
 		mock_test(a_status_of_the_controller_is_no_report),
 		mock_test(without_a_namespace_nothing_is_sent),
 		mock_test(unregistering_sends_the_current_key_and_no_new_one),
+		mock_test(keys_of_self_are_by_the_controllers_host_id),
+		mock_test(a_host_without_an_id_is_not_told_from_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
