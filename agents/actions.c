@@ -13,6 +13,7 @@
 #include "agents/log.h"
 #include "agents/pacemaker.h"
 #include "agents/peers.h"
+#include "agents/replaced.h"
 #include "agents/say.h"
 #include "agents/twins.h"
 #include "agents/withdraw.h"
@@ -547,34 +548,6 @@ static int register_all(struct agent *agent)
 	return rc;
 }
 
-static bool is_registered(const struct blkpr_verdict *verdict, uint64_t key)
-{
-	for (unsigned i = 0; i < verdict->nkeys; i++)
-		if (verdict->keys[i].key == key)
-			return true;
-	return false;
-}
-
-/* A nexus has one key: an unknown one that REGISTER has made vanish was this node's own. */
-static void warn_replaced(const struct agent *agent)
-{
-	for (unsigned i = 0; i < agent->list.count; i++) {
-		const struct blkpr_verdict *verdict = &agent->verdicts[i];
-		char *key;
-
-		if (!verdict->offender || is_registered(verdict, verdict->offender))
-			continue;
-		key = say_key(agent, &agent->targets[i], verdict->offender);
-		qb_log(LOG_WARNING,
-			"%s: the key %s was registered, and is not any more: this node's own has "
-			"replaced it; if LVM "
-			"(vgchange --persist) or multipathd (reservation_key) made it, let one of "
-			"them have the disk",
-			agent->list.devices[i].name, key ? key : "before");
-		free(key);
-	}
-}
-
 /* What is not there cannot be registered; it is missed, and keeps "off" from succeeding. */
 static void warn_absent(struct agent *agent)
 {
@@ -627,12 +600,13 @@ static enum outcome do_on(struct agent *agent, struct coverage_change fresh[])
 		return refuse(&error);
 	rc = register_all(agent);
 	done = report(agent, rc, agent->list.count);
+	if (replaced_remember(agent, &error))
+		done = refuse(&error) == OUTCOME_DONE;
 	if (settle_set(agent, fresh, count, &error) || record_registrations(agent, &error))
 		done = refuse(&error) == OUTCOME_DONE;
 	if (!done)
 		return OUTCOME_FAILED;
 	warn_fewer_paths(agent);
-	warn_replaced(agent);
 	warn_absent(agent); /* last: it adds to the list */
 	peers_publish(agent);
 	puts("Success: Powered ON");
@@ -683,6 +657,7 @@ static enum outcome act_off(struct agent *agent)
 			rc = blkpr_fence_off(&agent->fence, agent->targets, agent->list.count, agent->verdicts, &arbiter);
 			removed |= victim_was_seen(agent);
 		} while (learned_remotes(agent));
+		replaced_judge(agent);
 		if (!report(agent, rc, arbiter))
 			return OUTCOME_FAILED;
 	}
@@ -702,6 +677,7 @@ static enum outcome status_of(struct agent *agent, const struct victim *victim)
 	do
 		rc = blkpr_fence_status(&agent->fence, agent->targets, agent->list.count, agent->verdicts);
 	while (learned_remotes(agent));
+	replaced_judge(agent);
 	for (unsigned i = 0; i < agent->list.count && !rc; i++) {
 		if (agent->verdicts[i].result != BLKPR_VICTIM_ON)
 			continue;

@@ -226,9 +226,11 @@ static void know_other(struct agent *agent, const struct cluster_node *node)
 
 	for (unsigned i = 0; i < sizeof(domains) / sizeof(*domains); i++)
 		for (int method = 0; method < BLKPR_KEY_METHODS; method++) {
-			struct agent twin = { .cluster = agent->cluster, .domain = domains[i] };
-			uint64_t key = agent_node_key(&twin, method, node);
+			uint64_t key = domains[i]
+				^ blkpr_key_derive(method, agent->cluster.name, node->name, node->position);
 
+			if (node->remote && method == BLKPR_KEY_ID) /* it has no position */
+				continue;
 			if (key && key != agent->key)
 				agent->others[others->count++] = key;
 		}

@@ -174,6 +174,14 @@ static void print_shared_nexus(FILE *out, const struct scene *scene)
 		? "a hostid and a hostnqn (/etc/nvme)" : "an initiator name, port or virtual HBA");
 }
 
+static void print_replaced(FILE *out, const struct scene *scene)
+{
+	fputs("the key ", out);
+	print_key(out, scene->agent, scene->target, scene->agent->fence.victim);
+	fprintf(out, " is not registered because %s has replaced it in its own %s, by which the other may write",
+		self_name(scene->agent), nexus_name(scene));
+}
+
 static void print_barred(FILE *out, const struct scene *scene)
 {
 	const struct blkpr_device *device = scene->target->device;
@@ -281,6 +289,8 @@ static const struct {
 	[BLKPR_FOREIGN_TYPE] = { print_type, "it is not ours to break: release it, or set reservation_type to it" },
 	[BLKPR_FEWER_PATHS] = { print_paths, "unfence this node again (fence_blkpr -o on) once all paths are back" },
 	[BLKPR_SHARED_NEXUS] = { print_shared_nexus, "connect again, then repeat (doc/identity.md)" },
+	[BLKPR_REPLACED] = { print_replaced,
+		"give each node an identity of its own (doc/identity.md), then unfence it" },
 	[BLKPR_BARRED] = { print_barred, "unfence this node again (fence_blkpr -o on)" },
 	[BLKPR_SHARED_KEY] = { print_shared, "give every node a key of its own (no key= for the whole cluster)" },
 	[BLKPR_UNDRAINED] = { print_step,
@@ -390,8 +400,9 @@ static void say_replaced(const struct scene *scene)
 	char *key = say_key(scene->agent, scene->target, scene->verdict->replaced);
 
 	qb_log(LOG_WARNING,
-		"%s: the key %s was registered for this node's own %s and has been replaced; a host that still uses it shares "
-		"this node's identity (doc/identity.md)",
+		"%s: the key %s was registered for this node's own %s and has been replaced; a host that "
+		"still uses it shares this node's identity (doc/identity.md); if LVM (vgchange --persist) or "
+		"multipathd (reservation_key) made it, let one of them have the disk",
 		scene->target->device->name, key ? key : "", nexus_name(scene));
 	free(key);
 }

@@ -172,7 +172,9 @@ static enum blkpr_result send_keys_of_self(const struct blkpr_port *port, const 
 {
 	char name[BLKPR_INITIATOR_NAME];
 
-	if (port->kind == BLKPR_NVME || blkpr_initiator_name(port->fd, name))
+	if (port->kind == BLKPR_NVME)
+		return blkpr_nvme_read_keys_of_self(port, order->report);
+	if (blkpr_initiator_name(port->fd, name))
 		return BLKPR_UNSUPPORTED;
 	return blkpr_prin_read_keys_of(port, name, order->report);
 }

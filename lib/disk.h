@@ -24,7 +24,7 @@ struct blkpr_disk_ops {
 	enum blkpr_result (*register_key)(struct blkpr_disk *disk, unsigned path, uint64_t old_key, uint64_t new_key);
 	/*
 	 * The keys that the target has from whomever it takes for this node by PATH, into REPORT, which is filled with
-	 * keys alone: of this iSCSI initiator name. BLKPR_UNSUPPORTED: that cannot be told.
+	 * keys alone: of this iSCSI initiator name, of this NVMe host. BLKPR_UNSUPPORTED: that cannot be told.
 	 */
 	enum blkpr_result (*keys_of_self)(struct blkpr_disk *disk, unsigned path, struct blkpr_report *report);
 	/* BLKPR_CONFLICT: the device refuses the writes of this path. Changes nothing (lib/probe.h). */

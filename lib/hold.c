@@ -150,10 +150,9 @@ static enum blkpr_result unregister(uint64_t key, struct blkpr_disk *disk)
  * that is down. They can only be preempted, and not by own key; so this node takes another one for a moment. BLKPR_OK:
  * own is registered by the living paths, if AGAIN, and by no others; the reservation, if it was own's, is theirs.
  */
-static enum blkpr_result shed(uint64_t own, const struct view *view, bool again, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+static enum blkpr_result shed(uint64_t own, const struct view *view, const struct blkpr_others *others, bool again,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
-	static const struct blkpr_others everybody = { .all = true };
 	uint64_t passing = passing_key(own);
 	enum blkpr_result result;
 
@@ -161,7 +160,8 @@ static enum blkpr_result shed(uint64_t own, const struct view *view, bool again,
 		return BLKPR_UNFINISHED;
 	verdict->step = BLKPR_STEP_SHED;
 	verdict->touched = true;
-	result = blkpr_aptpl_settle(blkpr_nexus_register(disk, own, passing, &everybody, verdict), passing, disk, verdict);
+	result = blkpr_aptpl_settle(
+		blkpr_nexus_register(disk, own, passing, others, verdict), passing, disk, verdict);
 	if (result != BLKPR_OK)
 		return result;
 	result = disk->ops->preempt_abort(disk, passing, own, view->type ? view->type : PR_WRITE_EXCLUSIVE_REG_ONLY);
@@ -169,7 +169,7 @@ static enum blkpr_result shed(uint64_t own, const struct view *view, bool again,
 		return result;
 	if (again)
 		return blkpr_aptpl_settle(
-			blkpr_nexus_register(disk, passing, own, &everybody, verdict), own, disk, verdict);
+			blkpr_nexus_register(disk, passing, own, others, verdict), own, disk, verdict);
 	return unregister(passing, disk);
 }
 
@@ -291,7 +291,7 @@ void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target
 	if (verdict->result != BLKPR_OK)
 		return; /* before anything is changed */
 	if (verdict->kept)
-		verdict->result = shed(target->own, &errand.view, true, disk, verdict);
+		verdict->result = shed(target->own, &errand.view, &errand.hold->others, true, disk, verdict);
 	else
 		verdict->result = register_own(errand.hold, target->own, &errand.view, disk, verdict);
 	if (verdict->result == BLKPR_OK)
@@ -358,6 +358,9 @@ void blkpr_hold_demote_disk(const void *context, const struct blkpr_target *targ
 	verdict->result = repeat(&errand, demote_step);
 }
 
+/* To leave, no nexus is registered anew that is not certainly this node's. */
+static const struct blkpr_others everybody = { .all = true };
+
 /*
  * What a run that was killed inside shed() has left: this node's registrations under another key. They end as own's do:
  * by the paths that live, without registering anything, and only what is left then is a dead path's.
@@ -367,7 +370,7 @@ static enum blkpr_result leave_passing(struct errand *errand)
 	uint64_t passing = passing_key(errand->target->own);
 
 	if (errand->passing_unregistered)
-		return shed(passing, &errand->view, false, errand->disk, errand->verdict);
+		return shed(passing, &errand->view, &everybody, false, errand->disk, errand->verdict);
 	errand->passing_unregistered = true;
 	errand->verdict->step = BLKPR_STEP_UNREGISTER;
 	return unregister(passing, errand->disk);
@@ -387,7 +390,7 @@ static enum blkpr_result leave_step(struct errand *errand, bool *done)
 	if (!view->own || errand->target->keep)
 		return finish(done, BLKPR_OK);
 	if (errand->unregistered) /* and it is still there */
-		return shed(errand->target->own, view, false, errand->disk, errand->verdict);
+		return shed(errand->target->own, view, &everybody, false, errand->disk, errand->verdict);
 	errand->unregistered = true;
 	errand->verdict->step = BLKPR_STEP_UNREGISTER;
 	return unregister(errand->target->own, errand->disk);

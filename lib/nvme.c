@@ -10,6 +10,8 @@
 #include "lib/room.h"
 
 #define FLUSH 0x00
+#define GET_FEATURES 0x0a
+#define HOST_IDENTIFIER 0x81
 #define RESERVATION_REGISTER 0x0d
 #define RESERVATION_REPORT 0x0e
 #define UNREGISTER 1         /* RREGA, cdw10 bits 2:0 */
@@ -48,8 +50,9 @@ static enum blkpr_result submit(int fd, struct nvme_passthru_cmd *command)
 	return blkpr_result_from_ioctl(BLKPR_NVME, rc, errno);
 }
 
-enum blkpr_result blkpr_nvme_parse_report(
-	const uint8_t *reply, size_t length, struct blkpr_report *report, size_t *needed)
+/* HOST: whose keys; NULL: everybody's. */
+static enum blkpr_result parse(const uint8_t *reply, size_t length, const uint8_t *host, struct blkpr_report *report,
+	size_t *needed)
 {
 	unsigned hosts;
 
@@ -66,18 +69,31 @@ enum blkpr_result blkpr_nvme_parse_report(
 	report->generation = (uint32_t)get_le64(reply);
 	report->type = reply[4];
 	report->holder = 0;
-	report->nkeys = hosts;
+	report->nkeys = 0;
 	for (unsigned i = 0; i < hosts; i++) {
 		const uint8_t *entry = reply + HEADER + (size_t)i * ENTRY;
 
-		report->keys[i] = get_le64(entry + 8);
 		if (entry[2] & 1) /* RCSTS: holds the reservation */
-			report->holder = report->keys[i];
+			report->holder = get_le64(entry + 8);
+		if (!host || !memcmp(entry + 16, host, BLKPR_NVME_HOST))
+			report->keys[report->nkeys++] = get_le64(entry + 8);
 	}
 	return BLKPR_OK;
 }
 
-enum blkpr_result blkpr_nvme_read_report(const struct blkpr_port *port, struct blkpr_report *report)
+enum blkpr_result blkpr_nvme_parse_report(
+	const uint8_t *reply, size_t length, struct blkpr_report *report, size_t *needed)
+{
+	return parse(reply, length, NULL, report, needed);
+}
+
+enum blkpr_result blkpr_nvme_parse_keys_of(const uint8_t *reply, size_t length, const uint8_t host[BLKPR_NVME_HOST],
+	struct blkpr_report *report, size_t *needed)
+{
+	return parse(reply, length, host, report, needed);
+}
+
+static enum blkpr_result read_report(const struct blkpr_port *port, const uint8_t *host, struct blkpr_report *report)
 {
 	struct blkpr_room room = { .size = FIRST_BYTES, .entry = ENTRY, .most = MOST_BYTES };
 	enum blkpr_result result = BLKPR_UNSETTLED;
@@ -97,7 +113,7 @@ enum blkpr_result blkpr_nvme_read_report(const struct blkpr_port *port, struct b
 			return BLKPR_NO_MEMORY;
 		result = submit(port->fd, &command);
 		if (result == BLKPR_OK)
-			result = blkpr_nvme_parse_report(reply, room.size, report, &needed);
+			result = parse(reply, room.size, host, report, &needed);
 		if (result == BLKPR_OK || result == BLKPR_UNSETTLED)
 			result = blkpr_room_fit(&room, needed, result == BLKPR_OK);
 		free(reply);
@@ -119,6 +135,37 @@ enum blkpr_result blkpr_nvme_read_forgets(const struct blkpr_port *port, bool *f
 
 	*forgets = result == BLKPR_OK && !(header[PTPLS] & 1);
 	return result;
+}
+
+enum blkpr_result blkpr_nvme_read_report(const struct blkpr_port *port, struct blkpr_report *report)
+{
+	return read_report(port, NULL, report);
+}
+
+/* As the controller has it, which is what the namespace's registrations are by. */
+static enum blkpr_result read_host_id(int fd, uint8_t host[BLKPR_NVME_HOST])
+{
+	struct nvme_passthru_cmd command = {
+		.opcode = GET_FEATURES,
+		.addr = (uintptr_t)host,
+		.data_len = BLKPR_NVME_HOST,
+		.cdw10 = HOST_IDENTIFIER,
+		.cdw11 = EXTENDED, /* EXHID: 128 bits */
+	};
+	int rc = ioctl(fd, NVME_IOCTL_ADMIN_CMD, &command);
+
+	return blkpr_result_from_ioctl(BLKPR_NVME, rc, errno);
+}
+
+enum blkpr_result blkpr_nvme_read_keys_of_self(const struct blkpr_port *port, struct blkpr_report *report)
+{
+	static const uint8_t unset[BLKPR_NVME_HOST];
+	uint8_t host[BLKPR_NVME_HOST] = { 0 };
+	enum blkpr_result result = read_host_id(port->fd, host);
+
+	if (result == BLKPR_OK && !memcmp(host, unset, sizeof(host)))
+		return BLKPR_UNSUPPORTED; /* NVMe base 2.0, 5.27.1.25: no host identifier has been set */
+	return result == BLKPR_OK ? read_report(port, host, report) : result;
 }
 
 static enum blkpr_result submit_register(int fd, uint32_t cdw10, uint64_t current, uint64_t new)

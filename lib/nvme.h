@@ -14,6 +14,9 @@ enum blkpr_result blkpr_nvme_read_report(const struct blkpr_port *port, struct b
 /* PTPLS of a Reservation Report: whether this namespace loses its registrations with its power. */
 enum blkpr_result blkpr_nvme_read_forgets(const struct blkpr_port *port, bool *forgets);
 
+/* The keys that are registered by this very host, by its host identifier, into REPORT, which is filled with keys alone. */
+enum blkpr_result blkpr_nvme_read_keys_of_self(const struct blkpr_port *port, struct blkpr_report *report);
+
 /* Reservation Register with RREGA = 001b: ends this host's registration KEY. */
 enum blkpr_result blkpr_nvme_unregister(int fd, uint64_t key);
 
@@ -32,5 +35,11 @@ enum blkpr_result blkpr_nvme_flush(int fd);
  */
 enum blkpr_result blkpr_nvme_parse_report(
 	const uint8_t *reply, size_t length, struct blkpr_report *report, size_t *needed);
+
+#define BLKPR_NVME_HOST 16 /* bytes of a host identifier */
+
+/* The same, with no keys but those of HOST. */
+enum blkpr_result blkpr_nvme_parse_keys_of(const uint8_t *reply, size_t length, const uint8_t host[BLKPR_NVME_HOST],
+	struct blkpr_report *report, size_t *needed);
 
 #endif

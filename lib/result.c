@@ -37,6 +37,7 @@ static const struct text texts[BLKPR_RESULT_COUNT] = {
 	[BLKPR_FEWER_PATHS] = { "fewer-paths", "this node's key is registered on fewer paths than there are" },
 	[BLKPR_NOT_CAPABLE] = { "not-capable", "the device cannot do this reservation type" },
 	[BLKPR_SHARED_NEXUS] = { "shared-nexus", "this node's nexus is registered with another node's key" },
+	[BLKPR_REPLACED] = { "replaced", "this node has replaced the node's key in its own nexus" },
 	[BLKPR_BARRED] = { "barred", "this node's key is registered, but not for the session that it has now" },
 	[BLKPR_SHARED_KEY] = { "shared-key", "another initiator is registered with this node's key" },
 	[BLKPR_TAKEN] = { "taken", "another key holds the reservation" },

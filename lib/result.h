@@ -39,6 +39,7 @@ enum blkpr_result {
 	BLKPR_FEWER_PATHS,   /* registered on fewer paths than the device has */
 	BLKPR_NOT_CAPABLE,   /* the device says that it cannot do the reservation type */
 	BLKPR_SHARED_NEXUS,  /* this node's own nexus is registered with another node's key */
+	BLKPR_REPLACED,      /* the victim's key is absent because this node has replaced it in its own nexus */
 	BLKPR_BARRED,        /* this node's key is registered, and its writes are refused */
 	BLKPR_SHARED_KEY,    /* another initiator is registered with this node's key */
 	BLKPR_TAKEN,         /* another key holds the reservation */

@@ -87,11 +87,23 @@ def test_key_of_before_the_cluster_was_renamed_is_replaced(agent):
     assert agent.registered() == agent.everywhere("n1", "n2")
 
 
+def test_absence_of_a_key_that_this_node_has_replaced_proves_nothing(agent):
+    """n1 has an explicit key, which n2 cannot know for a node's."""
+    assert agent("n1", "on", key="0xabc").rc == 0
+    agent.lab.cut("n1", "san")
+    log_in_as(agent.lab, "n2", "n1")
+    assert agent("n2", "on").rc == 0
+    for action in ("off", "status"):
+        result = agent("n2", action, key="0xabc", plug="n1")
+        assert result.rc == 1 and "because n2 has replaced it in its own initiator" in result.stderr, result
+
+
 def test_monitor_sees_that_the_key_is_of_an_earlier_session(agent):
     """n2 holds by sessions that are over (fence-agents issue 517). By a new name, since LIO lets a session write where
     another one of its initiator is registered."""
+    agent.lab.kill("n1")                        # its sessions would throw n2's out; it is not registered
     agent.unfence("n2")
-    log_in_as(agent.lab, "n2", "n1")            # who is not registered
+    log_in_as(agent.lab, "n2", "n1")
     before = disks(agent)
     assert not can_write(agent, "n2")
     result = agent("n2", "monitor")
@@ -103,6 +115,7 @@ def test_monitor_sees_that_the_key_is_of_an_earlier_session(agent):
 
 def test_resource_sees_that_the_key_is_of_an_earlier_session(agent):
     resource = Resource(agent.lab)
+    agent.lab.kill("n1")
     resource.must("n2", "start")
     log_in_as(agent.lab, "n2", "n1")
     before = disks(agent)

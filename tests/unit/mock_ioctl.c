@@ -234,6 +234,21 @@ void mock_nvme(const struct mock_nvme *want)
 	add(NVME_IOCTL_IO_CMD, answer_nvme, want->rc, want->err)->nvme = *want;
 }
 
+static void answer_host_id(const struct call *call, void *arg)
+{
+	struct nvme_passthru_cmd *command = arg;
+	struct nvme_passthru_cmd plain = { .opcode = 0x0a, .addr = command->addr, .data_len = 16, .cdw10 = 0x81, .cdw11 = 1 };
+
+	assert_memory_equal(command, &plain, sizeof(plain));
+	if (!call->rc)
+		memcpy((void *)(uintptr_t)command->addr, call->nvme.reply, 16);
+}
+
+void mock_nvme_host_id(const uint8_t *host, int rc)
+{
+	add(NVME_IOCTL_ADMIN_CMD, answer_host_id, rc, 0)->nvme.reply = host;
+}
+
 /* --- running -------------------------------------------------------------------------------------- */
 
 int __wrap_ioctl(int fd, unsigned long request, ...)

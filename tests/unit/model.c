@@ -347,7 +347,7 @@ static enum blkpr_result op_keys_of_self(struct blkpr_disk *disk, unsigned path,
 	*report = (struct blkpr_report){ 0 };
 	if (enter(model, 'O', &result))
 		return result;
-	if (model->nameless || model->kind == BLKPR_NVME)
+	if (model->nameless)
 		return BLKPR_UNSUPPORTED;
 	if (!blkpr_report_resize(report, MODEL_NEXUSES))
 		return BLKPR_NO_MEMORY;

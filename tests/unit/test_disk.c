@@ -1009,6 +1009,23 @@ static void register_never_ignores_a_key_that_is_there(void **state)
 	assert_result(register_own(disk, OWN), BLKPR_OK);
 }
 
+/* REPLACE with CRKEY 0: what a host that is not registered with key 0 is refused. */
+static void an_nvme_host_with_key_0_is_given_its_key(void **state)
+{
+	static const uint8_t keys[16] = { [8] = OWN & 0xff, [9] = OWN >> 8 };
+	struct mock_nvme replace = { .opcode = 0x0d, .cdw10 = 2 | 3u << 30, .data_len = 16, .data = keys };
+	struct blkpr_disk *disk = open_disk(BLKPR_NVME);
+
+	(void)state; /* trap 2 */
+	for (unsigned refused = 0; refused < 2; refused++) {
+		expect_register(0, 0x18);
+		replace.rc = refused ? 0x83 : 0;
+		mock_nvme_id(MOCK_NSID, 0);
+		mock_nvme(&replace);
+		assert_result(disk->ops->register_key(disk, 0, 0, OWN), refused ? BLKPR_CONFLICT : BLKPR_OK);
+	}
+}
+
 static void eviction_aborts_the_victims_commands(void **state)
 {
 	struct blkpr_disk *disk = open_disk(BLKPR_NVME);
@@ -1118,6 +1135,7 @@ int main(void)
 		mock_test(a_device_without_full_status_cannot_tell_initiators),
 		mock_test(initiators_that_a_path_does_not_tell_are_asked_of_the_next),
 		mock_test(register_never_ignores_a_key_that_is_there),
+		mock_test(an_nvme_host_with_key_0_is_given_its_key),
 		mock_test(eviction_aborts_the_victims_commands),
 		mock_test(nvme_says_of_its_capabilities_only_whether_it_forgets),
 		mock_test(scsi_says_what_it_is_capable_of),

@@ -180,18 +180,20 @@ static void initiator_is_not_asked_for_where_no_other_node_is_registered(void **
 static void monitor_sees_that_the_nexus_is_another_nodes(void **state)
 {
 	(void)state;
-	disk_of(BLKPR_SCSI);
-	model.nameless = false;
-	model.host[6] = 6;
-	model_set_key(&model, 6, OWN);
-	model_set_key(&model, 0, OTHER);
-	model_set_reservation(&model, TYPE, 0);
-	run_monitor(1);
-	assert_result(verdict.result, BLKPR_SHARED_NEXUS);
-	assert_int_equal(verdict.offender, OTHER);
-	assert_true(model_only_read(&model));
-	assert_result(run_hold(blkpr_hold_watch_disk), BLKPR_SHARED_NEXUS);
-	assert_true(model_only_read(&model));
+	for (unsigned kind = BLKPR_SCSI; kind <= BLKPR_NVME; kind++) {
+		disk_of(kind);
+		model.nameless = false;
+		model.host[6] = 6;
+		model_set_key(&model, 6, OWN);
+		model_set_key(&model, 0, OTHER);
+		model_set_reservation(&model, TYPE, 0);
+		run_monitor(1);
+		assert_result(verdict.result, BLKPR_SHARED_NEXUS);
+		assert_int_equal(verdict.offender, OTHER);
+		assert_true(model_only_read(&model));
+		assert_result(run_hold(blkpr_hold_watch_disk), BLKPR_SHARED_NEXUS);
+		assert_true(model_only_read(&model));
+	}
 }
 
 static void take_and_join_refuse_another_nodes_nexus(void **state)
@@ -211,6 +213,31 @@ static void take_and_join_refuse_another_nodes_nexus(void **state)
 			assert_same_registrations();
 		}
 	}
+}
+
+/* Own key is a dead session's, which only another key's PREEMPT removes: not by way of another node's nexus. */
+static void leave_does_not_touch_another_nodes_registration(void **state)
+{
+	(void)state;
+	for (unsigned known = 0; known < 2; known++) {
+		disk_of(BLKPR_SCSI);
+		model_set_key(&model, 0, known ? OTHER : OLDER);
+		model_set_key(&model, 5, OWN);
+		model_set_reservation(&model, TYPE, 0);
+		assert_result(run_hold(blkpr_hold_leave_disk), BLKPR_SHARED_NEXUS);
+		assert_same_registrations();
+	}
+}
+
+static void take_inherits_from_a_dead_session_by_a_nexus_with_an_older_key(void **state)
+{
+	(void)state;
+	disk_of(BLKPR_SCSI);
+	model_set_key(&model, 0, OLDER);
+	model_set_key(&model, 5, OWN);
+	assert_result(run_hold(blkpr_hold_take_disk), BLKPR_OK);
+	assert_int_equal(model.nexus[0].key, OWN);
+	assert_false(model.nexus[5].registered);
 }
 
 /* --- this node's own nexus -------------------------------------------------------------------------- */
@@ -411,6 +438,8 @@ int main(void)
 		cmocka_unit_test(initiator_is_not_asked_for_where_no_other_node_is_registered),
 		cmocka_unit_test(monitor_sees_that_the_nexus_is_another_nodes),
 		cmocka_unit_test(take_and_join_refuse_another_nodes_nexus),
+		cmocka_unit_test(leave_does_not_touch_another_nodes_registration),
+		cmocka_unit_test(take_inherits_from_a_dead_session_by_a_nexus_with_an_older_key),
 		cmocka_unit_test(on_replaces_what_its_own_nexus_had_before),
 		cmocka_unit_test(on_leaves_an_unknown_key_of_another_nexus_alone),
 		cmocka_unit_test(on_gives_an_nvme_host_with_key_0_its_key),

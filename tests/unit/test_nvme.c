@@ -103,6 +103,26 @@ static void no_hosts_are_no_keys(void **state)
 	blkpr_report_clear(&report);
 }
 
+static void keys_of_a_host_are_told_from_others(void **state)
+{
+	static const uint8_t host[BLKPR_NVME_HOST] = { 0x11, [15] = 0xaa };
+	uint8_t reply[REPLY_NVME_SIZE(3)];
+	struct blkpr_report report = { 0 };
+	size_t needed;
+
+	(void)state;
+	reply_nvme(reply, 1, PR_WRITE_EXCLUSIVE_REG_ONLY, three, 3, 0);
+	memcpy(reply + 64 + 64 + 16, host, sizeof(host)); /* the second entry's HOSTID */
+	assert_result(blkpr_nvme_parse_keys_of(reply, sizeof(reply), host, &report, &needed), BLKPR_OK);
+	assert_int_equal(report.nkeys, 1);
+	assert_true(report.keys[0] == UINT64_MAX);
+	assert_true(report.holder == 0x6c9d0000);
+	reply[64 + 64 + 16 + 15] ^= 1;
+	assert_result(blkpr_nvme_parse_keys_of(reply, sizeof(reply), host, &report, &needed), BLKPR_OK);
+	assert_int_equal(report.nkeys, 0);
+	blkpr_report_clear(&report);
+}
+
 static void a_report_cut_off_at_any_byte_is_never_fewer_keys(void **state)
 {
 	uint8_t reply[REPLY_NVME_SIZE(3)];
@@ -281,6 +301,38 @@ static void unregistering_sends_the_current_key_and_no_new_one(void **state)
 	assert_result(blkpr_nvme_unregister(MOCK_FD, 0x0102030405060708), BLKPR_OK);
 }
 
+static void keys_of_self_are_by_the_controllers_host_id(void **state)
+{
+	static const uint8_t host[BLKPR_NVME_HOST] = { 0x22, [15] = 0xbb };
+	static uint8_t reply[REPLY_NVME_SIZE(3)];
+	struct mock_nvme call = { .opcode = 0x0e, .cdw10 = FIRST_ROOM / 4 - 1, .cdw11 = 1, .data_len = FIRST_ROOM,
+		.reply = reply, .length = sizeof(reply) };
+	struct blkpr_report report = { 0 };
+
+	(void)state;
+	reply_nvme(reply, 1, PR_WRITE_EXCLUSIVE_REG_ONLY, three, 3, 0);
+	memcpy(reply + 64 + 16, host, sizeof(host));
+	mock_nvme_host_id(host, 0);
+	mock_nvme_id(MOCK_NSID, 0);
+	mock_nvme(&call);
+	assert_result(blkpr_nvme_read_keys_of_self(&port, &report), BLKPR_OK);
+	assert_int_equal(report.nkeys, 1);
+	assert_true(report.keys[0] == three[0]);
+	blkpr_report_clear(&report);
+}
+
+static void a_host_without_an_id_is_not_told_from_others(void **state)
+{
+	static const uint8_t unset[BLKPR_NVME_HOST];
+	struct blkpr_report report = { 0 };
+
+	(void)state;
+	mock_nvme_host_id(unset, 0);
+	assert_result(blkpr_nvme_read_keys_of_self(&port, &report), BLKPR_UNSUPPORTED);
+	mock_nvme_host_id(unset, 0x4002);
+	assert_result(blkpr_nvme_read_keys_of_self(&port, &report), BLKPR_INVALID);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +341,7 @@ int main(void)
 		cmocka_unit_test(numbers_that_are_no_type_are_malformed),
 		cmocka_unit_test(a_host_with_key_0_is_a_registrant),
 		cmocka_unit_test(no_hosts_are_no_keys),
+		cmocka_unit_test(keys_of_a_host_are_told_from_others),
 		cmocka_unit_test(a_report_cut_off_at_any_byte_is_never_fewer_keys),
 		cmocka_unit_test(the_most_hosts_of_16_bits_are_parsed),
 		mock_test(reading_asks_for_extended_data_of_the_namespace),
@@ -298,6 +351,8 @@ int main(void)
 		mock_test(a_status_of_the_controller_is_no_report),
 		mock_test(without_a_namespace_nothing_is_sent),
 		mock_test(unregistering_sends_the_current_key_and_no_new_one),
+		mock_test(keys_of_self_are_by_the_controllers_host_id),
+		mock_test(a_host_without_an_id_is_not_told_from_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

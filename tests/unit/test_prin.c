@@ -343,6 +343,35 @@ static void initiators_with_other_keys_do_not_count(void **state)
 	check_initiators(&reply, 1);
 }
 
+static void check_keys_of(const struct full_status *reply, size_t length, enum blkpr_result want, unsigned nkeys)
+{
+	uint8_t *copy = exactly(reply->bytes, length);
+	struct blkpr_report report = { 0 };
+
+	assert_result(blkpr_prin_parse_keys_of(copy, length, "iqn.2026-01.org.example:Node1", &report), want);
+	if (want == BLKPR_OK)
+		assert_int_equal(report.nkeys, nkeys);
+	blkpr_report_clear(&report);
+	free(copy);
+}
+
+static void keys_of_an_initiator_are_those_of_all_its_sessions(void **state)
+{
+	struct full_status reply;
+
+	(void)state;
+	full_status_begin(&reply);
+	check_keys_of(&reply, reply.size, BLKPR_OK, 0);
+	full_status_add(&reply, OURS, ISCSI, "iqn.2026-01.org.example:node1" SESSION_A);
+	full_status_add(&reply, THEIRS, ISCSI, "iqn.2026-01.org.example:NODE1" SESSION_B); /* names have no case */
+	full_status_add(&reply, THEIRS, ISCSI, "iqn.2026-01.org.example:node10" SESSION_A);
+	full_status_add(&reply, THEIRS, ISCSI, "iqn.2026-01.org.example:node" SESSION_A);
+	full_status_add(&reply, THEIRS, FIBRE_CHANNEL, "iqn.2026-01.org.example:node1");
+	check_keys_of(&reply, reply.size, BLKPR_OK, 2);
+	for (size_t length = 0; length < reply.size; length++)
+		check_keys_of(&reply, length, BLKPR_MALFORMED, 0);
+}
+
 static void initiators_of_other_transports_cannot_be_told(void **state)
 {
 	struct full_status reply;
@@ -993,6 +1022,7 @@ int main(void)
 		cmocka_unit_test(two_initiators_are_two),
 		cmocka_unit_test(a_name_that_begins_as_another_is_another),
 		cmocka_unit_test(initiators_with_other_keys_do_not_count),
+		cmocka_unit_test(keys_of_an_initiator_are_those_of_all_its_sessions),
 		cmocka_unit_test(initiators_of_other_transports_cannot_be_told),
 		cmocka_unit_test(full_status_cut_off_at_any_byte_is_malformed),
 		cmocka_unit_test(full_status_with_any_other_length_is_malformed),
