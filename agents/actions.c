@@ -528,7 +528,12 @@ static int prepare_on(struct agent *agent, struct blkpr_error *error)
 		rc = agent_add_devices(agent, error);
 	if (!rc)
 		rc = agent_settle_devices(agent, error);
-	return rc ? rc : plan_on(agent, error);
+	if (!rc)
+		rc = plan_on(agent, error);
+	if (rc || !know_keys(agent))
+		return rc;
+	blkpr_error_set(error, "out of memory");
+	return -ENOMEM;
 }
 
 static int register_all(struct agent *agent)
@@ -543,30 +548,18 @@ static int register_all(struct agent *agent)
 	return rc;
 }
 
-static bool is_registered(const struct blkpr_verdict *verdict, uint64_t key)
-{
-	for (unsigned i = 0; i < verdict->nkeys; i++)
-		if (verdict->keys[i].key == key)
-			return true;
-	return false;
-}
-
-/* A nexus has one key: an unknown one that REGISTER has made vanish was this node's own. */
 static void warn_replaced(const struct agent *agent)
 {
 	for (unsigned i = 0; i < agent->list.count; i++) {
-		const struct blkpr_verdict *verdict = &agent->verdicts[i];
-		char *key;
+		uint64_t replaced = agent->verdicts[i].replaced;
+		char *key = replaced ? say_key(agent, &agent->targets[i], replaced) : NULL;
 
-		if (!verdict->offender || is_registered(verdict, verdict->offender))
-			continue;
-		key = say_key(agent, &agent->targets[i], verdict->offender);
-		qb_log(LOG_WARNING,
-			"%s: the key %s was registered, and is not any more: this node's own has "
-			"replaced it; if LVM "
-			"(vgchange --persist) or multipathd (reservation_key) made it, let one of "
-			"them have the disk",
-			agent->list.devices[i].name, key ? key : "before");
+		if (replaced)
+			qb_log(LOG_WARNING,
+				"%s: the key %s was registered, and is not any more: this node's own has "
+				"replaced it; if LVM (vgchange --persist) or multipathd (reservation_key) "
+				"made it, let one of them have the disk",
+				agent->list.devices[i].name, key ? key : "of somebody");
 		free(key);
 	}
 }

@@ -130,6 +130,22 @@ static enum blkpr_result register_own(uint64_t own, struct blkpr_disk *disk, str
 
 /* --- on ------------------------------------------------------------------------------------------- */
 
+/* A nexus has one key: what own has replaced was this node's, by another program (LVM, multipathd). */
+static uint64_t find_replaced(const struct blkpr_fence *fence, uint64_t own,
+	const struct blkpr_verdict *before, const struct blkpr_verdict *now)
+{
+	for (unsigned i = 0; i < before->nkeys; i++) {
+		uint64_t key = before->keys[i].key;
+		unsigned k = 0;
+
+		while (k < now->nkeys && now->keys[k].key != key)
+			k++;
+		if (k == now->nkeys && key && !is_known(fence, own, key))
+			return key;
+	}
+	return 0;
+}
+
 /*
  * REGISTER comes even if the key is there already: that may be a dead nexus's (fence-agents issue 517).
  * A conflict on RESERVE means that another node was faster.
@@ -139,6 +155,7 @@ static enum blkpr_result on(const struct blkpr_fence *fence, uint64_t own, struc
 {
 	struct view view;
 	enum blkpr_result result = look(fence, own, disk, &view, verdict);
+	struct blkpr_verdict before = *verdict;
 
 	if (result != BLKPR_OK)
 		return result;
@@ -153,6 +170,7 @@ static enum blkpr_result on(const struct blkpr_fence *fence, uint64_t own, struc
 		result = look(fence, own, disk, &view, verdict);
 		if (result != BLKPR_OK)
 			return result;
+		verdict->replaced = find_replaced(fence, own, &before, verdict);
 		if (!view.own)
 			return BLKPR_EVICTED; /* by somebody, since we registered: theirs is the newer decision */
 		if (view.foreign)

@@ -43,6 +43,7 @@ struct blkpr_verdict {
 	bool capable;             /* the device confirmed that it can do the type */
 	unsigned evicted;         /* keys removed */
 	uint64_t offender;        /* the first unknown key; for lib/hold the first that is not own, a holder's before all */
+	uint64_t replaced;        /* on: nobody's key, which is gone since own was registered; 0: none */
 	uint32_t generation_before, generation_after;
 	unsigned type;            /* enum pr_type held at the last read, 0: none */
 	uint64_t holder;

@@ -159,6 +159,19 @@ static void on_replaces_a_stale_key(void **state)
 	assert_false(model_has(&model, STRANGER));
 }
 
+static void on_tells_which_key_it_has_replaced(void **state)
+{
+	(void)state; /* another one that is nobody's, and stays, comes first */
+	model_init(&model, BLKPR_SCSI);
+	model_set_key(&model, 0, STRANGER);
+	model_set_key(&model, 1, STRANGER + 1);
+	run_on();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_int_equal(verdict.replaced, STRANGER);
+	run_on();
+	assert_int_equal(verdict.replaced, 0);
+}
+
 static void on_replaces_a_stale_key_on_nvme(void **state)
 {
 	(void)state; /* trap 3 */
@@ -1955,6 +1968,7 @@ int main(void)
 		cmocka_unit_test(on_joins_the_reservation_of_another_node),
 		cmocka_unit_test(on_registers_even_if_its_key_is_there),
 		cmocka_unit_test(on_replaces_a_stale_key),
+		cmocka_unit_test(on_tells_which_key_it_has_replaced),
 		cmocka_unit_test(on_replaces_a_stale_key_on_nvme),
 		cmocka_unit_test(on_never_drops_the_key_on_the_way),
 		cmocka_unit_test(on_of_a_fenced_node_registers_nothing_anew),
