@@ -11,6 +11,10 @@ WORKED, AGAIN = "tried once more, alone, it worked", "tried once more, alone, it
 HOPELESS = 3
 
 
+def number(tests):
+    return f"{len(tests)} test{'s' * (len(tests) != 1)}"
+
+
 class Report:
     def __init__(self, screen):
         self.screen = screen
@@ -63,19 +67,19 @@ class Report:
         """There is no time for (the rest of) a job."""
         if job.left:
             self.left.append((job.name, job.left))
-            self.screen.line(f"no time {job.name}: {len(job.left)} tests are left")
+            self.screen.line(f"no time {job.name}: {number(job.left)} left")
 
     def close(self, budget):
         """The last words; the exit status."""
-        lines = [f"FAILED  {failure}" for failure in self.failures]
+        lines = [f"NOT RUN {name}: {number(tests)}\n" + "\n".join(f"            {test}" for test in tests)
+                 for name, tests in self.left]
         lines += [f"SET-UP  of {name} failed; {what}" for name, what in self.setups.items()]
+        lines += [f"FAILED  {failure}" for failure in self.failures]
         if self.setups:
             lines.append(f"set-ups that failed at first: {len(self.setups)}")
-        for name, tests in self.left:
-            lines.append(f"NOT RUN {name}: {len(tests)} tests\n" + "\n".join(f"            {test}" for test in tests))
         if self.left:
-            lines.append(f"NOT RUN, for lack of time: {sum(len(t) for _, t in self.left)} tests; {budget} were not enough "
-                         "(./check --budget MINUTES)")
+            lines.append(f"NOT RUN, for lack of time: {number([t for _, tests in self.left for t in tests])}; {budget} were not "
+                         "enough (./check --budget MINUTES)")
         passed, failed, skipped = self.count.values()
         lines.append(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
         self.screen.end(lines)
