@@ -257,23 +257,35 @@ enum blkpr_result blkpr_prin_parse_initiators(
 	return BLKPR_OK;
 }
 
-enum blkpr_result blkpr_prin_read_initiators(const struct blkpr_port *port, uint64_t key, unsigned *initiators)
+/* The whole of it, for the caller to free in any case. */
+static enum blkpr_result read_full_status(const struct blkpr_port *port, uint8_t **reply, size_t *length)
 {
 	struct blkpr_room room = {
 		.size = MOST_BYTES, .entry = DESCRIPTOR_BYTES, .most = MOST_BYTES
 	};
-	size_t length = room.size;
-	uint8_t *reply = malloc(length);
 	enum blkpr_result result;
 
-	*initiators = 0;
-	if (!reply)
+	*length = room.size;
+	*reply = malloc(*length);
+	if (!*reply)
 		return BLKPR_NO_MEMORY;
-	result = ask(port, BLKPR_PRIN_READ_FULL_STATUS, reply, &length);
+	result = ask(port, BLKPR_PRIN_READ_FULL_STATUS, *reply, length);
+	if (result == BLKPR_OK && *length < HEADER)
+		return BLKPR_MALFORMED;
+	if (result == BLKPR_OK)
+		result = blkpr_room_fit(&room, HEADER + (size_t)get_be32(*reply + 4), true);
+	return result;
+}
+
+enum blkpr_result blkpr_prin_read_initiators(const struct blkpr_port *port, uint64_t key, unsigned *initiators)
+{
+	uint8_t *reply;
+	size_t length;
+	enum blkpr_result result = read_full_status(port, &reply, &length);
+
+	*initiators = 0;
 	if (result == BLKPR_OK)
 		result = blkpr_prin_parse_initiators(reply, length, key, initiators);
-	if (result == BLKPR_OK)
-		result = blkpr_room_fit(&room, HEADER + (size_t)get_be32(reply + 4), true);
 	free(reply);
 	return result;
 }
@@ -317,13 +329,10 @@ enum blkpr_result blkpr_prin_parse_keys_of(
 
 enum blkpr_result blkpr_prin_read_keys_of(const struct blkpr_port *port, const char *name, struct blkpr_report *report)
 {
-	size_t length = MOST_BYTES;
-	uint8_t *reply = malloc(length);
-	enum blkpr_result result;
+	uint8_t *reply;
+	size_t length;
+	enum blkpr_result result = read_full_status(port, &reply, &length);
 
-	if (!reply)
-		return BLKPR_NO_MEMORY;
-	result = ask(port, BLKPR_PRIN_READ_FULL_STATUS, reply, &length);
 	if (result == BLKPR_OK)
 		result = blkpr_prin_parse_keys_of(reply, length, name, report);
 	free(reply);
