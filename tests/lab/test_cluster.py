@@ -260,11 +260,17 @@ def register_unknown_key(cluster, node, third, disk):
 
 
 def share_key(cluster, node, third, disk):
-    """Another node has this node's key."""
-    for path in ("/dev/lun1", "/dev/lun1-b"):
+    """Another node has this node's key. It looks as if both shared a nexus, so `on` leaves it to a person (S10)."""
+    paths = ("/dev/lun1", "/dev/lun1-b")
+    for path in paths:
         cluster.admin(f"sg_persist --out --register-ignore --param-sark={cluster.key(node)} {path}", third)
+
+    def mend():
+        for path in paths:
+            cluster.admin(f"sg_persist --out --register --param-rk={cluster.key(node)} --param-sark=0 {path}", third)
+        cluster.unfence(third)
     return [f"this node's key {cluster.key(node)} ({node}) is registered by another initiator too",
-            "give every node a key of its own"], lambda: cluster.unfence(third)
+            "give every node a key of its own"], mend
 
 
 def unregister_path(cluster, node, third, disk, holder="/dev/lun1"):
