@@ -413,6 +413,15 @@ def test_cluster_that_is_taken_apart_hands_its_disks_back(pair):
     assert pair.lab.exec("n1", "cat /var/lib/fence_blkpr/disks").stdout == ""
 
 
+def test_release_ends_nobody_elses_registration(pair):
+    """S6: n1 is not registered, and a key is typed that is n2's."""
+    pair.must("n2", "off", plug="n1")
+    for forget in ("true", "rm -rf /run/fence_blkpr"):
+        result = pair.lab.exec("n1", f"{forget}; fence_blkpr -o release -k {KEYS['n2']:#x}")
+        assert result.rc == 1 and f"key={KEYS['n2']:#x}: " in result.stderr, result
+        assert pair.registered() == pair.everywhere("n2")
+
+
 def test_release_keeps_what_it_cannot_reach(pair):
     holder = pair.lab.holder(1)["holder"].partition(",")[0].rpartition(":")[2]
     other = next(node for node in pair.lab.nodes if node != holder)
