@@ -68,8 +68,25 @@ static uint64_t victim_key_by(const struct agent *agent, enum blkpr_key_method m
 	const struct cluster_node *node =
 		victim && victim->name ? cluster_find(&agent->cluster, victim->name) : NULL;
 
-	return node && !agent->key && !victim->self ? agent_node_key(agent, method, node)
-						    : agent->fence.victim;
+	return node && !victim->self ? agent_node_key(agent, method, node) : agent->fence.victim;
+}
+
+/*
+ * What a person has said of unknown keys and of commands in flight is about the disks that devices
+ * names: elsewhere no unknown key is taken for anybody's, nor evicted.
+ */
+static void judge_elsewhere(
+	struct agent *agent, enum blkpr_key_method method, const struct blkpr_fence *how)
+{
+	for (int in_flight = 0; in_flight < BLKPR_IN_FLIGHTS; in_flight++) {
+		struct blkpr_fence *fence = &agent->elsewhere[method].fences[in_flight];
+
+		*fence = *how;
+		fence->any_type = true;
+		fence->unknown = BLKPR_UNKNOWN_FAIL;
+		fence->in_flight = (enum blkpr_in_flight)in_flight;
+		fence->victim = victim_key_by(agent, method);
+	}
 }
 
 static int know_keys(struct agent *agent)
@@ -77,17 +94,26 @@ static int know_keys(struct agent *agent)
 	int rc = know_keys_by(agent, agent->method, &agent->fence, &agent->known);
 
 	for (int method = 0; method < BLKPR_KEY_METHODS && !rc; method++) {
-		struct elsewhere *elsewhere = &agent->elsewhere[method];
+		struct blkpr_fence fence = agent->fence;
 
-		elsewhere->fence = agent->fence;
-		elsewhere->fence.any_type = true;
-		elsewhere->fence.victim = victim_key_by(agent, method);
-		rc = know_keys_by(agent, method, &elsewhere->fence, &elsewhere->known);
+		rc = know_keys_by(agent, method, &fence, &agent->elsewhere[method].known);
+		judge_elsewhere(agent, method, &fence);
 	}
 	return rc;
 }
 
-/* Other fence devices may have another key_value and reservation_type: own's key tells which. */
+/* Of the disk's record: what ends commands in flight there; of one that has none: only what is known. */
+static enum blkpr_in_flight in_flight_on(const struct agent *agent, const char *wwid)
+{
+	const struct registration *record = coverage_find(&agent->coverage, wwid);
+
+	return record ? record->in_flight : BLKPR_IN_FLIGHT_AUTO;
+}
+
+/*
+ * Other fence devices may have another key_value, reservation_type and in_flight: own's key and its
+ * record tell which.
+ */
 static void find_parameters(struct agent *agent)
 {
 	const struct cluster_node *self = cluster_self(&agent->cluster);
@@ -104,7 +130,7 @@ static void find_parameters(struct agent *agent)
 		target->fence =
 			&agent->elsewhere[self && method < BLKPR_KEY_METHODS ? method
 									     : (int)agent->method]
-				 .fence;
+				 .fences[in_flight_on(agent, target->device->wwid)];
 	}
 }
 
@@ -256,6 +282,22 @@ static int find_devices(struct agent *agent, struct blkpr_error *error)
 	return rc ? rc : agent_settle_devices(agent, error);
 }
 
+/* A key alone does not say whose the keys on other fence devices' disks are. */
+static int check_named(const struct agent *agent, const struct victim *victim, struct blkpr_error *error)
+{
+	for (unsigned i = 0; i < agent->list.count && !victim->name; i++) {
+		if (!agent->list.devices[i].unnamed)
+			continue;
+		blkpr_error_set(error,
+			"key=0x%" PRIx64
+			": the node that has it may have another key on disks that devices does not "
+			"name (%s); say which node it is (-n), or name those disks, too",
+			victim->key, agent->list.devices[i].name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* Devices, cluster, keys: what off, status and monitor start from. All victims, before any disk is touched. */
 static int plan(struct agent *agent, struct blkpr_error *error)
 {
@@ -267,6 +309,8 @@ static int plan(struct agent *agent, struct blkpr_error *error)
 		rc = find_own_keys(agent, error);
 	for (unsigned i = 0; i < agent->nvictims && !rc; i++)
 		rc = find_victim(agent, &agent->victims[i], error);
+	for (unsigned i = 0; i < agent->nvictims && !rc; i++)
+		rc = check_named(agent, &agent->victims[i], error);
 	if (!rc && agent->fence.unknown == BLKPR_UNKNOWN_EVICT)
 		know_remotes(agent);
 	if (!rc)
@@ -290,10 +334,8 @@ static void turn_to(struct agent *agent, const struct victim *victim)
 	if (!know_keys(agent))
 		return;
 	agent->fence.nknown = 0; /* out of memory: nobody is known, which spoils success */
-	for (int method = 0; method < BLKPR_KEY_METHODS; method++) {
-		agent->elsewhere[method].fence = agent->fence;
-		agent->elsewhere[method].fence.victim = victim_key_by(agent, method);
-	}
+	for (int method = 0; method < BLKPR_KEY_METHODS; method++)
+		judge_elsewhere(agent, method, &agent->fence);
 }
 
 /* --- on ------------------------------------------------------------------------------------------- */
@@ -510,6 +552,7 @@ static int record_registrations(struct agent *agent, struct blkpr_error *error)
 		records[n] = (struct registration){ .wwid = device->wwid,
 			.name = device->name,
 			.key = agent->targets[i].own,
+			.in_flight = agent->fence.in_flight,
 			.since = registration_clock() };
 		snprintf(records[n++].how, sizeof(records->how), "%s",
 			agent->key ? REGISTRATION_EXPLICIT : blkpr_key_method_names[agent->method]);

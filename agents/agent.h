@@ -40,9 +40,9 @@ struct agent {
 	struct blkpr_fence fence;
 	uint64_t *known;               /* fence.known */
 	uint64_t *others;              /* fence.others */
-	/* on disks that devices does not name: by the key_value of who registered there */
+	/* on disks that devices does not name: by the key_value and in_flight of who registered there */
 	struct elsewhere {
-		struct blkpr_fence fence;
+		struct blkpr_fence fences[BLKPR_IN_FLIGHTS];
 		uint64_t *known; /* fence.known */
 	} elsewhere[BLKPR_KEY_METHODS];
 	struct coverage coverage;      /* the disks that this node has registered on */

@@ -180,6 +180,7 @@ static int take_record(struct coverage *coverage, struct registration *record)
 	disk = disk ? disk : &coverage->disks[coverage->count - 1];
 	disk->key = record->key;
 	disk->since = record->since;
+	disk->in_flight = record->in_flight;
 	memcpy(disk->how, record->how, sizeof(disk->how));
 	return 0;
 }

@@ -38,8 +38,21 @@ long registration_clock(void)
 	return now.tv_sec;
 }
 
+static const char *const in_flights[BLKPR_IN_FLIGHTS] = { "auto", "reset", "abort" };
+
+/* What is not known is no reason to believe more than is. */
+static enum blkpr_in_flight find_in_flight(const char *word)
+{
+	int i = BLKPR_IN_FLIGHTS - 1;
+
+	while (i && strcmp(word, in_flights[i]))
+		i--;
+	return (enum blkpr_in_flight)i;
+}
+
 static int take_line(struct registration *registration, const char *line)
 {
+	char word[16];
 	int value = 0;
 
 	if (sscanf(line, "name %n", &value) == 0 && value) {
@@ -47,6 +60,8 @@ static int take_line(struct registration *registration, const char *line)
 		registration->name = strdup(line + value);
 		return registration->name ? 0 : -ENOMEM;
 	}
+	if (sscanf(line, "in_flight %15s", word) == 1)
+		registration->in_flight = find_in_flight(word);
 	if (sscanf(line, "how %15s", registration->how) == 1 ||
 		sscanf(line, "since %ld", &registration->since) == 1)
 		return 0;
@@ -93,8 +108,9 @@ int registration_store(const struct store *store, const struct registration *reg
 	char *text;
 	int rc;
 
-	if (asprintf(&text, "0x%" PRIx64 "\nhow %s\nsince %ld\nname %s\n", registration->key,
-		    registration->how, registration->since, registration->name) < 0) {
+	if (asprintf(&text, "0x%" PRIx64 "\nhow %s\nin_flight %s\nsince %ld\nname %s\n",
+		    registration->key, registration->how, in_flights[registration->in_flight],
+		    registration->since, registration->name) < 0) {
 		blkpr_error_set(error, "out of memory");
 		return -ENOMEM;
 	}

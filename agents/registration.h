@@ -9,12 +9,14 @@
 #include <stdint.h>
 
 #include "agents/store.h"
+#include "lib/flight.h"
 
 struct registration {
 	char *wwid;
 	char *name;   /* as the user wrote it; NULL: an old record, of an explicit key alone */
 	uint64_t key; /* 0: not registered since this node was started */
 	char how[16]; /* the key was derived: the key_value; REGISTRATION_EXPLICIT: it was given */
+	enum blkpr_in_flight in_flight; /* as the fence device had it */
 	long since;   /* seconds since this node was started, -1: not known */
 };
 

@@ -3,6 +3,7 @@
 #include "agents/withdraw.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +157,33 @@ enum outcome act_forget(struct agent *agent)
 
 /* --- release ---------------------------------------------------------------------------------- */
 
+/* What release ends it may have to evict (sessions that are over): so a key must be this node's own. */
+static int check_own(
+	const struct agent *agent, const struct blkpr_target *target, struct blkpr_error *error)
+{
+	const struct registration *record = coverage_find(&agent->coverage, target->device->wwid);
+
+	if (record && record->key && record->key != agent->key) {
+		blkpr_error_set(error,
+			"key=0x%" PRIx64 ": this node registered 0x%" PRIx64
+			" on %s; release without key=",
+			agent->key, record->key, target->device->name);
+		return -EINVAL;
+	}
+	for (unsigned i = 0; i < agent->cluster.count; i++)
+		for (int method = 0; method < BLKPR_KEY_METHODS; method++) {
+			const struct cluster_node *node = &agent->cluster.nodes[i];
+
+			if (node == cluster_self(&agent->cluster) ||
+				agent_node_key(agent, method, node) != agent->key)
+				continue;
+			blkpr_error_set(error, "key=0x%" PRIx64 ": that is %s's", agent->key,
+				node->name);
+			return -EINVAL;
+		}
+	return 0;
+}
+
 /* Its own record knows with which key, without a cluster too. */
 static int plan(struct agent *agent, const bool chosen[], struct blkpr_error *error)
 {
@@ -181,8 +209,8 @@ static int plan(struct agent *agent, const bool chosen[], struct blkpr_error *er
 	rc = agent_settle_devices(agent, error);
 	for (unsigned i = 0; i < agent->ntargets && !rc; i++) {
 		agent->targets[i].own = agent->key;
-		if (!agent->key)
-			rc = agent_find_own(agent, &agent->targets[i], error);
+		rc = agent->key ? check_own(agent, &agent->targets[i], error)
+				: agent_find_own(agent, &agent->targets[i], error);
 	}
 	return rc;
 }

@@ -59,7 +59,7 @@ enum blkpr_result blkpr_drain_run(
 	verdict->rests = blkpr_flight_rests(verdict->reach, drain->in_flight);
 	if (abort && !drain->ours)
 		verdict->rests = BLKPR_RESTS_ON_EARLIER;
-	if (abort && verdict->restored) /* it took commands of those who have no key, too */
+	if (abort && verdict->open) /* it took commands of those who have no key, too */
 		verdict->rests = BLKPR_RESTS_ON_NOTHING;
 	if (verdict->rests == BLKPR_RESTS_ON_NOTHING)
 		return BLKPR_UNDRAINABLE;

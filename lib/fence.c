@@ -255,6 +255,7 @@ static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, stru
 		if (view.foreign)
 			return BLKPR_FOREIGN_TYPE;
 		verdict->won = view.reserved && !view.victim;
+		verdict->open |= !view.reserved; /* whoever reserves it then */
 		if (!view.reserved) {
 			result = reserve(fence, own, disk, verdict);
 		} else if (view.victim) {

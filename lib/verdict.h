@@ -43,6 +43,7 @@ struct blkpr_verdict {
 	enum blkpr_rests rests;   /* on what that rests; of a monitor, what it would rest on */
 	enum blkpr_reach reach;   /* how far a LUN RESET gets */
 	char driver[BLKPR_DRIVER_SIZE]; /* by this SCSI driver; "": not known, or not looked for */
+	bool open;                /* nothing was reserved at a look of this action: anybody could write */
 	bool restored;            /* the reservation was missing and has been made */
 	bool capable;             /* the device confirmed that it can do the type */
 	bool forgets;             /* registrations are lost with the device's power */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
@@ -16,11 +17,19 @@ struct task {
 	struct blkpr_verdict *verdicts;
 	unsigned *which; /* room for a run's devices */
 	struct past {
-		bool touched, kept, victim_seen;
-	} *past; /* what earlier runs have done and seen on a device is not forgotten */
+		bool touched, kept, victim_seen, open;
+	} *past; /* what earlier runs have done and seen on a device is not forgotten; shared with the workers */
 	pid_t parent;
 	struct blkpr_fleet fleet;
 };
+
+/* Zeroed memory that the workers' process sees, too; NULL: there is none. */
+static void *share(size_t size)
+{
+	void *memory = size ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) : MAP_FAILED;
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
 
 static int begin(struct task *task, const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[])
@@ -30,7 +39,7 @@ static int begin(struct task *task, const struct blkpr_work *work, const struct 
 		.targets = targets,
 		.verdicts = verdicts,
 		.which = calloc(count, sizeof(*task->which)),
-		.past = calloc(count, sizeof(*task->past)),
+		.past = share(count * sizeof(*task->past)),
 		.parent = getpid(),
 		.fleet = { .parallel = work->parallel, .count = count, .context = task },
 	};
@@ -45,7 +54,8 @@ static void end(struct task *task)
 {
 	blkpr_fleet_dismiss(&task->fleet);
 	free(task->which);
-	free(task->past);
+	if (task->past)
+		munmap(task->past, task->fleet.count * sizeof(*task->past));
 }
 
 /* In a worker. */
@@ -63,6 +73,7 @@ static void work_on(const struct task *task, unsigned index, blkpr_protocol *pro
 		return;
 	}
 	block.disk.parent = task->parent;
+	verdict->open = task->past[index].open;
 	protocol(task->work->context, target, &block.disk, verdict);
 	verdict->transport = block.transport;
 	blkpr_disk_close(&block);
@@ -91,6 +102,7 @@ static int run(struct task *task, const unsigned which[], unsigned count, int64_
 		verdict->kept = past->kept;
 		verdict->touched = past->touched |= verdict->touched;
 		verdict->victim_seen = past->victim_seen |= verdict->victim_seen;
+		verdict->open = past->open |= verdict->open;
 	}
 	return rc;
 }

@@ -207,6 +207,41 @@ def test_devices_may_differ_in_keys_and_type(nodes):
     nodes.must("n1", "status", "/dev/lun1", rc=2, plug="n2", **other)
 
 
+def test_what_is_said_of_a_device_is_not_said_of_the_others_disks(nodes):
+    """Unknown keys and in_flight=abort are about the disks that devices names."""
+    for node, key in (("n1", "0x111"), ("n2", "0x222")):
+        nodes.must(node, "on", "/dev/lun0")
+        nodes.must(node, "on", "/dev/lun1", key=key)
+    for unknown in ("allow", "evict"):
+        result = nodes.must("n1", "off", "/dev/lun0", rc=1, plug="n2", unknown_keys=unknown)
+        assert "/dev/lun1: the key 0x222 is registered and belongs to no cluster node" in result.stderr, result
+        assert len(nodes.lab.keys(1)) == 2 and nodes.has_written("n2", 1)
+    for node in ("n1", "n2"):
+        nodes.must(node, "on", "/dev/lun1", in_flight="abort")
+    result = nodes.must("n1", "off", "/dev/lun0", plug="n2", verbose=True)
+    rests = [line.partition("commands in flight ")[2].partition(";")[0] for line in result.stderr.splitlines() if "PR gen" in line]
+    assert rests == ["ended by a LUN RESET", "ended by PREEMPT AND ABORT alone"], result
+    nodes.must("n2", "on", "/dev/lun0")
+    nodes.must("n2", "on", "/dev/lun1", in_flight="abort")
+    nodes.must("n1", "on", "/dev/lun1")
+    result = nodes.must("n1", "off", "/dev/lun0", plug="n2", in_flight="abort", verbose=True)
+    rests = [line.partition("commands in flight ")[2].partition(";")[0] for line in result.stderr.splitlines() if "PR gen" in line]
+    assert rests == ["ended by PREEMPT AND ABORT alone", "ended by a LUN RESET"], result
+
+
+def test_explicit_keys_of_one_device_are_not_those_of_another(nodes):
+    for node, key in (("n1", "0x111"), ("n2", "0x222")):
+        nodes.must(node, "on", "/dev/lun0", key=key)
+        nodes.must(node, "on", "/dev/lun1")
+    for action in ("off", "status"):
+        result = nodes.must("n1", action, "/dev/lun0", rc=1, key="0x222")
+        assert "say which node it is (-n)" in result.stderr, result
+    assert [len(nodes.lab.keys(k)) for k in range(LUNS)] == [2, 2, 0]
+    nodes.must("n1", "off", "/dev/lun0", plug="n2", key="0x222")
+    assert [len(nodes.lab.keys(k)) for k in range(LUNS)] == [1, 1, 0]
+    assert not nodes.has_written("n2", 1)
+
+
 def test_device_whose_disk_lost_this_node_is_not_green_through_another(pair):
     pair.lab.exec("n2", f"sg_persist --out --preempt-abort --param-rk={KEYS['n2']:#x} --param-sark={KEYS['n1']:#x} "
                         "--prout-type=5 /dev/lun2", check=True)
@@ -376,6 +411,15 @@ def test_cluster_that_is_taken_apart_hands_its_disks_back(pair):
         assert pair.lab.keys(lun) == [] and not pair.lab.holder(lun)["holder"]
         assert pair.has_written("n1", lun)
     assert pair.lab.exec("n1", "cat /var/lib/fence_blkpr/disks").stdout == ""
+
+
+def test_release_ends_nobody_elses_registration(pair):
+    """S6: n1 is not registered, and a key is typed that is n2's."""
+    pair.must("n2", "off", plug="n1")
+    for forget in ("true", "rm -rf /run/fence_blkpr"):
+        result = pair.lab.exec("n1", f"{forget}; fence_blkpr -o release -k {KEYS['n2']:#x}")
+        assert result.rc == 1 and f"key={KEYS['n2']:#x}: " in result.stderr, result
+        assert pair.registered() == pair.everywhere("n2")
 
 
 def test_release_keeps_what_it_cannot_reach(pair):

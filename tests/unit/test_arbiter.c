@@ -406,6 +406,27 @@ static void a_node_that_lost_at_the_second_arbiter_touches_no_more(void **state)
 	check_untouched(3);
 }
 
+/* The victim, who has no key, writes whenever it may; the look after RESERVE fails. */
+static bool writes_and_one_look_fails(struct model *model, char op, enum blkpr_result *result)
+{
+	model_write(model);
+	*result = BLKPR_IO_ERROR;
+	return op == 'R' && !strcmp(model->trace, "RSR");
+}
+
+static void what_a_disk_took_while_it_was_open_is_not_forgotten_with_a_look_that_failed(void **state)
+{
+	struct blkpr_fence fence = fence_within(ENOUGH_MS);
+
+	(void)state; /* S1: PREEMPT AND ABORT of nobody ends nothing */
+	model_init(&disks[0].model, BLKPR_NVME);
+	model_set_key(&disks[0].model, 0, OWN);
+	disks[0].model.before = writes_and_one_look_fails;
+	assert_int_equal(blkpr_fence_off(&fence, targets, 1, verdicts, &arbiter), 0);
+	assert_true(disks[0].model.nexus[1].in_flight);
+	assert_result(verdicts[0].result, BLKPR_UNDRAINABLE);
+}
+
 static void nobody_decides_where_no_device_can_be_asked(void **state)
 {
 	(void)state;
@@ -894,6 +915,7 @@ int main(void)
 		fence_test(a_device_whose_worker_always_dies_does_not_save_the_victim_elsewhere),
 		fence_test(an_arbiter_that_hangs_does_not_save_the_victim_elsewhere),
 		fence_test(a_node_that_lost_at_the_second_arbiter_touches_no_more),
+		fence_test(what_a_disk_took_while_it_was_open_is_not_forgotten_with_a_look_that_failed),
 		fence_test(nobody_decides_where_no_device_can_be_asked),
 		fence_test(a_device_where_nobody_is_registered_does_not_decide),
 		fence_test(a_reservation_without_registrations_does_not_decide_either),

@@ -57,7 +57,8 @@ static void load(void)
 static void register_on(const char *wwid, const char *name, uint64_t key)
 {
 	struct registration record = {
-		.wwid = (char *)wwid, .name = (char *)name, .key = key, .how = "name64", .since = 5
+		.wwid = (char *)wwid, .name = (char *)name, .key = key, .how = "name64",
+		.in_flight = BLKPR_IN_FLIGHT_ABORT, .since = 5
 	};
 
 	assert_int_equal(
@@ -104,6 +105,7 @@ static void disk_is_known_with_its_key(void **state)
 	register_on("3600a", "/dev/disk/by-id/a b", 0xabc);
 	check_disk("3600a", "/dev/disk/by-id/a b", 0xabc);
 	assert_string_equal(coverage.disks[0].how, "name64");
+	assert_int_equal(coverage.disks[0].in_flight, BLKPR_IN_FLIGHT_ABORT);
 	assert_int_equal(coverage.disks[0].since, 5);
 }
 

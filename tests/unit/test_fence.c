@@ -638,6 +638,18 @@ static void what_a_disk_took_while_it_was_open_is_not_ended_by_an_abort_of_nobod
 	assert_int_equal(verdict.rests, BLKPR_RESTS_ON_ABORT);
 }
 
+static void what_a_disk_took_until_another_node_reserved_it_is_not_ended_by_an_abort_of_nobody(void **state)
+{
+	(void)state; /* S1 */
+	script_reach = BLKPR_REACH_NVME;
+	script_read(&(struct script_view){ { OWN, THIRD }, 0, 0, 1 });
+	script_reserve(OWN, TYPE, BLKPR_CONFLICT);
+	script_read(&(struct script_view){ { OWN, THIRD }, TYPE, THIRD, 1 });
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, BLKPR_UNDRAINABLE);
+}
+
 static void an_abort_does_not_hold_for_a_victim_that_came_and_went_unseen(void **state)
 {
 	(void)state; /* S1: whoever evicted it then may not have aborted, or may not be done */
@@ -2272,6 +2284,7 @@ int main(void)
 		cmocka_unit_test(monitor_says_on_what_success_would_rest),
 		cmocka_unit_test(an_abort_that_is_not_over_is_waited_for),
 		cmocka_unit_test(what_a_disk_took_while_it_was_open_is_not_ended_by_an_abort_of_nobody),
+		script_test(what_a_disk_took_until_another_node_reserved_it_is_not_ended_by_an_abort_of_nobody),
 		script_test(an_abort_does_not_hold_for_a_victim_that_came_and_went_unseen),
 		script_test(a_preempt_that_does_nothing_and_moves_the_generation_ends),
 		cmocka_unit_test(an_abort_of_another_key_does_not_stand_for_the_victims),
