@@ -395,6 +395,16 @@ static void say_forgetful(const struct agent *agent)
 		agent->targets[first].device->name, count > 1 ? " and others" : "");
 }
 
+static void say_unasked(const struct agent *agent)
+{
+	for (unsigned i = 0; i < agent->ntargets; i++)
+		if (agent->verdicts[i].unasked && agent->verdicts[i].result == BLKPR_OK)
+			qb_log(LOG_WARNING,
+				"%s: a path does not answer, so it cannot be told whether each may write; look at the "
+				"paths to the disk (multipath -ll)",
+				agent->targets[i].device->name);
+}
+
 static void say_replaced(const struct scene *scene)
 {
 	char *key = say_key(scene->agent, scene->target, scene->verdict->replaced);
@@ -443,6 +453,7 @@ void say_failures(const struct agent *agent, unsigned arbiter)
 			say_replaced(&(struct scene){ agent, &agent->targets[i], &agent->verdicts[i] });
 	}
 	say_forgetful(agent);
+	say_unasked(agent);
 	say_doubts(agent);
 	if (untouched)
 		qb_log(LOG_ERR, "%u other device%s not touched, since the arbiter did not decide for this node",

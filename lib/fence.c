@@ -352,10 +352,6 @@ static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, 
 	if (spoils_proof(fence, &view))
 		return BLKPR_UNKNOWN_KEYS;
 	result = blkpr_fence_check_shared(own, disk, verdict);
-	if (result == BLKPR_OK)
-		result = blkpr_nexus_check_shared(disk, &fence->others, verdict);
-	if (result == BLKPR_OK)
-		result = check_writes(fence, own, disk, verdict);
 	if (result != BLKPR_OK)
 		return result;
 	verdict->step = BLKPR_STEP_CAPABILITIES;
@@ -377,6 +373,26 @@ void blkpr_fence_monitor_disk(const struct blkpr_fence *fence, uint64_t own, uns
 	blkpr_drain_begin(disk, verdict);
 	verdict->rests = blkpr_flight_rests(verdict->reach, fence->in_flight);
 	verdict->result = own ? monitor(fence, own, paths, disk, verdict) : BLKPR_INVALID;
+}
+
+static enum blkpr_result monitor_nexus(const struct blkpr_fence *fence, uint64_t own,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	struct view view;
+	enum blkpr_result result = look(fence, own, disk, &view, verdict);
+
+	if (result != BLKPR_OK)
+		return result;
+	if (!view.own)
+		return BLKPR_EVICTED;
+	result = blkpr_nexus_check_shared(disk, &fence->others, verdict);
+	return result == BLKPR_OK ? check_writes(fence, own, disk, verdict) : result;
+}
+
+void blkpr_fence_nexus_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	verdict->result = monitor_nexus(fence, own, disk, verdict);
 }
 
 /* --- many devices --------------------------------------------------------------------------------- */
@@ -420,6 +436,12 @@ static void work_monitor(const void *fence, const struct blkpr_target *target, s
 		fence_of(fence, target), target->own, target->device->paths, disk, verdict);
 }
 
+static void work_nexus(const void *fence, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	blkpr_fence_nexus_disk(fence_of(fence, target), target->own, disk, verdict);
+}
+
 static struct blkpr_work work_of(const struct blkpr_fence *fence, blkpr_protocol *protocol)
 {
 	return (struct blkpr_work){
@@ -447,8 +469,10 @@ int blkpr_fence_monitor(const struct blkpr_fence *fence, const struct blkpr_targ
 	unsigned count, struct blkpr_verdict verdicts[])
 {
 	struct blkpr_work work = work_of(fence, work_monitor);
+	struct blkpr_work nexus = work_of(fence, work_nexus);
+	int rc = blkpr_work_run(&work, targets, count, verdicts);
 
-	return blkpr_work_run(&work, targets, count, verdicts);
+	return rc ? rc : blkpr_work_ask(&nexus, targets, count, verdicts);
 }
 
 int blkpr_fence_off(const struct blkpr_fence *fence, const struct blkpr_target targets[], unsigned count,

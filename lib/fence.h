@@ -70,6 +70,9 @@ void blkpr_fence_status_disk(const struct blkpr_fence *fence, uint64_t own, stru
 	struct blkpr_verdict *verdict);
 void blkpr_fence_monitor_disk(const struct blkpr_fence *fence, uint64_t own, unsigned paths,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict); /* PATHS: registrations that own should have */
+/* The second question of a monitor (blkpr_work_ask()): whose nexus each path is, and whether it may write. */
+void blkpr_fence_nexus_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict);
 
 /*
  * BLKPR_SHARED_KEY if the last read found own registered more than once, and that is not one initiator by several

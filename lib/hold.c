@@ -454,11 +454,23 @@ void blkpr_hold_watch_disk(const void *context, const struct blkpr_target *targe
 		verdict->result = watch(hold, &view);
 	if (verdict->result == BLKPR_OK)
 		verdict->result = blkpr_fence_check_shared(target->own, disk, verdict);
-	if (may_write_by(verdict->result, &view)
-			&& blkpr_nexus_check_shared(disk, &hold->others, verdict) != BLKPR_OK)
+}
+
+void blkpr_hold_nexus_disk(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	const struct blkpr_hold *hold = context;
+	struct view view;
+
+	verdict->result = look(hold, target->own, disk, &view, verdict);
+	if (verdict->result == BLKPR_OK)
+		verdict->result = watch(hold, &view);
+	if (!may_write_by(verdict->result, &view))
+		return;
+	if (blkpr_nexus_check_shared(disk, &hold->others, verdict) != BLKPR_OK)
 		verdict->result = BLKPR_SHARED_NEXUS;
-	if (may_write_by(verdict->result, &view) && blkpr_nexus_check_writes(disk, verdict) != BLKPR_OK)
-		verdict->result = barred(context, target->own, disk, verdict);
+	else if (blkpr_nexus_check_writes(disk, verdict) != BLKPR_OK)
+		verdict->result = barred(hold, target->own, disk, verdict);
 }
 
 /* --- many devices --------------------------------------------------------------------------------- */
@@ -514,6 +526,8 @@ int blkpr_hold_watch(const struct blkpr_hold *hold, const struct blkpr_target ta
 	struct blkpr_verdict verdicts[])
 {
 	struct blkpr_work work = work_of(hold, blkpr_hold_watch_disk);
+	struct blkpr_work nexus = work_of(hold, blkpr_hold_nexus_disk);
+	int rc = blkpr_work_run(&work, targets, count, verdicts);
 
-	return blkpr_work_run(&work, targets, count, verdicts);
+	return rc ? rc : blkpr_work_ask(&nexus, targets, count, verdicts);
 }

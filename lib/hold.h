@@ -70,6 +70,6 @@ int blkpr_hold_watch(const struct blkpr_hold *hold, const struct blkpr_target ta
 
 /* The same on one disk, in the caller's process. */
 blkpr_protocol blkpr_hold_take_disk, blkpr_hold_join_disk, blkpr_hold_promote_disk, blkpr_hold_demote_disk,
-	blkpr_hold_leave_disk, blkpr_hold_watch_disk;
+	blkpr_hold_leave_disk, blkpr_hold_watch_disk, blkpr_hold_nexus_disk;
 
 #endif

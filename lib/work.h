@@ -38,6 +38,17 @@ int blkpr_work_run(const struct blkpr_work *work, const struct blkpr_target targ
 	struct blkpr_verdict verdicts[]);
 
 /*
+ * A second question, apart from the first one since each path has to answer it, and one that hangs must not
+ * take with it what the disk has told: it has ASK_MS. It is asked of devices that may be written to by
+ * VERDICTS[], and can only make a verdict worse; what does not answer keeps its own, and is verdict.unasked.
+ */
+int blkpr_work_ask(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[]);
+
+/* What ANSWER to that question makes of VERDICT. */
+void blkpr_work_take(struct blkpr_verdict *verdict, const struct blkpr_verdict *answer);
+
+/*
  * The first device of TARGETS[], which are in the order of identity that blkpr_list_settle() makes, is the
  * arbiter: only if the protocol leaves verdict.won there are the others touched. A device that cannot be asked,
  * or where nobody is registered, passes this on to the next one. *ARBITER is the index of the device that

@@ -40,6 +40,8 @@ def cluster(cluster_of_run):
         if cluster_of_run.lab.state(node) == "off":
             cluster_of_run.lab.boot(node)
     cluster_of_run.lab.restore()
+    for node in cluster_of_run.lab.nodes:
+        cluster_of_run.admin("rm -rf /run/fence_blkpr /var/lib/fence_blkpr", node)
     cluster_of_run.forget_history()
     return cluster_of_run
 

@@ -35,6 +35,7 @@ struct shared_disk {
 	unsigned open_failures;  /* that often; 0: always */
 	unsigned opened;
 	bool hangs;
+	bool path_hangs; /* that is asked whether it may write */
 	unsigned deaths; /* that often whoever opens it dies */
 };
 
@@ -57,6 +58,7 @@ pid_t __wrap_fork(void)
 /* --- in the workers ------------------------------------------------------------------------------- */
 
 static _Thread_local struct model_disk here; /* the worker's own */
+static _Thread_local const struct shared_disk *this_disk;
 
 static enum blkpr_result forward_read(struct blkpr_disk *disk, struct blkpr_report *report)
 {
@@ -80,6 +82,8 @@ static enum blkpr_result forward_keys_of_self(struct blkpr_disk *disk, unsigned 
 static enum blkpr_result forward_may_write(struct blkpr_disk *disk, unsigned path)
 {
 	(void)disk;
+	while (this_disk->path_hangs)
+		pause();
 	return model_ops.may_write(&here.disk, path);
 }
 
@@ -147,6 +151,7 @@ enum blkpr_result __wrap_blkpr_disk_open(
 	if (disk->open != BLKPR_OK && (!disk->open_failures || disk->opened <= disk->open_failures))
 		return disk->open;
 	here = model_connect(&disk->model, 0, 1);
+	this_disk = disk;
 	*block = (struct blkpr_block_disk){ .disk = { .ops = &forward_ops, .deadline = deadline, .paths = 1 } };
 	block->transport = BLKPR_READ_SGIO;
 	return BLKPR_OK;
@@ -863,6 +868,25 @@ static void each_device_is_registered_with_its_own_key(void **state)
 	assert_false(model_has(&disks[1].model, OWN));
 }
 
+static void a_path_that_hangs_does_not_take_the_monitor_with_it(void **state)
+{
+	struct blkpr_fence fence = fence_within(ENOUGH_MS);
+
+	(void)state;
+	fence.in_flight = BLKPR_IN_FLIGHT_AUTO;
+	disks[1].path_hangs = true;
+	model_unregister(&disks[2].model, 0); /* its key is another session's */
+	model_set_key(&disks[2].model, 5, OWN);
+	assert_int_equal(blkpr_fence_monitor(&fence, targets, DEVICES, verdicts), 0);
+	assert_true(blkpr_clock_ms() < fence.deadline);
+	assert_result(verdicts[0].result, BLKPR_OK);
+	assert_false(verdicts[0].unasked);
+	assert_result(verdicts[1].result, BLKPR_OK);
+	assert_true(verdicts[1].unasked);
+	assert_result(verdicts[2].result, BLKPR_BARRED);
+	assert_result(verdicts[3].result, BLKPR_OK);
+}
+
 static void status_and_monitor_read_every_device_and_change_none(void **state)
 {
 	struct blkpr_fence fence = fence_within(ENOUGH_MS);
@@ -941,6 +965,7 @@ int main(void)
 		fence_test(no_device_is_no_success),
 		fence_test(on_registers_on_every_device),
 		fence_test(each_device_is_registered_with_its_own_key),
+		fence_test(a_path_that_hangs_does_not_take_the_monitor_with_it),
 		fence_test(status_and_monitor_read_every_device_and_change_none),
 	};
 

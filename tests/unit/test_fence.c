@@ -2017,7 +2017,7 @@ static void paths_of_one_host_share_no_key(void **state)
 	assert_result(verdict.result, BLKPR_OK);
 	run_monitor_of(&nobody, 2);
 	assert_result(verdict.result, BLKPR_OK);
-	assert_trace("RDRIRIRIWC");
+	assert_trace("RDRIRIRIC");
 }
 
 static void one_registration_needs_no_initiators(void **state)
@@ -2030,7 +2030,7 @@ static void one_registration_needs_no_initiators(void **state)
 	assert_result(verdict.result, BLKPR_OK);
 	run_monitor();
 	assert_result(verdict.result, BLKPR_OK);
-	assert_trace("RRWC");
+	assert_trace("RRC");
 }
 
 /* What the device answers to READ FULL STATUS, and what follows from it. */
@@ -2082,7 +2082,7 @@ static void monitor_is_content_with_a_sound_disk(void **state)
 	run_monitor();
 	assert_result(verdict.result, BLKPR_OK);
 	assert_true(verdict.capable);
-	assert_trace("RWC");
+	assert_trace("RC");
 }
 
 static void monitor_finds_its_own_key_missing(void **state)

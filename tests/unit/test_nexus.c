@@ -50,6 +50,12 @@ static void run_monitor(unsigned paths)
 	verdict = (struct blkpr_verdict){ 0 };
 	before = model;
 	blkpr_fence_monitor_disk(&fence, OWN, paths, &node.disk, &verdict);
+	if (verdict.result == BLKPR_OK) {
+		struct blkpr_verdict answer = { 0 };
+
+		blkpr_fence_nexus_disk(&fence, OWN, &node.disk, &answer);
+		blkpr_work_take(&verdict, &answer);
+	}
 }
 
 static enum blkpr_result run_hold(blkpr_protocol *protocol)
@@ -60,6 +66,12 @@ static enum blkpr_result run_hold(blkpr_protocol *protocol)
 	verdict = (struct blkpr_verdict){ 0 };
 	before = model;
 	protocol(&hold, &target, &node.disk, &verdict);
+	if (protocol == blkpr_hold_watch_disk) {
+		struct blkpr_verdict answer = { 0 };
+
+		blkpr_hold_nexus_disk(&hold, &target, &node.disk, &answer);
+		blkpr_work_take(&verdict, &answer);
+	}
 	return verdict.result;
 }
 
@@ -371,9 +383,8 @@ static void monitor_believes_a_device_that_does_not_tell(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(answers); i++) {
 		script_read(&(struct script_view){ { OWN }, TYPE, OWN, 1 });
 		script_may_write(answers[i]);
-		script_capabilities(1 << TYPE, BLKPR_OK);
 		verdict = (struct blkpr_verdict){ 0 };
-		blkpr_fence_monitor_disk(&fence, OWN, 1, &script_disk, &verdict);
+		blkpr_fence_nexus_disk(&fence, OWN, &script_disk, &verdict);
 		assert_result(verdict.result, BLKPR_OK);
 	}
 }
