@@ -44,7 +44,8 @@ static int find_own_keys(struct agent *agent, struct blkpr_error *error)
 static int know_keys_by(const struct agent *agent, enum blkpr_key_method method,
 	struct blkpr_fence *fence, uint64_t **keys)
 {
-	uint64_t *known = realloc(*keys, (agent->cluster.count + 1) * sizeof(*known));
+	size_t size = (agent->cluster.count + 1) * sizeof(**keys);
+	uint64_t *known = realloc(*keys, size); /* NOLINT(clang-analyzer-unix.Malloc): it loses *KEYS of the round before */
 	unsigned n = 0;
 
 	if (!known)
