@@ -139,13 +139,23 @@ static int read_set(struct coverage *coverage, const struct store *store, const 
 	return rc;
 }
 
+/* Unless somebody else has made one since it was missed, of a newer set. What fails is read again. */
+static void keep_copy(const struct store *run, const char *copy)
+{
+	struct blkpr_error ignored;
+	char *theirs;
+
+	if (store_read(run, SET_COPY, &theirs, &ignored) == -ENOENT)
+		store_replace(run, SET_COPY, copy, &ignored);
+	free(theirs);
+}
+
 /*
  * The first time since this node was started. A local disk that errs must not keep a victim from
  * being fenced.
  */
 static int import_set(struct coverage *coverage, struct blkpr_error *error)
 {
-	struct blkpr_error ignored;
 	struct store state;
 	char *copy;
 	int rc = store_open(&state, coverage->state, false, &coverage->doubt);
@@ -159,9 +169,10 @@ static int import_set(struct coverage *coverage, struct blkpr_error *error)
 		*coverage->doubt.text =
 			'\0'; /* nothing was ever registered, or /var/lib will be mounted later */
 	copy = rc ? NULL : format_set(coverage);
-	if (copy && !store_lock(&coverage->run, &ignored))
-		store_replace(&coverage->run, SET_COPY, copy, &ignored); /* else it is read again */
-	store_unlock(&coverage->run);
+	if (copy && store_try_lock(&coverage->run)) {
+		keep_copy(&coverage->run, copy);
+		store_unlock(&coverage->run);
+	}
 	free(copy);
 	return 0;
 }
@@ -222,6 +233,108 @@ static int read_all(struct coverage *coverage, bool *old, struct blkpr_error *er
 	if (!rc)
 		rc = store_visit(&coverage->run, visit_record, &reading);
 	*old = reading.old;
+	return rc;
+}
+
+/* --- changing --------------------------------------------------------------------------------- */
+
+/* What is under /var/lib now, with the changes in it; whether it has to be written, or -errno. */
+static int change_set(struct coverage *set, const struct store *state,
+	const struct coverage_change changes[], unsigned count, struct blkpr_error *error)
+{
+	int rc = read_set(set, state, SET, error), changed = rc == -ENOENT;
+
+	if (rc && rc != -ENOENT)
+		return rc;
+	for (unsigned i = 0; i < count; i++) {
+		int differs = apply(set, &changes[i]);
+
+		if (differs < 0)
+			return no_memory(error);
+		changed |= differs;
+	}
+	return changed;
+}
+
+/*
+ * The copy is written in any case: whoever wrote the set last may have been killed before it was.
+ * The lock of RUN is not held while a local disk is waited for, which may hang.
+ */
+static int write_set(const struct coverage *set, bool changed, const struct store *state,
+	struct store *run, struct blkpr_error *error)
+{
+	char *text = format_set(set);
+	int rc = text ? 0 : no_memory(error);
+
+	if (!rc && changed)
+		rc = store_replace(state, SET, text, error);
+	if (!rc)
+		rc = store_lock(run, error);
+	if (!rc)
+		rc = store_replace(run, SET_COPY, text, error);
+	store_unlock(run);
+	free(text);
+	return rc;
+}
+
+static int remove_records(struct coverage *coverage, const struct coverage_change changes[],
+	unsigned count, struct blkpr_error *error)
+{
+	int rc = store_lock(&coverage->run, error);
+
+	for (unsigned i = 0; i < count && !rc; i++)
+		if (!changes[i].name)
+			rc = store_remove(&coverage->run, changes[i].wwid, error);
+	store_unlock(&coverage->run);
+	return rc;
+}
+
+/* Under the lock of /var/lib, which comes before that of RUN. */
+static int update_set(struct coverage *coverage, const struct coverage_change changes[],
+	unsigned count, struct blkpr_error *error)
+{
+	struct coverage set = { 0 };
+	struct store state;
+	int rc = store_open(&state, coverage->state, true, error);
+
+	state.durable = true;
+	if (!rc)
+		rc = store_lock(&state, error);
+	if (!rc)
+		rc = change_set(&set, &state, changes, count, error);
+	if (rc >= 0)
+		rc = write_set(&set, rc, &state, &coverage->run, error);
+	if (!rc)
+		rc = remove_records(coverage, changes, count, error);
+	store_close(&state);
+	clear_disks(&set);
+	return rc;
+}
+
+/* All disks that COVERAGE has, to those that others have added meanwhile. */
+static int add_to_set(struct coverage *coverage, struct blkpr_error *error)
+{
+	struct coverage_change *changes = calloc(coverage->count + 1, sizeof(*changes));
+	unsigned n = 0;
+	int rc;
+
+	for (unsigned i = 0; changes && i < coverage->count; i++)
+		if (coverage->disks[i].name)
+			changes[n++] = (struct coverage_change){ coverage->disks[i].wwid,
+				coverage->disks[i].name };
+	rc = changes ? update_set(coverage, changes, n, error) : no_memory(error);
+	free(changes);
+	return rc;
+}
+
+int coverage_update(struct coverage *coverage, const struct coverage_change changes[],
+	unsigned count, struct blkpr_error *error)
+{
+	int rc = update_set(coverage, changes, count, error);
+
+	for (unsigned i = 0; i < count && !rc; i++)
+		if (apply(coverage, &changes[i]) < 0)
+			rc = no_memory(error);
 	return rc;
 }
 
@@ -289,30 +402,6 @@ static int remove_list(void *context, const char *name)
 }
 
 /*
- * CHANGED: under /var/lib, too. The copy is written in any case: whoever wrote the set last may have
- * been killed before it was.
- */
-static int write_set(const struct coverage *set, bool changed, struct store *run,
-	const char *state_path, struct blkpr_error *error)
-{
-	char *text = format_set(set);
-	struct store state;
-	int rc;
-
-	if (!text)
-		return no_memory(error);
-	rc = store_open(&state, state_path, true, error);
-	state.durable = true;
-	if (!rc && changed)
-		rc = store_replace(&state, SET, text, error);
-	if (!rc)
-		rc = store_replace(run, SET_COPY, text, error);
-	store_close(&state);
-	free(text);
-	return rc;
-}
-
-/*
  * The old files go last: whoever is killed before has done it in vain, and the next one does it
  * again.
  */
@@ -328,15 +417,14 @@ static int convert(struct coverage *coverage, struct blkpr_error *error)
 	store_unlock(&coverage->run);
 	if (!rc)
 		rc = read_all(coverage, &old, error);
-	if (rc || store_lock(&coverage->run, error))
-		return rc;
 	/* where the set cannot be written the records of this boot do until `on` says so */
-	if (!*coverage->doubt.text &&
-		!write_set(coverage, true, &coverage->run, coverage->state, &unwritten)) {
+	if (rc || *coverage->doubt.text || add_to_set(coverage, &unwritten))
+		return rc;
+	rc = store_lock(&coverage->run, error);
+	if (!rc)
 		rc = store_visit(&coverage->run, remove_list, &reading);
-		if (!rc)
-			rc = store_remove(&coverage->run, OLD_TIME, error);
-	}
+	if (!rc)
+		rc = store_remove(&coverage->run, OLD_TIME, error);
 	store_unlock(&coverage->run);
 	return rc;
 }
@@ -380,59 +468,6 @@ bool coverage_knows(const struct coverage *coverage, const char *name)
 		if (coverage_means(&coverage->disks[i], name))
 			return true;
 	return false;
-}
-
-/* --- changing --------------------------------------------------------------------------------- */
-
-/* The set as it is now under /var/lib, with the changes in it; whether it has to be written. */
-static int change_set(struct coverage *set, const char *state_path,
-	const struct coverage_change changes[], unsigned count, struct blkpr_error *error)
-{
-	struct store state;
-	int rc = store_open(&state, state_path, true, error), changed = 0;
-
-	if (!rc)
-		rc = read_set(set, &state, SET, error);
-	store_close(&state);
-	for (unsigned i = 0; i < count && (!rc || rc == -ENOENT); i++) {
-		int differs = apply(set, &changes[i]);
-
-		if (differs < 0)
-			return no_memory(error);
-		changed |= differs;
-	}
-	return rc == -ENOENT ? 1 : rc ? rc : changed;
-}
-
-static int remove_records(struct coverage *coverage, const struct coverage_change changes[],
-	unsigned count, struct blkpr_error *error)
-{
-	int rc = 0;
-
-	for (unsigned i = 0; i < count && !rc; i++)
-		if (!changes[i].name)
-			rc = store_remove(&coverage->run, changes[i].wwid, error);
-	return rc;
-}
-
-int coverage_update(struct coverage *coverage, const struct coverage_change changes[],
-	unsigned count, struct blkpr_error *error)
-{
-	struct coverage set = { 0 };
-	int rc = store_lock(&coverage->run, error);
-
-	if (!rc)
-		rc = change_set(&set, coverage->state, changes, count, error);
-	if (rc >= 0)
-		rc = write_set(&set, rc, &coverage->run, coverage->state, error);
-	if (!rc)
-		rc = remove_records(coverage, changes, count, error);
-	store_unlock(&coverage->run);
-	clear_disks(&set);
-	for (unsigned i = 0; i < count && !rc; i++)
-		if (apply(coverage, &changes[i]) < 0)
-			rc = no_memory(error);
-	return rc;
 }
 
 int coverage_record(struct coverage *coverage, const struct registration registrations[],

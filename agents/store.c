@@ -62,6 +62,15 @@ int store_lock(struct store *store, struct blkpr_error *error)
 	return store->lock < 0 ? fail(store, LOCK, -errno, "lock", error) : 0;
 }
 
+bool store_try_lock(struct store *store)
+{
+	store->lock = openat(store->fd, LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (store->lock >= 0 && !flock(store->lock, LOCK_EX | LOCK_NB))
+		return true;
+	store_unlock(store);
+	return false;
+}
+
 void store_unlock(struct store *store)
 {
 	if (store->lock >= 0)

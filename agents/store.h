@@ -35,6 +35,7 @@ void store_close(struct store *store);
  * started.
  */
 int store_lock(struct store *store, struct blkpr_error *error);
+bool store_try_lock(struct store *store); /* false: somebody else has it, or it cannot be had */
 void store_unlock(struct store *store);
 
 /*

@@ -3,11 +3,14 @@
 #include "agents/coverage.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/unit/unit.h"
@@ -130,6 +133,77 @@ static void other_disks_are_left_alone(void **state)
 	check_disk("3600b", "/dev/b", 2);
 	reboot();
 	check_disk("3600a", "/dev/other-name", 0);
+	check_disk("3600b", "/dev/b", 0);
+}
+
+/* In a process that is at it when the caller goes on, and does not have the caller's LOCK. */
+static pid_t begin_in_a_process(void (*what)(void), int lock)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		close(lock);
+		alarm(10);
+		what();
+		_exit(0);
+	}
+	usleep(200000);
+	return pid;
+}
+
+static void add_b(void)
+{
+	coverage_update(&coverage, &(struct coverage_change){ "3600b", "/dev/b" }, 1, &error);
+}
+
+static int take_lock(const char *directory, int how)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/.lock", directory);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	if (!flock(fd, how))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void copy_of_the_set_does_not_replace_a_newer_one(void **state)
+{
+	int lock;
+	pid_t pid;
+
+	(void)state; /* whoever makes it has read the set before another one changed it */
+	load();
+	register_on("3600a", "/dev/a", 1);
+	shell("rm -rf run/.disks run/3600a");
+	lock = take_lock(run, LOCK_EX);
+	pid = begin_in_a_process(load, lock);
+	shell("echo '3600b /dev/b' >>state/disks; cp state/disks run/.disks");
+	close(lock);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	shell("grep -q 3600b run/.disks");
+}
+
+static void records_do_not_wait_for_a_local_disk(void **state)
+{
+	int slow, lock;
+	pid_t pid;
+
+	(void)state; /* S5: the resources' are among them */
+	load();
+	register_on("3600a", "/dev/a", 1);
+	slow = take_lock(state_dir, LOCK_EX); /* as if the one who has it waits for the disk */
+	pid = begin_in_a_process(add_b, slow);
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+	lock = take_lock(run, LOCK_EX | LOCK_NB);
+	assert_true(lock >= 0);
+	close(lock);
+	close(slow);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	load();
 	check_disk("3600b", "/dev/b", 0);
 }
 
@@ -310,6 +384,8 @@ int main(void)
 		coverage_test(disk_is_known_with_its_key),
 		coverage_test(set_survives_a_reboot_and_the_registration_does_not),
 		coverage_test(other_disks_are_left_alone),
+		coverage_test(copy_of_the_set_does_not_replace_a_newer_one),
+		coverage_test(records_do_not_wait_for_a_local_disk),
 		coverage_test(disk_that_is_taken_away_on_purpose_stays_away),
 		coverage_test(change_that_was_interrupted_is_done_again),
 		coverage_test(change_of_another_process_is_not_lost),
