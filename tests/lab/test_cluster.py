@@ -225,8 +225,9 @@ def test_rebooted_victim_is_unfenced_again_and_may_run_resources(three):
 
 def evict_here(cluster, node, third, disk):
     """This node's own key is gone from one disk."""
-    cluster.admin(f"sg_persist --out --preempt-abort --param-rk={cluster.key(third)} --param-sark={cluster.key(node)} "
-                  "--prout-type=5 /dev/lun1", third)
+    evict = (f"sg_persist --out --preempt-abort --param-rk={cluster.key(third)} --param-sark={cluster.key(node)} "
+             "--prout-type=5 /dev/lun1")
+    cluster.admin(f"{evict} || {evict}", third)             # the first one may get the unit attention of a LUN RESET
     return [f"this node's key {cluster.key(node)} ({node}) is not registered: this node was evicted",
             "stonith_admin --unfence"], lambda: cluster.unfence(node)
 
