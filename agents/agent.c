@@ -116,7 +116,7 @@ int agent_add_devices(struct agent *agent, struct blkpr_error *error)
 
 int agent_load_coverage(struct agent *agent, struct blkpr_error *error)
 {
-	int rc = coverage_load(&agent->coverage, BLKPR_RUN_DIR, BLKPR_STATE_DIR, error);
+	int rc = coverage_load(&agent->coverage, BLKPR_RUN_DIR, BLKPR_STATE_DIR, agent->deadline, error);
 
 	agent->incomplete = agent->coverage.doubt;
 	return rc;

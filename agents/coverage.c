@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/run.h"
+#include "lib/clock.h"
 #include "lib/key.h"
 
 #define SET "disks" /* under /var/lib: a line "WWID NAME" for each disk */
@@ -85,6 +87,7 @@ static int apply(struct coverage *coverage, const struct coverage_change *change
 	return 1;
 }
 
+/* A line that is none may have been a disk's. */
 static int parse_set(struct coverage *coverage, char *text)
 {
 	char *rest = NULL;
@@ -94,8 +97,7 @@ static int parse_set(struct coverage *coverage, char *text)
 		line = strtok_r(NULL, "\n", &rest)) {
 		char *name, *wwid = strtok_r(line, " ", &name);
 
-		if (wwid && *name)
-			rc = apply(coverage, &(struct coverage_change){ wwid, name });
+		rc = wwid && *name ? apply(coverage, &(struct coverage_change){ wwid, name }) : -EINVAL;
 	}
 	return rc < 0 ? rc : 0;
 }
@@ -133,9 +135,15 @@ static int read_set(struct coverage *coverage, const struct store *store, const 
 
 	if (rc)
 		return rc;
-	if (parse_set(coverage, text))
-		rc = no_memory(error);
+	rc = parse_set(coverage, text);
 	free(text);
+	if (rc == -ENOMEM)
+		return no_memory(error);
+	if (rc)
+		blkpr_error_set(error,
+			"%s/%s: holds a line that is no disk's; restore the file, or remove it and unfence "
+			"this node again",
+			store->path, name);
 	return rc;
 }
 
@@ -150,21 +158,43 @@ static void keep_copy(const struct store *run, const char *copy)
 	free(theirs);
 }
 
+#define WAIT_SHARE 4 /* of the time that is left */
+
+/* In a process of its own: what the set is, checked. */
+static int read_state(const void *path, int out, struct blkpr_error *error)
+{
+	struct coverage set = { 0 };
+	struct store state;
+	int rc = store_open(&state, path, false, error);
+	char *text = NULL;
+
+	if (!rc)
+		rc = read_set(&set, &state, SET, error);
+	if (!rc && !(text = format_set(&set)))
+		rc = no_memory(error);
+	if (!rc && dprintf(out, "%s", text) < 0)
+		rc = -EIO;
+	return rc;
+}
+
 /*
  * The first time since this node was started. A local disk that errs must not keep a victim from
  * being fenced.
  */
 static int import_set(struct coverage *coverage, struct blkpr_error *error)
 {
-	struct store state;
-	char *copy;
-	int rc = store_open(&state, coverage->state, false, &coverage->doubt);
+	int64_t now = blkpr_clock_ms();
+	char *copy, *text = NULL;
+	int rc = run_aside(read_state, coverage->state, now + (coverage->deadline - now) / WAIT_SHARE, &text,
+		&coverage->doubt);
 
-	if (!rc)
-		rc = read_set(coverage, &state, SET, &coverage->doubt);
-	store_close(&state);
+	if (!rc && text)
+		rc = parse_set(coverage, text);
+	free(text);
 	if (rc == -ENOMEM)
 		return no_memory(error);
+	if (rc == -ETIME)
+		blkpr_error_set(&coverage->doubt, "%s: the local disk does not answer", coverage->state);
 	if (rc == -ENOENT)
 		*coverage->doubt.text =
 			'\0'; /* nothing was ever registered, or /var/lib will be mounted later */
@@ -290,7 +320,7 @@ static int remove_records(struct coverage *coverage, const struct coverage_chang
 }
 
 /* Under the lock of /var/lib, which comes before that of RUN. */
-static int update_set(struct coverage *coverage, const struct coverage_change changes[],
+static int update_here(struct coverage *coverage, const struct coverage_change changes[],
 	unsigned count, struct blkpr_error *error)
 {
 	struct coverage set = { 0 };
@@ -308,6 +338,34 @@ static int update_set(struct coverage *coverage, const struct coverage_change ch
 		rc = remove_records(coverage, changes, count, error);
 	store_close(&state);
 	clear_disks(&set);
+	return rc;
+}
+
+struct update {
+	struct coverage *coverage;
+	const struct coverage_change *changes;
+	unsigned count;
+};
+
+static int update_aside(const void *context, int out, struct blkpr_error *error)
+{
+	const struct update *update = context;
+
+	(void)out;
+	return update_here(update->coverage, update->changes, update->count, error);
+}
+
+static int update_set(struct coverage *coverage, const struct coverage_change changes[],
+	unsigned count, struct blkpr_error *error)
+{
+	struct update update = { coverage, changes, count };
+	char *nothing;
+	int rc = run_aside(update_aside, &update, coverage->deadline, &nothing, error);
+
+	free(nothing);
+	if (rc == -ETIME)
+		blkpr_error_set(error, "%s: the local disk does not answer, so it cannot be kept which disks "
+			"this node has registered on", coverage->state);
 	return rc;
 }
 
@@ -429,13 +487,13 @@ static int convert(struct coverage *coverage, struct blkpr_error *error)
 	return rc;
 }
 
-int coverage_load(
-	struct coverage *coverage, const char *run, const char *state, struct blkpr_error *error)
+int coverage_load(struct coverage *coverage, const char *run, const char *state, int64_t deadline,
+	struct blkpr_error *error)
 {
 	bool old = false;
 	int rc;
 
-	*coverage = (struct coverage){ .run = STORE_CLOSED, .state = state };
+	*coverage = (struct coverage){ .run = STORE_CLOSED, .state = state, .deadline = deadline };
 	rc = store_open(&coverage->run, run, true, error);
 	if (!rc)
 		rc = read_all(coverage, &old, error);

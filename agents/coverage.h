@@ -12,6 +12,7 @@
 struct coverage {
 	struct store run;
 	const char *state;          /* the directory of the set */
+	int64_t deadline;           /* blkpr_clock_ms(): a local disk that hangs is waited for no longer */
 	struct registration *disks; /* a key of 0: not registered since this node was started */
 	unsigned count;
 	struct blkpr_error doubt; /* "": none; else why disks of earlier boots may be missing */
@@ -20,10 +21,10 @@ struct coverage {
 /*
  * Reads both; what an older version has left under RUN is converted first. The paths are borrowed.
  * 0, or -errno with text. coverage_clear() in any case. Once a boot the set is copied to RUN, so
- * that a fencing reads no local disk.
+ * that a fencing reads no local disk; the first time it waits for one a part of the time at most.
  */
-int coverage_load(
-	struct coverage *coverage, const char *run, const char *state, struct blkpr_error *error);
+int coverage_load(struct coverage *coverage, const char *run, const char *state, int64_t deadline,
+	struct blkpr_error *error);
 void coverage_clear(struct coverage *coverage);
 
 /*

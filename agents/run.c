@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Running a program with a deadline.
+// Running a program, or a part of this one, with a deadline.
 #include "agents/run.h"
 
 #include <errno.h>
@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -150,4 +151,78 @@ int run_program(const char *const argv[], int64_t deadline, char **output, struc
 		return rc;
 	blkpr_error_set(error, "%s: out of memory", argv[0]);
 	return -ENOMEM;
+}
+
+/* --- aside ---------------------------------------------------------------------------------------- */
+
+/* Nobody waits for its end of a pipe but the one that it was made for. */
+static void shed_stdio(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 0; fd <= 2; fd++)
+		if (null < 0 || dup2(null, fd) < 0)
+			close(fd);
+}
+
+/* Its text is at the end of the file, so that it comes with the end of the process. */
+static _Noreturn void be_aside(int (*work)(const void *context, int out, struct blkpr_error *error),
+	const void *context, int out, int err)
+{
+	struct blkpr_error error = { "" };
+	int rc;
+
+	shed_stdio();
+	rc = work(context, out, &error);
+	if (rc)
+		dprintf(err, "%s", error.text);
+	_exit(-rc);
+}
+
+static int finish_aside(pid_t pid, int rc, const struct text *text, struct blkpr_error *error)
+{
+	int status = 0;
+
+	if (rc) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, WNOHANG); /* never waited for: it may sleep in the kernel */
+		blkpr_error_set(error, "%s", rc == -ETIME ? "no answer before the deadline" : strerror(-rc));
+		return rc;
+	}
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {
+		blkpr_error_set(error, "its process died");
+		return -ECHILD;
+	}
+	if (WEXITSTATUS(status))
+		blkpr_error_set(error, "%s", text->data ? text->data : strerror(WEXITSTATUS(status)));
+	return -WEXITSTATUS(status);
+}
+
+int run_aside(int (*work)(const void *context, int out, struct blkpr_error *error), const void *context,
+	int64_t deadline, char **output, struct blkpr_error *error)
+{
+	int out[2], err[2], rc;
+	struct text texts[2] = { { 0 } };
+	pid_t pid;
+
+	if (make_pipes(out, err)) {
+		rc = -errno;
+		blkpr_error_set(error, "no pipe: %s", strerror(-rc));
+		return rc;
+	}
+	pid = fork();
+	if (!pid)
+		be_aside(work, context, out[1], err[1]);
+	rc = pid < 0 ? -errno : 0;
+	close(out[1]);
+	close(err[1]);
+	if (rc)
+		blkpr_error_set(error, "no process: %s", strerror(-rc));
+	else
+		rc = finish_aside(pid, collect((int[]){ out[0], err[0] }, texts, deadline), &texts[1], error);
+	close(out[0]);
+	close(err[0]);
+	free(texts[1].data);
+	*output = texts[0].data;
+	return rc;
 }

@@ -13,7 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "tests/unit/unit.h"
+
+#define ENOUGH_MS 60000
 
 static char top[64], run[96], state_dir[96];
 static struct coverage coverage;
@@ -53,7 +56,7 @@ static int end(void **state)
 static void load(void)
 {
 	coverage_clear(&coverage);
-	assert_int_equal(coverage_load(&coverage, run, state_dir, &error), 0);
+	assert_int_equal(coverage_load(&coverage, run, state_dir, blkpr_clock_ms() + ENOUGH_MS, &error), 0);
 }
 
 /* "on" on one disk: it comes into the set, and is recorded. */
@@ -207,6 +210,33 @@ static void records_do_not_wait_for_a_local_disk(void **state)
 	check_disk("3600b", "/dev/b", 0);
 }
 
+static void local_disk_that_hangs_is_not_waited_for_without_an_end(void **state)
+{
+	int slow;
+
+	(void)state; /* S5; whoever has the lock stands for the disk */
+	load();
+	register_on("3600a", "/dev/a", 1);
+	slow = take_lock(state_dir, LOCK_EX);
+	coverage.deadline = blkpr_clock_ms() + 300;
+	assert_int_equal(coverage_update(&coverage, &(struct coverage_change){ "3600b", "/dev/b" }, 1, &error), -ETIME);
+	assert_non_null(strstr(error.text, "the local disk does not answer"));
+	close(slow);
+}
+
+static void set_that_holds_what_is_no_disk_is_not_believed(void **state)
+{
+	(void)state;
+	load();
+	register_on("3600a", "/dev/a", 1);
+	shell("echo rubbish >>state/disks; rm -f run/.disks");
+	load();
+	assert_non_null(strstr(coverage.doubt.text, "holds a line that is no disk's"));
+	assert_int_not_equal(
+		coverage_update(&coverage, &(struct coverage_change){ "3600b", "/dev/b" }, 1, &error), 0);
+	shell("grep -q rubbish state/disks");
+}
+
 static void disk_that_is_taken_away_on_purpose_stays_away(void **state)
 {
 	(void)state;
@@ -239,7 +269,7 @@ static void change_of_another_process_is_not_lost(void **state)
 
 	(void)state;
 	load();
-	assert_int_equal(coverage_load(&other, run, state_dir, &error), 0);
+	assert_int_equal(coverage_load(&other, run, state_dir, blkpr_clock_ms() + ENOUGH_MS, &error), 0);
 	assert_int_equal(
 		coverage_update(&other, &(struct coverage_change){ "3600b", "/dev/b" }, 1, &error),
 		0);
@@ -295,7 +325,7 @@ static void record_that_is_damaged_is_a_refusal(void **state)
 	register_on("3600a", "/dev/a", 1);
 	shell("echo nonsense >run/3600a");
 	coverage_clear(&coverage);
-	assert_int_equal(coverage_load(&coverage, run, state_dir, &error), -EINVAL);
+	assert_int_equal(coverage_load(&coverage, run, state_dir, blkpr_clock_ms() + ENOUGH_MS, &error), -EINVAL);
 	assert_non_null(strstr(error.text, "3600a: holds no key"));
 }
 
@@ -386,6 +416,8 @@ int main(void)
 		coverage_test(other_disks_are_left_alone),
 		coverage_test(copy_of_the_set_does_not_replace_a_newer_one),
 		coverage_test(records_do_not_wait_for_a_local_disk),
+		coverage_test(local_disk_that_hangs_is_not_waited_for_without_an_end),
+		coverage_test(set_that_holds_what_is_no_disk_is_not_believed),
 		coverage_test(disk_that_is_taken_away_on_purpose_stays_away),
 		coverage_test(change_that_was_interrupted_is_done_again),
 		coverage_test(change_of_another_process_is_not_lost),
