@@ -425,6 +425,7 @@ static void find_recorded(struct agent *agent)
 		const struct registration *record =
 			coverage_find(&agent->coverage, agent->targets[i].device->wwid);
 
+		agent->targets[i].former = record ? record->key : 0;
 		agent->targets[i].recorded = record && record->key && record->since >= 0 &&
 					     (pacemaker < 0 || pacemaker > now - record->since);
 	}

@@ -247,7 +247,8 @@ int agent_know_others(struct agent *agent, struct blkpr_error *error)
 		return -ENOMEM;
 	}
 	agent->others = others;
-	agent->fence.others = (struct blkpr_others){ .keys = others };
+	/* with keys per node (key=) it cannot be known which keys are other nodes' */
+	agent->fence.others = (struct blkpr_others){ .keys = others, .all = agent->key && !agent->domain };
 	for (unsigned i = 0; i < agent->cluster.count; i++)
 		if (&agent->cluster.nodes[i] != self)
 			know_other(agent, &agent->cluster.nodes[i]);

@@ -117,7 +117,7 @@ static int forget(struct agent *agent, const bool chosen[], struct blkpr_error *
 	for (unsigned i = 0; i < coverage->count && !rc; i++) {
 		if (!chosen[i])
 			continue;
-		printf("%s (%s) forgotten\n", coverage->disks[i].name, coverage->disks[i].wwid);
+		printf("forgetting %s (%s)\n", coverage->disks[i].name, coverage->disks[i].wwid);
 		wwids[n] = strdup(coverage->disks[i].wwid); /* the set's own goes with it */
 		rc = wwids[n] ? 0 : no_memory(error);
 		changes[n].wwid = wwids[n];

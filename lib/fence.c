@@ -144,7 +144,7 @@ static enum blkpr_result on(const struct blkpr_fence *fence, uint64_t own, struc
 		return BLKPR_FOREIGN_TYPE; /* before anything is changed */
 	if (fence->fenced && !view.own)
 		return BLKPR_FENCED;
-	result = blkpr_nexus_check_shared(disk, &fence->others, verdict);
+	result = blkpr_nexus_check_shared(disk, own, &fence->others, verdict);
 	if (result == BLKPR_OK)
 		result = register_own(fence, own, &view, disk, verdict);
 	if (result != BLKPR_OK)
@@ -385,7 +385,7 @@ static enum blkpr_result monitor_nexus(const struct blkpr_fence *fence, uint64_t
 		return result;
 	if (!view.own)
 		return BLKPR_EVICTED;
-	result = blkpr_nexus_check_shared(disk, &fence->others, verdict);
+	result = blkpr_nexus_check_shared(disk, own, &fence->others, verdict);
 	return result == BLKPR_OK ? check_writes(fence, own, disk, verdict) : result;
 }
 
@@ -404,6 +404,7 @@ static void work_on(const void *context, const struct blkpr_target *target, stru
 
 	/* a disk that never had this node's key has not lost it */
 	fence.fenced &= target->recorded;
+	fence.others.former = target->former;
 	blkpr_fence_on_disk(&fence, target->own, disk, verdict);
 }
 

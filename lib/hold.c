@@ -287,7 +287,7 @@ void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target
 	else if (errand.view.strangers && !errand.hold->evict)
 		verdict->result = held_by_another(&errand.view) ? BLKPR_TAKEN : BLKPR_STRANGERS;
 	if (verdict->result == BLKPR_OK)
-		verdict->result = blkpr_nexus_check_shared(disk, &errand.hold->others, verdict);
+		verdict->result = blkpr_nexus_check_shared(disk, target->own, &errand.hold->others, verdict);
 	if (verdict->result != BLKPR_OK)
 		return; /* before anything is changed */
 	if (verdict->kept)
@@ -332,7 +332,7 @@ void blkpr_hold_join_disk(const void *context, const struct blkpr_target *target
 	if (verdict->result == BLKPR_OK && view.fencer)
 		verdict->result = BLKPR_UNDER_FENCING;
 	if (verdict->result == BLKPR_OK)
-		verdict->result = blkpr_nexus_check_shared(disk, &hold->others, verdict);
+		verdict->result = blkpr_nexus_check_shared(disk, target->own, &hold->others, verdict);
 	if (verdict->result == BLKPR_OK)
 		verdict->result = register_own(hold, target->own, &view, disk, verdict);
 	if (verdict->result == BLKPR_OK)
@@ -467,7 +467,7 @@ void blkpr_hold_nexus_disk(const void *context, const struct blkpr_target *targe
 		verdict->result = watch(hold, &view);
 	if (!may_write_by(verdict->result, &view))
 		return;
-	if (blkpr_nexus_check_shared(disk, &hold->others, verdict) != BLKPR_OK)
+	if (blkpr_nexus_check_shared(disk, target->own, &hold->others, verdict) != BLKPR_OK)
 		verdict->result = BLKPR_SHARED_NEXUS;
 	else if (blkpr_nexus_check_writes(disk, verdict) != BLKPR_OK)
 		verdict->result = barred(hold, target->own, disk, verdict);

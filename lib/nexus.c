@@ -16,7 +16,7 @@ static bool is_others(const struct claim *claim, uint64_t key)
 	for (unsigned i = 0; i < claim->others->count; i++)
 		if (claim->others->keys[i] == key)
 			return true;
-	return claim->others->all && key != claim->key && key != claim->old;
+	return claim->others->all && key != claim->key && key != claim->old && key != claim->others->former;
 }
 
 /* BLKPR_CONFLICT: the nexus of PATH is not registered with OLD, and nothing has changed. */
@@ -79,6 +79,23 @@ static enum blkpr_result claim_unknown(const struct claim *claim, unsigned path,
 	return result;
 }
 
+/*
+ * Whether KEY is still there, if only for another nexus of this node (a dead session's). If not,
+ * somebody has evicted this node since the look: theirs is the newer decision.
+ */
+static bool is_registered(const struct claim *claim, uint64_t key)
+{
+	struct blkpr_report report;
+	bool there;
+
+	if (claim->disk->ops->read(claim->disk, &report) != BLKPR_OK)
+		return true; /* then it is not known, and what follows fails as well */
+	blkpr_verdict_observe(claim->verdict, &report, claim->key);
+	there = blkpr_report_count(&report, key);
+	blkpr_report_clear(&report);
+	return there;
+}
+
 /* *WAS: the key that the nexus of PATH had before it was registered, 0: none. */
 static enum blkpr_result claim_path(const struct claim *claim, unsigned path, uint64_t *was)
 {
@@ -91,6 +108,8 @@ static enum blkpr_result claim_path(const struct claim *claim, unsigned path, ui
 		*was = likely[i];
 		if (result != BLKPR_CONFLICT)
 			return result;
+		if (!i && claim->old == claim->key && !is_registered(claim, claim->key))
+			return BLKPR_EVICTED;
 	}
 	return claim_unknown(claim, path, was);
 }
@@ -165,10 +184,10 @@ static bool has_others(const struct claim *claim)
 	return verdict->nkeys == BLKPR_VERDICT_KEYS;
 }
 
-enum blkpr_result blkpr_nexus_check_shared(
-	struct blkpr_disk *disk, const struct blkpr_others *others, struct blkpr_verdict *verdict)
+enum blkpr_result blkpr_nexus_check_shared(struct blkpr_disk *disk, uint64_t own,
+	const struct blkpr_others *others, struct blkpr_verdict *verdict)
 {
-	struct claim claim = { .disk = disk, .others = others, .verdict = verdict };
+	struct claim claim = { .key = own, .disk = disk, .others = others, .verdict = verdict };
 
 	if (!has_others(&claim))
 		return BLKPR_OK;

@@ -14,6 +14,7 @@ struct blkpr_others {
 	const uint64_t *keys; /* of other nodes, derived in every way that is known */
 	unsigned count;
 	bool all;             /* every key is another node's that is not this node's for certain */
+	uint64_t former;      /* what this node had here by its own record, which is not another node's; 0: nothing */
 };
 
 /*
@@ -34,8 +35,8 @@ enum blkpr_result blkpr_nexus_register(struct blkpr_disk *disk, uint64_t old, ui
  * one, and targets (LIO) let a session write where another one of its initiator is registered. BLKPR_OK also where the
  * device does not tell, or no other node's key is registered. Writes nothing.
  */
-enum blkpr_result blkpr_nexus_check_shared(
-	struct blkpr_disk *disk, const struct blkpr_others *others, struct blkpr_verdict *verdict);
+enum blkpr_result blkpr_nexus_check_shared(struct blkpr_disk *disk, uint64_t own,
+	const struct blkpr_others *others, struct blkpr_verdict *verdict);
 
 /*
  * BLKPR_BARRED if the device refuses the writes of a path that lives, verdict.barred_path: whatever key is registered

@@ -14,6 +14,7 @@ struct blkpr_target {
 	uint64_t own;
 	bool keep; /* blkpr_hold_leave(): the registration was there before, and stays */
 	bool recorded; /* blkpr_fence_on(): own was registered there for this very Pacemaker */
+	uint64_t former; /* blkpr_fence_on(): what this node had there by its own record; 0: nothing */
 	const struct blkpr_fence *fence; /* lib/fence.h: what to do here; NULL: as on all */
 };
 

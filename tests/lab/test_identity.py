@@ -87,6 +87,27 @@ def test_key_of_before_the_cluster_was_renamed_is_replaced(agent):
     assert agent.registered() == agent.everywhere("n1", "n2")
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["named", "nameless"])
+def test_node_with_anothers_nexus_is_refused_with_explicit_keys(agent, named):
+    """A key per node (key=): n2 cannot know whose 0x111 is, and it is not what n2 had before."""
+    assert agent("n1", "on", key="0x111").rc == 0
+    agent.lab.cut("n1", "san")
+    log_in_as(agent.lab, "n2", "n1")
+    if not named:
+        hide_name(agent.lab, "n2")
+    before = disks(agent)
+    result = agent("n2", "on", key="0x222")
+    assert result.rc == 1 and "n2 has the same initiator as another node" in result.stderr and "0x111" in result.stderr, result
+    assert disks(agent) == before
+
+
+def test_explicit_key_of_a_node_may_be_changed(agent):
+    for key in ("0x111", "0x222", "0x333"):
+        assert agent("n1", "on", key=key).rc == 0
+    agent.unfence("n1")
+    assert agent.registered() == agent.everywhere("n1")
+
+
 def test_absence_of_a_key_that_this_node_has_replaced_proves_nothing(agent):
     """n1 has an explicit key, which n2 cannot know for a node's."""
     assert agent("n1", "on", key="0xabc").rc == 0

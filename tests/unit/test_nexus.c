@@ -271,6 +271,53 @@ static void on_replaces_what_its_own_nexus_had_before(void **state)
 	}
 }
 
+/* S10 with explicit keys: whose a key is cannot be known, so the one that this nexus has may be another node's. */
+static void on_with_a_key_of_its_own_replaces_what_its_record_knows_only(void **state)
+{
+	struct blkpr_fence by_key = fence;
+
+	(void)state;
+	by_key.others.all = true;
+	for (unsigned i = 0; i < 3; i++) {
+		struct model_disk node;
+
+		disk_of(BLKPR_SCSI);
+		model.nameless = i < 2;
+		model_set_key(&model, 0, OLDER);
+		model_set_key(&model, 1, OTHER);
+		model_set_reservation(&model, TYPE, 1);
+		by_key.others.former = i == 1 ? OLDER : 0;
+		node = model_connect(&model, 0, 1);
+		before = model;
+		verdict = (struct blkpr_verdict){ 0 };
+		blkpr_fence_on_disk(&by_key, OWN, &node.disk, &verdict);
+		assert_result(verdict.result, i == 1 ? BLKPR_OK : BLKPR_SHARED_NEXUS);
+		assert_int_equal(model.nexus[0].key, i == 1 ? OWN : OLDER);
+		assert_true(model_has(&model, OTHER));
+	}
+}
+
+static bool evicted_when_it_registers(struct model *disk, char op, enum blkpr_result *result)
+{
+	(void)result;
+	if (op == 'G' && model_has(disk, OWN))
+		model_unregister(disk, 0);
+	return false;
+}
+
+static void on_of_a_node_that_is_evicted_meanwhile_registers_nothing(void **state)
+{
+	(void)state; /* S2: whoever evicted it has decided after the look */
+	disk_of(BLKPR_SCSI);
+	model_set_key(&model, 0, OWN);
+	model_set_key(&model, 1, OTHER);
+	model_set_reservation(&model, TYPE, 1);
+	model.before = evicted_when_it_registers;
+	run_on(1);
+	assert_result(verdict.result, BLKPR_EVICTED);
+	assert_false(model_has(&model, OWN));
+}
+
 static void on_leaves_an_unknown_key_of_another_nexus_alone(void **state)
 {
 	(void)state;
@@ -452,6 +499,8 @@ int main(void)
 		cmocka_unit_test(leave_does_not_touch_another_nodes_registration),
 		cmocka_unit_test(take_inherits_from_a_dead_session_by_a_nexus_with_an_older_key),
 		cmocka_unit_test(on_replaces_what_its_own_nexus_had_before),
+		cmocka_unit_test(on_with_a_key_of_its_own_replaces_what_its_record_knows_only),
+		cmocka_unit_test(on_of_a_node_that_is_evicted_meanwhile_registers_nothing),
 		cmocka_unit_test(on_leaves_an_unknown_key_of_another_nexus_alone),
 		cmocka_unit_test(on_gives_an_nvme_host_with_key_0_its_key),
 		cmocka_unit_test(on_again_is_one_command_a_path),
