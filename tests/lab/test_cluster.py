@@ -177,9 +177,9 @@ def test_fenced_member_is_not_unfenced(three):
     assert three.refusals_to_unfence(victim) > refused, three.tail(victim)
     assert three.evicted(victim)
     assert_nothing_lands(three, victim, service, since)
+    refused = three.refusals_to_unfence(victim)
     unfencing = three.lab.start(coordinator, f"stonith_admin --unfence {victim}", timeout=patience(120))
     until(lambda: three.lab.exec(victim, "pgrep -x crmadmin").rc == 0, "the agent does not ask the controller")
-    refused = three.refusals_to_unfence(victim)
     three.admin("pkill -CONT -x pacemaker-contr", victim)
     until(lambda: three.refusals_to_unfence(victim) > refused,
           lambda: f"{victim}'s agent does not refuse to unfence it: {three.tail(victim)}")
