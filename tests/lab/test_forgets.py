@@ -12,7 +12,7 @@ from agent import KEYS, Agent
 from resource import Resource
 
 LUNS = 2
-SHAPES = ["7-plain", "7-multipath"]
+SHAPES = ["7-plain"]
 WARNING = ("the target loses its registrations with its power "
            "(APTPL is not active, or they could not be stored)")
 

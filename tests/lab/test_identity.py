@@ -8,7 +8,7 @@ from identity import hide_name, log_in_again, log_in_as, reboot
 from resource import GENERIC, Resource, reason
 
 LUNS = 3
-SHAPES = ["7-plain", "7-multipath"]
+SHAPES = ["7-plain"]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from agent import Agent
 
-SHAPES = ["7-plain", "7-multipath"]
+SHAPES = ["7-plain"]
 DELAY_MS = 1500
 
 
