@@ -178,6 +178,8 @@ FENCE_SCSI_KEYS = {"id": {"0x6c9d0000", "0x6c9d0001", "0x6c9d0002"},
 THOROUGH = list(FENCE_SCSI_KEYS) if os.environ.get("BLKPR_CLUSTERS") == "all" else ["id"]     # fencing at every step
 
 
+# Pacemaker 2.1.5's fencer may end by SIGSEGV while devices come and go here; the cluster recovers from that, in minutes
+@pytest.mark.skipif(os.environ.get("BLKPR_CLUSTERS") != "all", reason="takes up to ten minutes each: ./check soak")
 @pytest.mark.parametrize("key_value", FENCE_SCSI_KEYS)
 def test_change_over_from_fence_scsi_and_back(cluster, key_value):
     """As README.md says: the new device beside the old one, then the old one deleted; at every step fencing works."""
