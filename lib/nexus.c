@@ -80,20 +80,21 @@ static enum blkpr_result claim_unknown(const struct claim *claim, unsigned path,
 }
 
 /*
- * Whether KEY is still there, if only for another nexus of this node (a dead session's). If not,
+ * BLKPR_OK: KEY is still there, if only for another nexus of this node (a dead session's). BLKPR_EVICTED: not,
  * somebody has evicted this node since the look: theirs is the newer decision.
  */
-static bool is_registered(const struct claim *claim, uint64_t key)
+static enum blkpr_result check_registered(const struct claim *claim, uint64_t key)
 {
 	struct blkpr_report report;
-	bool there;
+	enum blkpr_result result = claim->disk->ops->read(claim->disk, &report);
 
-	if (claim->disk->ops->read(claim->disk, &report) != BLKPR_OK)
-		return true; /* then it is not known, and what follows fails as well */
+	if (result != BLKPR_OK)
+		return result; /* not read: nothing is registered anew */
 	blkpr_verdict_observe(claim->verdict, &report, claim->key);
-	there = blkpr_report_count(&report, key);
+	if (!blkpr_report_count(&report, key))
+		result = BLKPR_EVICTED;
 	blkpr_report_clear(&report);
-	return there;
+	return result;
 }
 
 /* *WAS: the key that the nexus of PATH had before it was registered, 0: none. */
@@ -108,8 +109,11 @@ static enum blkpr_result claim_path(const struct claim *claim, unsigned path, ui
 		*was = likely[i];
 		if (result != BLKPR_CONFLICT)
 			return result;
-		if (!i && claim->old == claim->key && !is_registered(claim, claim->key))
-			return BLKPR_EVICTED;
+		if (i || claim->old != claim->key)
+			continue;
+		result = check_registered(claim, claim->key);
+		if (result != BLKPR_OK)
+			return result;
 	}
 	return claim_unknown(claim, path, was);
 }
