@@ -82,6 +82,12 @@ class Lab:
                            f"{result.stderr.strip() or result.stdout.strip()}")
         return result
 
+    def pr_out(self, node, options, device, check=True):
+        """PERSISTENT RESERVE OUT by sg_persist. What others did before (an eviction, a release, a LUN
+        RESET) may leave a unit attention, which answers in the command's place (exit status 6): then again."""
+        return self.exec(node, f"for attempt in $(seq 20); do sg_persist --no-inquiry --out {options} {device}; rc=$?; "
+                               "[ $rc = 6 ] || break; done; exit $rc", check=check)
+
     # -- failures of networks
 
     def cut(self, node, net):

@@ -286,8 +286,8 @@ class Cluster:
         """The holder releases its reservation, whatever path it was made by."""
         holder = self.lab.holder(lun)["holder"].partition(",")[0].rpartition(":")[2]
         for path in ("", "-b")[:self.agent.paths]:
-            self.lab.exec(holder, f"sg_persist --out --release --prout-type={kind} --param-rk={self.key(holder)} "
-                                  f"/dev/lun{lun}{path}")
+            self.lab.pr_out(holder, f"--release --prout-type={kind} --param-rk={self.key(holder)}", f"/dev/lun{lun}{path}",
+                            check=False)
         assert not self.lab.holder(lun)["holder"]
 
     # -- what the agent did

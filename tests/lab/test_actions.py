@@ -25,8 +25,8 @@ def agent(labs, shape):
 
 def evict(agent, by, victim, lun):
     """From one disk only, as no action does it."""
-    agent.lab.exec(by, f"sg_persist --out --preempt-abort --param-rk={KEYS[by]:#x} --param-sark={KEYS[victim]:#x} "
-                       f"--prout-type=5 /dev/lun{lun}", check=True)
+    agent.lab.pr_out(by, f"--preempt-abort --param-rk={KEYS[by]:#x} --param-sark={KEYS[victim]:#x} --prout-type=5",
+                     f"/dev/lun{lun}")
 
 
 def fencer(agent, node, text):
@@ -343,7 +343,7 @@ def test_monitor_finds_an_unknown_key(agent):
 def test_monitor_finds_fewer_registrations_than_paths(agent):
     agent.unfence("n2")     # holds the reservation
     agent.unfence("n1")
-    agent.lab.exec("n1", f"sg_persist --out --register --param-rk={KEYS['n1']:#x} --param-sark=0 /dev/lun0-b", check=True)
+    agent.lab.pr_out("n1", f"--register --param-rk={KEYS['n1']:#x} --param-sark=0", "/dev/lun0-b")
     result = agent("n1", "monitor")
     assert result.rc == 1 and "registered on 1 of 2 paths" in result.stderr, result
 

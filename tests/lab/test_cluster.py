@@ -226,9 +226,8 @@ def test_rebooted_victim_is_unfenced_again_and_may_run_resources(three):
 
 def evict_here(cluster, node, third, disk):
     """This node's own key is gone from one disk."""
-    evict = (f"sg_persist --out --preempt-abort --param-rk={cluster.key(third)} --param-sark={cluster.key(node)} "
-             "--prout-type=5 /dev/lun1")
-    cluster.admin(f"{evict} || {evict}", third)             # the first one may get the unit attention of a LUN RESET
+    cluster.lab.pr_out(third, f"--preempt-abort --param-rk={cluster.key(third)} --param-sark={cluster.key(node)} "
+                              "--prout-type=5", "/dev/lun1")
     return [f"this node's key {cluster.key(node)} ({node}) is not registered: this node was evicted",
             "stonith_admin --unfence"], lambda: cluster.unfence(node)
 
@@ -242,8 +241,7 @@ def release(cluster, node, third, disk):
 def reserve_otherwise(cluster, node, third, disk):
     """Somebody has made a reservation of another type."""
     cluster.release(1)
-    reserve = f"sg_persist --out --reserve --prout-type=6 --param-rk={cluster.key(third)} /dev/lun1"
-    cluster.admin(f"{reserve} || {reserve}", third)         # the first one may get the unit attention of the release
+    cluster.lab.pr_out(third, f"--reserve --prout-type=6 --param-rk={cluster.key(third)}", "/dev/lun1")
     return [f"a reservation of type EXCLUSIVE_ACCESS_REG_ONLY is held by {cluster.key(third)} ({third}), "
             "not WRITE_EXCLUSIVE_REG_ONLY", "release it"], lambda: (cluster.release(1, 6), cluster.unfence(node))
 
@@ -265,11 +263,11 @@ def share_key(cluster, node, third, disk):
     """Another node has this node's key. It looks as if both shared a nexus, so `on` leaves it to a person (S10)."""
     paths = ("/dev/lun1", "/dev/lun1-b")
     for path in paths:
-        cluster.admin(f"sg_persist --out --register-ignore --param-sark={cluster.key(node)} {path}", third)
+        cluster.lab.pr_out(third, f"--register-ignore --param-sark={cluster.key(node)}", path)
 
     def mend():
         for path in paths:
-            cluster.admin(f"sg_persist --out --register --param-rk={cluster.key(node)} --param-sark=0 {path}", third)
+            cluster.lab.pr_out(third, f"--register --param-rk={cluster.key(node)} --param-sark=0", path)
         cluster.unfence(third)
     return [f"this node's key {cluster.key(node)} ({node}) is registered by another initiator too",
             "give every node a key of its own"], mend
@@ -278,9 +276,8 @@ def share_key(cluster, node, third, disk):
 def unregister_path(cluster, node, third, disk, holder="/dev/lun1"):
     """A path came after the node was unfenced."""
     cluster.release(1)
-    reserve = f"sg_persist --out --reserve --prout-type=5 --param-rk={cluster.key(node)} {holder}"
-    cluster.admin(f"{reserve} || {reserve}", node)          # the first one may get the unit attention of the release
-    cluster.admin(f"sg_persist --out --register --param-rk={cluster.key(node)} --param-sark=0 /dev/lun1-b", node)
+    cluster.lab.pr_out(node, f"--reserve --prout-type=5 --param-rk={cluster.key(node)}", holder)
+    cluster.lab.pr_out(node, f"--register --param-rk={cluster.key(node)} --param-sark=0", "/dev/lun1-b")
     return ["this node's key is registered on 1 of 2 paths", "node again (fence_blkpr -o on)"], lambda: cluster.unfence(node)
 
 

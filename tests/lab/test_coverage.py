@@ -243,8 +243,8 @@ def test_explicit_keys_of_one_device_are_not_those_of_another(nodes):
 
 
 def test_device_whose_disk_lost_this_node_is_not_green_through_another(pair):
-    pair.lab.exec("n2", f"sg_persist --out --preempt-abort --param-rk={KEYS['n2']:#x} --param-sark={KEYS['n1']:#x} "
-                        "--prout-type=5 /dev/lun2", check=True)
+    pair.lab.pr_out("n2", f"--preempt-abort --param-rk={KEYS['n2']:#x} --param-sark={KEYS['n1']:#x} --prout-type=5",
+                    "/dev/lun2")
     result = pair.must("n1", "monitor", "/dev/lun0", rc=1)
     assert "/dev/lun2: this node's key" in result.stderr, result
     assert "if no fence device uses this disk any more, fence_blkpr -o forget -d /dev/lun2" in result.stderr, result
@@ -363,7 +363,7 @@ def test_remote_node_is_neither_listed_nor_fenced(pair):
 def test_key_of_lvms_own_reservations_is_named(nodes):
     """LVM uses the same nexus: `on` says that it has replaced its key, monitor and off whose the others are."""
     for node, key in (("n1", "0x1000000000010001"), ("n2", "0x1000000000010002")):
-        nodes.lab.exec(node, f"sg_persist --out --register --param-sark={key} /dev/lun0", check=True)
+        nodes.lab.pr_out(node, f"--register --param-sark={key}", "/dev/lun0")
     result = nodes.must("n1", "on")
     assert "/dev/lun0: the key 0x1000000000010001 (LVM's own reservations, vgchange --persist, of host id 1) was" in result.stderr
     for action, options in (("monitor", {}), ("off", {"plug": "n2"})):

@@ -30,8 +30,8 @@ def lab(labs, shape):
 def forgetful(lab):
     """A lab whose target has never been able to store: no directory, and PTPL inactive."""
     for k in range(LUNS):       # without APTPL
-        lab.exec("n1", f"sg_persist -no -G -S 0x1 /dev/lun{k}", check=True)
-        lab.exec("n1", f"sg_persist -no -C -K 0x1 /dev/lun{k}", check=True)
+        lab.pr_out("n1", "--register-ignore --param-sark=0x1", f"/dev/lun{k}")
+        lab.pr_out("n1", "--clear --param-rk=0x1", f"/dev/lun{k}")
     lab.exec("stor", "rm -rf /var/target/pr", check=True)
     return lab
 
@@ -65,7 +65,7 @@ def test_monitor_finds_that_registrations_are_not_stored(lab):
     """Somebody registers without APTPL: that holds for all of the disk's registrations."""
     agent = Agent(lab)
     agent.unfence("n1")
-    lab.exec("n2", "sg_persist -no -G -S 0xa2 /dev/lun1", check=True)
+    lab.pr_out("n2", "--register-ignore --param-sark=0xa2", "/dev/lun1")
     result = agent("n1", "monitor", unknown_keys="allow")
     assert result.rc == 0 and WARNING in result.stderr and agent.device(1) in result.stderr, result
     assert agent.device(0) not in result.stderr and "and others" not in result.stderr

@@ -14,7 +14,6 @@ from agent import wait_for
 from conftest import RUN
 
 LAB_PY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lab.py")
-REGISTER = "sg_persist --out --register-ignore --param-sark={key:#x} {device}"
 # IOC_PR_READ_KEYS with room for no key: (ioctl's return, errno)
 READ_KEYS = """python3 -c "
 import fcntl, struct
@@ -40,7 +39,7 @@ def lab2(labs, kernel):
 
 
 def register(lab, node, device, key):
-    lab.exec(node, REGISTER.format(key=key, device=device), check=True)
+    lab.pr_out(node, f"--register-ignore --param-sark={key:#x}", device)
 
 
 # ---------------------------------------------------------------- commands
@@ -110,7 +109,7 @@ def test_corosync_knows_the_cluster(lab):
 def test_keys_and_holder_are_the_targets_truth(lab):
     register(lab, "n1", "/dev/lun1", 0xa1)
     register(lab, "n2", "/dev/lun1", 0xb2)
-    lab.exec("n2", "sg_persist --out --reserve --param-rk=0xb2 --prout-type=5 /dev/lun1", check=True)
+    lab.pr_out("n2", "--reserve --param-rk=0xb2 --prout-type=5", "/dev/lun1")
     assert sorted(key for key, _ in lab.keys(1)) == ["0xa1", "0xb2"]
     assert lab.keys(0) == []
     holder = lab.holder(1)
@@ -121,7 +120,7 @@ def test_reset_leaves_nothing_reserved_and_no_unit_attention(lab):
     for k in range(3):
         register(lab, "n1", f"/dev/lun{k}", 0xa1)
         register(lab, "n2", f"/dev/lun{k}", 0xb2)
-    lab.exec("n1", "sg_persist --out --reserve --param-rk=0xa1 --prout-type=5 /dev/lun0", check=True)
+    lab.pr_out("n1", "--reserve --param-rk=0xa1 --prout-type=5", "/dev/lun0")
     lab.reset_reservations()
     assert [lab.keys(k) for k in range(3)] == [[], [], []]
     assert lab.holder(0)["holder"] is None

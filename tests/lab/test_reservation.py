@@ -94,8 +94,7 @@ def test_start_may_refuse_to_evict(resource):
 
 def test_rogue_registration_is_noticed(resource):
     resource.must("n1", "start")
-    register = "sg_persist --out --register-ignore --param-sark=0xbad /dev/lun1"
-    resource.lab.exec("n2", f"{register} || {register}", check=True)        # the first one tells of the LUN RESET
+    resource.lab.pr_out("n2", "--register-ignore --param-sark=0xbad", "/dev/lun1")
     assert "the key 0xbad is registered, too" in reason(resource.must("n1", "monitor", GENERIC))
     resource.must("n1", "start")
     assert resource.held() == resource.only("n1")
@@ -132,8 +131,7 @@ def test_registration_of_a_dead_session_is_no_obstacle(plain):
     key = KEYS["n1"]
     for lun in range(LUNS):         # n2's nexus stands for n1's of before
         for command in (f"--register-ignore --param-sark={key:#x}", f"--reserve --prout-type=5 --param-rk={key:#x}"):
-            command = f"sg_persist --out {command} /dev/lun{lun}"
-            plain.lab.exec("n2", f"{command} || {command}", check=True)     # the first one may tell of a LUN RESET
+            plain.lab.pr_out("n2", command, f"/dev/lun{lun}")
     plain.must("n1", "start")
     assert plain.can_write("n1") and not plain.can_write("n2")
     plain.must("n1", "stop")
@@ -235,7 +233,7 @@ def test_promotion_takes_from_a_holder_that_was_fenced(plain):
 def test_lost_promotion_is_told_from_a_lost_registration(plain):
     plain.must("n1", "start", **CLONE)
     plain.must("n1", "promote", **CLONE)
-    plain.lab.exec("n1", f"sg_persist --out --release --prout-type=1 --param-rk={KEYS['n1']:#x} /dev/lun0", check=True)
+    plain.lab.pr_out("n1", f"--release --prout-type=1 --param-rk={KEYS['n1']:#x}", "/dev/lun0")
     assert "nobody holds" in reason(plain.must("n1", "monitor", FAILED_PROMOTED, **CLONE))
 
 

@@ -113,8 +113,8 @@ def test_node_that_was_never_unfenced_cannot_evict(agent):
 def test_evicted_from_the_arbiter_only_touches_nothing(agent):
     """The arbiter alone decides: a node that has lost there leaves the other disks as they are."""
     agent.unfence("n1", "n2")
-    agent.lab.exec("n1", f"sg_persist --out --preempt-abort --param-rk={KEYS['n1']:#x} --param-sark={KEYS['n2']:#x} "
-                         "--prout-type=5 /dev/lun0", check=True)
+    agent.lab.pr_out("n1", f"--preempt-abort --param-rk={KEYS['n1']:#x} --param-sark={KEYS['n2']:#x} --prout-type=5",
+                     "/dev/lun0")
     result = agent("n2", "off", plug="n1")
     assert result.rc == 1 and f"{LUNS - 1} other devices were not touched" in result.stderr, result
     assert agent.registered() == [{"n1": agent.paths}] + agent.everywhere("n1", "n2")[1:]
@@ -171,8 +171,8 @@ def release(agent, lun):
     """Somebody gives the reservation up; the registrations stay."""
     paths = [f"/dev/lun{lun}", f"/dev/lun{lun}-b"][:agent.paths]       # the holder is one nexus
     for node in agent.lab.nodes:
-        for path in paths * 2:      # a unit attention may eat the first
-            agent.lab.exec(node, f"sg_persist --out --release --param-rk={KEYS[node]:#x} --prout-type=5 {path}")
+        for path in paths:
+            agent.lab.pr_out(node, f"--release --param-rk={KEYS[node]:#x} --prout-type=5", path, check=False)
     assert agent.lab.holder(lun)["holder"] is None
 
 
@@ -301,7 +301,7 @@ def test_reservation_of_another_type_is_left_alone(agent):
     agent.unfence("n1", "n2")
     release(agent, 0)
     device = agent.device(0)
-    agent.lab.exec("n2", f"sg_persist --out --reserve --param-rk={KEYS['n2']:#x} --prout-type=3 {device}", check=True)
+    agent.lab.pr_out("n2", f"--reserve --param-rk={KEYS['n2']:#x} --prout-type=3", device)
     before = agent.lab.holder(0)
     for action in ("off", "on"):
         result = agent("n1", action, devices=device, plug="n2" if action == "off" else "n1")
