@@ -318,6 +318,17 @@ static void on_of_a_node_that_is_evicted_meanwhile_registers_nothing(void **stat
 	assert_false(model_has(&model, OWN));
 }
 
+static void on_that_cannot_look_again_registers_nothing(void **state)
+{
+	(void)state; /* S2: it may have been evicted; the script has no other REGISTER */
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 1 });
+	script_register(OWN, OWN, BLKPR_CONFLICT);
+	script_read_fails(BLKPR_PATH_FAILED);
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_on_disk(&fence, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, BLKPR_PATH_FAILED);
+}
+
 static void on_leaves_an_unknown_key_of_another_nexus_alone(void **state)
 {
 	(void)state;
@@ -501,6 +512,7 @@ int main(void)
 		cmocka_unit_test(on_replaces_what_its_own_nexus_had_before),
 		cmocka_unit_test(on_with_a_key_of_its_own_replaces_what_its_record_knows_only),
 		cmocka_unit_test(on_of_a_node_that_is_evicted_meanwhile_registers_nothing),
+		script_test(on_that_cannot_look_again_registers_nothing),
 		cmocka_unit_test(on_leaves_an_unknown_key_of_another_nexus_alone),
 		cmocka_unit_test(on_gives_an_nvme_host_with_key_0_its_key),
 		cmocka_unit_test(on_again_is_one_command_a_path),
