@@ -684,6 +684,13 @@ static bool victim_was_seen(const struct agent *agent)
 	return false;
 }
 
+/* S1: a disk that was open took commands of the victims that come, too, and of this one until the next look. */
+static void remember_open(struct agent *agent)
+{
+	for (unsigned i = 0; i < agent->list.count; i++)
+		agent->targets[i].open |= agent->verdicts[i].open;
+}
+
 static enum outcome act_off(struct agent *agent)
 {
 	struct blkpr_error error;
@@ -701,6 +708,7 @@ static enum outcome act_off(struct agent *agent)
 		do {
 			rc = blkpr_fence_off(&agent->fence, agent->targets, agent->list.count, agent->verdicts, &arbiter);
 			removed |= victim_was_seen(agent);
+			remember_open(agent);
 		} while (learned_remotes(agent));
 		replaced_judge(agent);
 		if (!report(agent, rc, arbiter))

@@ -47,6 +47,8 @@ static int begin(struct task *task, const struct blkpr_work *work, const struct 
 		verdicts[i] = (struct blkpr_verdict){ .result = BLKPR_UNTOUCHED };
 	if (!count)
 		return -EINVAL; /* nothing asked, nothing proven */
+	for (unsigned i = 0; task->past && i < count; i++)
+		task->past[i].open = targets[i].open;
 	return task->which && task->past ? 0 : -ENOMEM;
 }
 

@@ -16,6 +16,7 @@ struct blkpr_target {
 	bool recorded; /* blkpr_fence_on(): own was registered there for this very Pacemaker */
 	uint64_t former; /* blkpr_fence_on(): what this node had there by its own record; 0: nothing */
 	const struct blkpr_fence *fence; /* lib/fence.h: what to do here; NULL: as on all */
+	bool open; /* blkpr_fence_off(): as in the verdict of a call before, of the same action */
 };
 
 /* Runs in a worker, one of several threads, on an open disk; leaves its result in VERDICT. */

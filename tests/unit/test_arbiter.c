@@ -432,6 +432,33 @@ static void what_a_disk_took_while_it_was_open_is_not_forgotten_with_a_look_that
 	assert_result(verdicts[0].result, BLKPR_UNDRAINABLE);
 }
 
+static bool an_unregistered_one_writes_before_it_is_reserved(struct model *model, char op, enum blkpr_result *result)
+{
+	(void)result;
+	if (op == 'S' && !model->type)
+		model->nexus[2].in_flight = true;
+	return false;
+}
+
+static void what_a_disk_took_while_it_was_open_is_not_forgotten_with_the_victim_before(void **state)
+{
+	struct blkpr_fence fence = fence_within(ENOUGH_MS);
+
+	(void)state; /* S1: off of two nodes, of which the second one is not registered */
+	model_init(&disks[0].model, BLKPR_NVME);
+	model_set_key(&disks[0].model, 0, OWN);
+	model_set_key(&disks[0].model, 1, VICTIM);
+	disks[0].model.before = an_unregistered_one_writes_before_it_is_reserved;
+	assert_int_equal(blkpr_fence_off(&fence, targets, 1, verdicts, &arbiter), 0);
+	check_fenced(0);
+	assert_true(verdicts[0].open);
+	targets[0].open = verdicts[0].open;
+	fence.victim = STRANGER;
+	assert_int_equal(blkpr_fence_off(&fence, targets, 1, verdicts, &arbiter), 0);
+	assert_true(disks[0].model.nexus[2].in_flight);
+	assert_result(verdicts[0].result, BLKPR_UNDRAINABLE);
+}
+
 static void nobody_decides_where_no_device_can_be_asked(void **state)
 {
 	(void)state;
@@ -940,6 +967,7 @@ int main(void)
 		fence_test(an_arbiter_that_hangs_does_not_save_the_victim_elsewhere),
 		fence_test(a_node_that_lost_at_the_second_arbiter_touches_no_more),
 		fence_test(what_a_disk_took_while_it_was_open_is_not_forgotten_with_a_look_that_failed),
+		fence_test(what_a_disk_took_while_it_was_open_is_not_forgotten_with_the_victim_before),
 		fence_test(nobody_decides_where_no_device_can_be_asked),
 		fence_test(a_device_where_nobody_is_registered_does_not_decide),
 		fence_test(a_reservation_without_registrations_does_not_decide_either),
