@@ -111,14 +111,22 @@ static int run(struct task *task, const unsigned which[], unsigned count, int64_
 
 #define ARBITER_PAUSE_MS 100
 
-/* Works on one device until that is done; while the device cannot be asked, until UNTIL. */
+/*
+ * Works on one device until that is done; while the device cannot be asked, until UNTIL. A worker that had no time for an
+ * answer says less of the device than one before it that had.
+ */
 static int insist(struct task *task, unsigned index, bool winning_is_enough, int64_t until)
 {
-	const struct blkpr_verdict *verdict = &task->verdicts[index];
+	struct blkpr_verdict *verdict = &task->verdicts[index], answer = { .result = BLKPR_UNFINISHED };
 	int rc;
 
 	for (;;) {
 		rc = run(task, &index, 1, until);
+		if (verdict->result == BLKPR_UNFINISHED) {
+			verdict->result = answer.result;
+			verdict->step = answer.result == BLKPR_UNFINISHED ? verdict->step : answer.step;
+		}
+		answer = *verdict;
 		if (!rc && !blkpr_result_unreachable(verdict->result))
 			return rc;
 		if (!rc && winning_is_enough && verdict->won)

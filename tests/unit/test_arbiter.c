@@ -144,7 +144,7 @@ enum blkpr_result __wrap_blkpr_disk_open(
 	struct shared_disk *disk = &disks[device->number];
 
 	disk->opened++;
-	while (disk->hangs)
+	while (disk->hangs && disk->opened > disk->open_failures)
 		pause();
 	if (disk->opened <= disk->deaths)
 		raise(SIGKILL);
@@ -409,6 +409,19 @@ static void a_node_that_lost_at_the_second_arbiter_touches_no_more(void **state)
 	assert_result(verdicts[1].result, BLKPR_EVICTED);
 	check_untouched(2);
 	check_untouched(3);
+}
+
+static void why_a_device_cannot_be_asked_outlives_a_worker_without_time(void **state)
+{
+	(void)state; /* the first device's half of the time ends while it is tried once more */
+	disks[0].open = BLKPR_GONE;
+	disks[0].open_failures = 2;
+	disks[0].hangs = true;
+	model_unregister(&disks[1].model, 0);
+	off_within(2 * SHORT_MS);
+	assert_int_equal(disks[0].opened, 3);
+	assert_result(verdicts[0].result, BLKPR_GONE);
+	assert_result(verdicts[1].result, BLKPR_EVICTED);
 }
 
 /* The victim, who has no key, writes whenever it may; the look after RESERVE fails. */
@@ -966,6 +979,7 @@ int main(void)
 		fence_test(a_device_whose_worker_always_dies_does_not_save_the_victim_elsewhere),
 		fence_test(an_arbiter_that_hangs_does_not_save_the_victim_elsewhere),
 		fence_test(a_node_that_lost_at_the_second_arbiter_touches_no_more),
+		fence_test(why_a_device_cannot_be_asked_outlives_a_worker_without_time),
 		fence_test(what_a_disk_took_while_it_was_open_is_not_forgotten_with_a_look_that_failed),
 		fence_test(what_a_disk_took_while_it_was_open_is_not_forgotten_with_the_victim_before),
 		fence_test(nobody_decides_where_no_device_can_be_asked),
