@@ -266,7 +266,7 @@ def in_flight(side, count, holder):
     """The backend takes SLOW_MS a write; whether writes that it has taken land after `off` said success."""
     late, success, seconds = 0, 0, []
     for _ in range(count):
-        side.lab.reset_reservations()
+        side.start_over()
         side.add([holder], [SLOW])
         side.add([OTHER[holder]], [SLOW])
         side.lab.write_delay(SLOW, SLOW_MS)

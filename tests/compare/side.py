@@ -38,12 +38,16 @@ class Side:
     def run(self, node, action, plug, luns=range(LUNS), options="", timeout=90):
         return self.lab.exec(node, self.command(action, plug, luns, options), timeout=timeout)
 
-    def unfence(self, nodes=NODES, luns=range(LUNS)):
-        """These nodes and no others are registered, from scratch, by the agent's own `on`."""
+    def start_over(self):
+        """Nobody is registered, nor remembers that it was: fence_blkpr's success is about every disk that it remembers (S9)."""
         self.lab.reset_reservations()
         for node in NODES:
             if self.lab.state(node) == "running":
                 self.lab.exec(node, "rm -rf /run/fence_blkpr /var/lib/fence_blkpr")
+
+    def unfence(self, nodes=NODES, luns=range(LUNS)):
+        """These nodes and no others are registered, from scratch, by the agent's own `on`."""
+        self.start_over()
         self.add(nodes, luns)
         if any(set(there) != set(nodes) for k, there in enumerate(self.registered()) if k in luns):
             raise SystemExit(f"{self.agent.title}: not every node is registered after `on`: {self.registered()}")
