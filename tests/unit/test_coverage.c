@@ -193,7 +193,7 @@ static int take_lock(const char *directory, int how)
 	return -1;
 }
 
-static void copy_of_the_set_does_not_replace_a_newer_one(void **state)
+static void set_is_read_while_somebody_else_has_the_lock(void **state)
 {
 	int lock;
 
@@ -434,7 +434,7 @@ int main(void)
 		coverage_test(disk_is_known_with_its_key),
 		coverage_test(set_survives_a_reboot_and_the_registration_does_not),
 		coverage_test(other_disks_are_left_alone),
-		coverage_test(copy_of_the_set_does_not_replace_a_newer_one),
+		coverage_test(set_is_read_while_somebody_else_has_the_lock),
 		coverage_test(records_do_not_wait_for_a_local_disk),
 		coverage_test(local_disk_that_hangs_is_not_waited_for_without_an_end),
 		coverage_test(set_that_holds_what_is_no_disk_is_not_believed),
