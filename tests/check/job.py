@@ -72,7 +72,7 @@ class Job:
     def end(self, status):
         """Its process has ended with this status (negative: by a signal), of itself."""
         self.stop(status)
-        self.tell(Outcome(self.name, "passed" if self.good else "failed", "" if self.good else self.said()))
+        self.tell(Outcome(self.name, "passed" if self.good else "failed", "" if self.good else self.fault()))
 
     def stop(self, status):
         """Its process has ended, and what has no outcome has none."""
@@ -86,6 +86,12 @@ class Job:
 
     def said(self, lines=40):
         return "".join(read(self.log).splitlines(keepends=True)[-lines:])
+
+    def fault(self):
+        """The end of what it said, from the first sign of a fault on: that line stands for it in the sum."""
+        lines = self.said().splitlines(keepends=True)
+        signs = [i for i, line in enumerate(lines) if re.search("FAIL|error|warning:", line)]
+        return "".join(lines[signs[0] if signs else 0:])
 
     def now(self):
         """What a person may read of it while it runs."""
@@ -112,7 +118,7 @@ class UnitTests(Step):
         if not bad and (status or not good):
             bad = [self.name]
         self.left = []
-        self.fresh += [Outcome(t, "passed") for t in good] + [Outcome(t, "failed", self.said()) for t in bad]
+        self.fresh += [Outcome(t, "passed") for t in good] + [Outcome(t, "failed", self.fault()) for t in bad]
 
 
 class FirstLab(Job):

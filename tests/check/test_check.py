@@ -86,6 +86,13 @@ def test_run_that_dies_has_failed_in_what_it_did_not_tell(runner, capsys):
     assert closing_line(capsys.readouterr().out) == "1 passed, 1 failed"
 
 
+def test_step_that_fails_is_summed_up_by_its_first_sign_of_a_fault(runner, capsys, monkeypatch):
+    step = job_module.Step(plan.Plan("step", "does it", 1, "does_it", 1, core=True))
+    monkeypatch.setattr(step, "command", lambda: ["/bin/sh", "-c", "echo good; echo 'FAILED one'; echo more; exit 1"])
+    runner(step)
+    assert "FAILED  does it: FAILED one\n" in capsys.readouterr().out
+
+
 def test_what_does_not_fit_the_budget_is_named_and_not_counted(runner, capsys):
     check = runner(Script("long", "good t1; good t2", ["t1", "t2"], seconds=5000), Script("short", "good t3", ["t3"]))
     said = capsys.readouterr().out
