@@ -13,42 +13,47 @@
 #include "lib/initiator.h"
 #include "lib/nvme.h"
 #include "lib/probe.h"
+#include "lib/scout.h"
 #include "lib/turn.h"
 
 #define MOST_ATTENTIONS 5 /* queued unit attentions are reported one a command (SAM-5 5.14) */
 #define FIRST_PAUSE_MS 5
 #define LONGEST_PAUSE_MS 250
 #define LAST_WORD_MS 300 /* before the deadline: to say how it ended */
+#define PATIENCE_MS 500  /* with a path that is asked, before the others are asked, too */
+#define SURVEY_MS 1000   /* with paths that are asked, after the first of them has answered */
+#define MOST_PATHS 64    /* of a map, of which it is remembered that they hang */
 
 struct patience {
 	unsigned attentions;
-	bool unready; /* that is what the device was when it was asked last */
+	bool ready; /* the device said so, directly before it was asked last */
 	int64_t pause_ms;
 	unsigned tried; /* paths that have failed, since one was busy */
 };
 
 /*
- * Whether RESULT is a CHECK CONDITION worth another try at once. The fifth one is no unit attention: BLKPR_BUSY if
- * the device is not ready, else an error. Repeating a command is safe although trap 7 and trap 15 know commands that
- * failed and took effect: the protocols conclude from reading, never from a status.
+ * Whether RESULT is a CHECK CONDITION worth another try at once. After five TEST UNIT READY tells what they are:
+ * BLKPR_BUSY if the device is not ready, or there is one unit attention more; an error if it is ready, and again after
+ * the next try. Repeating a command is safe although trap 7 and trap 15 know commands that failed and took effect: the
+ * protocols conclude from reading, never from a status.
  */
 static bool attention(struct patience *patience, enum blkpr_result *result, const struct blkpr_port *port)
 {
+	enum blkpr_result state;
+
 	if (*result != BLKPR_ATTENTION)
 		return false;
 	if (++patience->attentions < MOST_ATTENTIONS)
 		return true;
-	patience->attentions = 0;
-	if (blkpr_prin_test_ready(port) == BLKPR_BUSY) {
-		patience->unready = true;
-		*result = BLKPR_BUSY;
-		return false;
-	}
-	if (patience->unready) { /* it has become ready since the last try */
-		patience->unready = false;
+	state = blkpr_prin_test_ready(port);
+	if (state == BLKPR_OK && !patience->ready) {
+		patience->ready = true;
+		patience->attentions = MOST_ATTENTIONS - 1;
 		return true;
 	}
-	*result = BLKPR_IO_ERROR;
+	patience->ready = false;
+	patience->attentions = 0;
+	*result = state == BLKPR_BUSY || state == BLKPR_ATTENTION ? BLKPR_BUSY : BLKPR_IO_ERROR;
 	return false;
 }
 
@@ -74,39 +79,182 @@ static struct blkpr_block_disk *block_of(struct blkpr_disk *disk)
 	return (struct blkpr_block_disk *)disk; /* its first member */
 }
 
-/*
- * Turns to the next path of a map that can be opened. Commands and reads go to one path at a time, past the
- * map: dm would pick one itself, but tries no other one for SG_IO, and on 6.1 for most PR commands.
- */
-static enum blkpr_result turn_to_next_path(struct blkpr_block_disk *block)
+/* --- the paths of a map --------------------------------------------------------------------------- */
+
+/* Whether there is a choice, so that a path that hangs need not be waited for. */
+static bool has_others(const struct blkpr_block_disk *block)
 {
-	const struct blkpr_device *device = block->device;
-	enum blkpr_result worst = BLKPR_PATH_FAILED;
-
-	for (unsigned step = 1; step <= device->npaths; step++) {
-		unsigned i = (block->path + step) % device->npaths;
-		int fd = blkpr_device_open_path(device, i);
-
-		if (fd >= 0) {
-			if (block->port.fd >= 0)
-				close(block->port.fd);
-			block->port.fd = fd;
-			block->path = i;
-			return BLKPR_OK;
-		}
-		worst = blkpr_result_from_errno(-fd);
-	}
-	return worst;
+	return block->device->multipath && block->device->npaths > 1;
 }
 
-/* Whether RESULT speaks of the path rather than the disk, and another path could do better. */
+/*
+ * Turns to the next path. Commands and reads go to one path at a time, past the map: dm would pick one itself, but tries no
+ * other one for SG_IO, and on 6.1 for most PR commands. The path is opened when it is needed.
+ */
+static void step_aside(struct blkpr_block_disk *block)
+{
+	if (!has_others(block))
+		return;
+	if (block->port.fd >= 0)
+		close(block->port.fd);
+	block->port.fd = -1;
+	block->path = (block->path + 1) % block->device->npaths;
+}
+
+/* Whether RESULT may be the path's rather than the disk's: on a map every answer but these is worth another path at once. */
+static bool speaks_of_path(enum blkpr_result result)
+{
+	switch (result) {
+	case BLKPR_OK:
+	case BLKPR_CONFLICT:
+	case BLKPR_ATTENTION:
+	case BLKPR_BUSY:
+	case BLKPR_DENIED:
+	case BLKPR_NO_MEMORY:
+	case BLKPR_UNFINISHED:
+	case BLKPR_UNDRAINED: /* reset_again() */
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Asks by the path in use without a thread: nobody else could be asked. */
+static void ask_alone(struct blkpr_block_disk *block, const struct blkpr_question *question, struct blkpr_answer *answer)
+{
+	*answer = (struct blkpr_answer){ .transport = question->transport };
+	if (block->port.fd < 0)
+		block->port.fd = block->device->multipath ? blkpr_device_open_path(block->device, block->path)
+							  : blkpr_device_open(block->device);
+	if (block->port.fd < 0)
+		answer->result = blkpr_result_from_errno(-block->port.fd);
+	else if (question->ask)
+		answer->result = question->ask(&block->port, question, answer);
+}
+
+static int64_t share(const struct blkpr_block_disk *block, int64_t most_ms)
+{
+	int64_t now = blkpr_clock_ms(), left = (block->disk.deadline - now) / 8;
+
+	return now + (left < most_ms ? left : most_ms);
+}
+
+/* The path whose answer is taken: the first one that is not about the path alone; -1: none before the deadline. */
+static int await_answer(struct blkpr_scouts *scouts, int64_t deadline)
+{
+	int path = blkpr_scouts_await(scouts, deadline), next = path;
+
+	while (next >= 0 && speaks_of_path(blkpr_scouts_result(scouts, (unsigned)next))) {
+		next = blkpr_scouts_await(scouts, deadline);
+		path = next < 0 ? path : next;
+	}
+	return path;
+}
+
+/* Asks by the path in use, and by all others if it does not answer at once; whichever has answered first is in use then. */
+static void ask_by_scouts(struct blkpr_block_disk *block, struct blkpr_scouts *scouts, struct blkpr_answer *answer)
+{
+	int path;
+
+	blkpr_scouts_send(scouts, block->path, block->port.fd);
+	block->port.fd = -1;
+	path = blkpr_scouts_await(scouts, share(block, PATIENCE_MS));
+	if (path < 0) {
+		for (unsigned i = 0; i < block->device->npaths; i++)
+			if (i != block->path)
+				blkpr_scouts_send(scouts, i, -1);
+		path = await_answer(scouts, block->disk.deadline);
+	}
+	if (path < 0) {
+		*answer = (struct blkpr_answer){ .result = BLKPR_UNFINISHED };
+		return;
+	}
+	block->path = (unsigned)path;
+	block->port.fd = blkpr_scouts_take(scouts, block->path, answer);
+}
+
+static void consult(struct blkpr_block_disk *block, const struct blkpr_question *question, struct blkpr_answer *answer)
+{
+	struct blkpr_scouts *scouts = has_others(block) ? blkpr_scouts_muster(block->device, question) : NULL;
+
+	if (!scouts) {
+		ask_alone(block, question, answer);
+		return;
+	}
+	ask_by_scouts(block, scouts, answer);
+	blkpr_scouts_dismiss(scouts);
+}
+
+static enum blkpr_result ping(const struct blkpr_port *port, const struct blkpr_question *question,
+	struct blkpr_answer *answer)
+{
+	(void)question;
+	(void)answer;
+	return blkpr_report_ping(port);
+}
+
+/*
+ * Makes sure that the path in use is open, and has answered: a command that changes the device cannot be sent by another one
+ * if it hangs.
+ */
+static enum blkpr_result find_path(struct blkpr_block_disk *block, const struct blkpr_question *question)
+{
+	struct blkpr_answer answer = { .result = BLKPR_PATH_FAILED };
+
+	if (block->port.fd >= 0)
+		return BLKPR_OK;
+	for (unsigned i = 0; i < block->device->npaths; i++) {
+		consult(block, question, &answer);
+		if (block->port.fd >= 0 && !speaks_of_path(answer.result))
+			return BLKPR_OK;
+		step_aside(block);
+	}
+	return answer.result;
+}
+
+static enum blkpr_result be_ready(struct blkpr_block_disk *block)
+{
+	return find_path(block, &(struct blkpr_question){ .ask = ping });
+}
+
+/* Finds out by which paths nothing can be had now: they are silent, while another one has answered. */
+static void survey(struct blkpr_block_disk *block)
+{
+	struct blkpr_scouts *scouts = has_others(block) && !block->surveyed
+		? blkpr_scouts_muster(block->device, &(struct blkpr_question){ .ask = ping }) : NULL;
+	int64_t until = block->disk.deadline;
+	uint64_t silent = 0;
+	int path;
+
+	if (!scouts)
+		return;
+	block->surveyed = true;
+	for (unsigned i = 0; i < block->device->npaths && i < MOST_PATHS; i++) {
+		silent |= 1ULL << i;
+		blkpr_scouts_send(scouts, i, -1);
+	}
+	while (silent && (path = blkpr_scouts_await(scouts, until)) >= 0) {
+		silent &= ~(1ULL << path);
+		if (until == block->disk.deadline && !speaks_of_path(blkpr_scouts_result(scouts, (unsigned)path)))
+			until = share(block, SURVEY_MS);
+	}
+	block->silent = silent;
+	blkpr_scouts_dismiss(scouts);
+}
+
+static bool is_silent(const struct blkpr_block_disk *block, unsigned path)
+{
+	return path < MOST_PATHS && block->silent >> path & 1;
+}
+
+/* Whether another path could do better than RESULT. */
 static bool other_path(struct blkpr_block_disk *block, enum blkpr_result result, struct patience *patience)
 {
-	if (result != BLKPR_GONE && result != BLKPR_PATH_FAILED && result != BLKPR_IO_ERROR)
+	if (!speaks_of_path(result) || !has_others(block) || ++patience->tried >= block->device->npaths ||
+	    blkpr_clock_ms() >= block->disk.deadline)
 		return false;
-	if (!block->device->multipath || ++patience->tried >= block->device->npaths)
-		return false;
-	return turn_to_next_path(block) == BLKPR_OK;
+	step_aside(block);
+	return true;
 }
 
 /* A map's path that stays busy, or not ready, is not waited for alone. */
@@ -116,31 +264,85 @@ static bool settle(struct blkpr_block_disk *block, enum blkpr_result *result, st
 		return other_path(block, *result, patience);
 	if (*result == BLKPR_BUSY) {
 		patience->tried = 0;
-		if (block->device->multipath && patience->pause_ms > FIRST_PAUSE_MS)
-			turn_to_next_path(block);
+		if (patience->pause_ms > FIRST_PAUSE_MS)
+			step_aside(block);
 	}
 	return true;
 }
 
-static enum blkpr_result block_read(struct blkpr_disk *disk, struct blkpr_report *report)
+/* --- reads ---------------------------------------------------------------------------------------- */
+
+/* Asks until that has settled. */
+static enum blkpr_result ask(struct blkpr_disk *disk, const struct blkpr_question *question, struct blkpr_answer *answer)
 {
 	struct blkpr_block_disk *block = block_of(disk);
 	struct patience patience = { 0 };
-	enum blkpr_result result;
 
 	do
-		result = blkpr_report_read(&block->port, &block->transport, report);
-	while (settle(block, &result, &patience));
+		consult(block, question, answer);
+	while (settle(block, &answer->result, &patience));
+	return answer->result;
+}
+
+static enum blkpr_result ask_report(const struct blkpr_port *port, const struct blkpr_question *question,
+	struct blkpr_answer *answer)
+{
+	(void)question;
+	return blkpr_report_read(port, &answer->transport, &answer->report);
+}
+
+static enum blkpr_result block_read(struct blkpr_disk *disk, struct blkpr_report *report)
+{
+	const struct blkpr_question question = { .ask = ask_report, .transport = block_of(disk)->transport };
+	struct blkpr_answer answer;
+	enum blkpr_result result = ask(disk, &question, &answer);
+
+	*report = answer.report;
+	if (result == BLKPR_OK)
+		block_of(disk)->transport = answer.transport;
 	return result;
 }
 
-/* A nexus that came back is not registered; another path of the map may be. The caller looks, and repeats. */
-static enum blkpr_result settle_conflict(struct blkpr_block_disk *block, enum blkpr_result result)
+static enum blkpr_result ask_initiators(const struct blkpr_port *port, const struct blkpr_question *question,
+	struct blkpr_answer *answer)
 {
-	if (result == BLKPR_CONFLICT && block->device->multipath)
-		turn_to_next_path(block);
-	return result;
+	return blkpr_prin_read_initiators(port, question->key, &answer->initiators);
 }
+
+static enum blkpr_result block_initiators(struct blkpr_disk *disk, uint64_t key, unsigned *initiators)
+{
+	const struct blkpr_question question = { .ask = ask_initiators, .key = key };
+	struct blkpr_answer answer = { .result = BLKPR_UNSUPPORTED };
+
+	if (block_of(disk)->port.kind != BLKPR_NVME)
+		ask(disk, &question, &answer);
+	*initiators = answer.initiators;
+	return answer.result;
+}
+
+/* NVMe tells only of power loss, and elsewhere. Who does not tell has not said that it forgets. */
+static enum blkpr_result ask_capabilities(const struct blkpr_port *port, const struct blkpr_question *question,
+	struct blkpr_answer *answer)
+{
+	(void)question;
+	if (port->kind != BLKPR_NVME)
+		return blkpr_prin_read_capabilities(port, &answer->capabilities);
+	blkpr_nvme_read_forgets(port, &answer->capabilities.forgets);
+	return BLKPR_OK;
+}
+
+static enum blkpr_result block_capabilities(
+	struct blkpr_disk *disk, struct blkpr_capabilities *capabilities)
+{
+	const struct blkpr_question question = { .ask = ask_capabilities };
+	struct blkpr_answer answer;
+
+	ask(disk, &question, &answer);
+	*capabilities = answer.capabilities;
+	return answer.result;
+}
+
+/* --- commands that every nexus has to send for itself ----------------------------------------------- */
 
 /* A command that every nexus of this node has to send for itself. */
 struct order {
@@ -201,16 +403,20 @@ static enum blkpr_result send_by_nexus(
 	return result;
 }
 
-/* Each path has its share of the time that is left, and so has what comes after them. */
+/* Each path has its share of the time that is left, and so has what comes after them; one that hangs has none. */
 static enum blkpr_result send_by_path(struct blkpr_disk *disk, unsigned path, const struct order *order)
 {
 	const struct blkpr_device *device = block_of(disk)->device;
 	struct blkpr_port port = block_of(disk)->port;
-	struct blkpr_disk hurried = *disk;
+	struct blkpr_disk hurried;
 	enum blkpr_result result;
 
 	if (!device->multipath)
 		return send_by_nexus(disk, &port, order);
+	survey(block_of(disk));
+	if (is_silent(block_of(disk), path))
+		return BLKPR_PATH_FAILED;
+	hurried = *disk;
 	hurried.deadline = disk->deadline - (disk->deadline - blkpr_clock_ms()) / (device->npaths - path + 1)
 		* (device->npaths - path);
 	port.fd = blkpr_device_open_path(device, path);
@@ -278,15 +484,27 @@ static enum blkpr_result block_unregister(struct blkpr_disk *disk, uint64_t own)
 	return send_by_all(disk, &order);
 }
 
+/* --- commands by one path -------------------------------------------------------------------------- */
+
+/* A nexus that came back is not registered; another path of the map may be. The caller looks, and repeats. */
+static enum blkpr_result settle_conflict(struct blkpr_block_disk *block, enum blkpr_result result)
+{
+	if (result == BLKPR_CONFLICT)
+		step_aside(block);
+	return result;
+}
+
 static enum blkpr_result block_reserve(struct blkpr_disk *disk, uint64_t own, enum pr_type type)
 {
 	struct blkpr_block_disk *block = block_of(disk);
 	struct patience patience = { 0 };
 	enum blkpr_result result;
 
-	do
-		result = blkpr_command_reserve(&block->port, own, type);
-	while (settle(block, &result, &patience));
+	do {
+		result = be_ready(block);
+		if (result == BLKPR_OK)
+			result = blkpr_command_reserve(&block->port, own, type);
+	} while (settle(block, &result, &patience));
 	return settle_conflict(block, result);
 }
 
@@ -297,9 +515,11 @@ static enum blkpr_result block_preempt_abort(
 	struct patience patience = { 0 };
 	enum blkpr_result result;
 
-	do
-		result = blkpr_command_preempt(&block->port, own, victim, type, true);
-	while (attention(&patience, &result, &block->port) || other_path(block, result, &patience));
+	do {
+		result = be_ready(block);
+		if (result == BLKPR_OK)
+			result = blkpr_command_preempt(&block->port, own, victim, type, true);
+	} while (attention(&patience, &result, &block->port) || other_path(block, result, &patience));
 	return settle_conflict(block, result);
 }
 
@@ -364,16 +584,15 @@ static enum blkpr_reach block_reach(struct blkpr_disk *disk, char driver[BLKPR_D
 	return best;
 }
 
-/* Turns to a path by which a LUN RESET gets as far as LEAST; false: none can be opened. */
+/* Turns to a path by which a LUN RESET gets as far as LEAST, and that has answered; false: there is none. */
 static bool turn_to_reaching_path(struct blkpr_block_disk *block, enum blkpr_reach least)
 {
 	char driver[BLKPR_DRIVER_SIZE];
 
-	for (unsigned i = 0; i < block->device->npaths; i++) {
+	for (unsigned i = 0; i < block->device->npaths && be_ready(block) == BLKPR_OK; i++) {
 		if (reach_by_fd(block->port.fd, driver) >= least)
 			return true;
-		if (turn_to_next_path(block) != BLKPR_OK)
-			return false;
+		step_aside(block);
 	}
 	return false;
 }
@@ -387,8 +606,7 @@ static bool reset_again(struct blkpr_block_disk *block, enum blkpr_result result
 	if (result != BLKPR_UNDRAINED || blkpr_clock_ms() + LAST_WORD_MS >= block->disk.deadline)
 		return false;
 	blkpr_clock_pause(RESET_PAUSE_MS, block->disk.deadline);
-	if (block->device->multipath)
-		turn_to_next_path(block);
+	step_aside(block);
 	return !blkpr_disk_over(&block->disk);
 }
 
@@ -419,39 +637,6 @@ static enum blkpr_result block_drain(struct blkpr_disk *disk, enum blkpr_reach l
 	return result;
 }
 
-static enum blkpr_result block_initiators(struct blkpr_disk *disk, uint64_t key, unsigned *initiators)
-{
-	struct blkpr_block_disk *block = block_of(disk);
-	struct patience patience = { 0 };
-	enum blkpr_result result;
-
-	*initiators = 0;
-	if (block->port.kind == BLKPR_NVME)
-		return BLKPR_UNSUPPORTED;
-	do
-		result = blkpr_prin_read_initiators(&block->port, key, initiators);
-	while (settle(block, &result, &patience));
-	return result;
-}
-
-/* NVMe tells only of power loss, and elsewhere. Who does not tell has not said that it forgets. */
-static enum blkpr_result block_capabilities(
-	struct blkpr_disk *disk, struct blkpr_capabilities *capabilities)
-{
-	struct patience patience = { 0 };
-	enum blkpr_result result;
-
-	*capabilities = (struct blkpr_capabilities){ 0 };
-	if (block_of(disk)->port.kind == BLKPR_NVME) {
-		blkpr_nvme_read_forgets(&block_of(disk)->port, &capabilities->forgets);
-		return BLKPR_OK;
-	}
-	do
-		result = blkpr_prin_read_capabilities(&block_of(disk)->port, capabilities);
-	while (again(&patience, &result, disk, &block_of(disk)->port));
-	return result;
-}
-
 static const struct blkpr_disk_ops block_ops = {
 	.read = block_read,
 	.register_key = block_register,
@@ -473,21 +658,24 @@ bool blkpr_disk_over(const struct blkpr_disk *disk)
 }
 
 enum blkpr_result blkpr_disk_open(
-	struct blkpr_block_disk *block, const struct blkpr_device *device, int64_t deadline)
+	struct blkpr_block_disk *block, const struct blkpr_device *device, unsigned first, int64_t deadline)
 {
+	const struct blkpr_question whether_it_opens = { .ask = NULL };
+
 	*block = (struct blkpr_block_disk){
 		.disk = { .ops = &block_ops, .deadline = deadline, .paths = device->multipath ? device->npaths : 1 },
 		.port = { .fd = -1, .kind = device->kind },
 		.device = device,
-		.path = device->npaths ? device->npaths - 1 : 0, /* the one before the first */
+		.path = device->npaths ? first % device->npaths : 0,
 	};
 	if (device->multipath)
-		return turn_to_next_path(block);
+		return find_path(block, &whether_it_opens);
 	block->port.fd = blkpr_device_open(device);
 	return block->port.fd < 0 ? blkpr_result_from_errno(-block->port.fd) : BLKPR_OK;
 }
 
 void blkpr_disk_close(struct blkpr_block_disk *block)
 {
-	close(block->port.fd);
+	if (block->port.fd >= 0)
+		close(block->port.fd);
 }

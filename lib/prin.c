@@ -43,23 +43,46 @@ static unsigned type_from_spc(unsigned spc)
 	return types[spc & 0xf];
 }
 
-enum blkpr_result blkpr_prin_parse_sense(const uint8_t *sense, size_t length)
+bool blkpr_prin_decode_sense(const uint8_t *sense, size_t length, struct blkpr_sense *decoded)
 {
 	bool descriptor = length && (sense[0] & 0x7e) == 0x72;
-	unsigned key, asc, ascq;
 
 	if (length < (descriptor ? 4 : 14))
+		return false;
+	decoded->key = sense[descriptor ? 1 : 2] & 0xf;
+	decoded->asc = sense[descriptor ? 2 : 12];
+	decoded->ascq = sense[descriptor ? 3 : 13];
+	return true;
+}
+
+/* Only two of them say that there are no persistent reservations: the path may have no such LUN, or any other trouble. */
+static enum blkpr_result judge_illegal_request(const struct blkpr_sense *sense)
+{
+	switch (sense->asc << 8 | sense->ascq) {
+	case 0x2000: /* INVALID COMMAND OPERATION CODE */
+		return BLKPR_UNSUPPORTED;
+	case 0x2400: /* INVALID FIELD IN CDB: no such service action */
+		return BLKPR_INVALID;
+	case 0x2500: /* LOGICAL UNIT NOT SUPPORTED */
+		return BLKPR_GONE;
+	default:
 		return BLKPR_IO_ERROR;
-	key = sense[descriptor ? 1 : 2] & 0xf;
-	asc = sense[descriptor ? 2 : 12];
-	ascq = sense[descriptor ? 3 : 13];
-	switch (key) {
+	}
+}
+
+enum blkpr_result blkpr_prin_parse_sense(const uint8_t *bytes, size_t length)
+{
+	struct blkpr_sense sense;
+
+	if (!blkpr_prin_decode_sense(bytes, length, &sense))
+		return BLKPR_IO_ERROR;
+	switch (sense.key) {
 	case 0x6: /* UNIT ATTENTION: 2A/03 to 2A/05 after a preempt (trap 6), 29/xx after a reset */
 		return BLKPR_ATTENTION;
 	case 0x2: /* NOT READY, 04/01: becoming ready; 04/0A: asymmetric access state transition */
-		return asc == 0x04 && (ascq == 0x01 || ascq == 0x0a) ? BLKPR_BUSY : BLKPR_IO_ERROR;
-	case 0x5: /* ILLEGAL REQUEST, 20/00: no such command; 24/00: no such service action */
-		return asc == 0x20 ? BLKPR_UNSUPPORTED : BLKPR_INVALID;
+		return sense.asc == 0x04 && (sense.ascq == 0x01 || sense.ascq == 0x0a) ? BLKPR_BUSY : BLKPR_IO_ERROR;
+	case 0x5: /* ILLEGAL REQUEST */
+		return judge_illegal_request(&sense);
 	case 0xb: /* ABORTED COMMAND */
 		return BLKPR_BUSY;
 	default:

@@ -66,7 +66,13 @@ enum blkpr_result blkpr_prin_parse_keys_of(
 enum blkpr_result blkpr_prin_parse_capabilities(
 	const uint8_t *reply, size_t length, struct blkpr_capabilities *capabilities);
 
-/* The verdict that sense data give (SPC-4 4.5), fixed or descriptor format. */
+/* Sense data (SPC-4 4.5), fixed or descriptor format; false: cut short. */
+struct blkpr_sense {
+	unsigned key, asc, ascq;
+};
+bool blkpr_prin_decode_sense(const uint8_t *sense, size_t length, struct blkpr_sense *decoded);
+
+/* The verdict that they give on a command that reads. */
 enum blkpr_result blkpr_prin_parse_sense(const uint8_t *sense, size_t length);
 
 #endif

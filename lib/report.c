@@ -156,3 +156,13 @@ enum blkpr_result blkpr_report_read(
 	}
 	return *transport ? result : BLKPR_UNSUPPORTED;
 }
+
+enum blkpr_result blkpr_report_ping(const struct blkpr_port *port)
+{
+	struct blkpr_report report = { 0 };
+	enum blkpr_result result = port->kind == BLKPR_NVME ? blkpr_nvme_read_report(port, &report)
+							    : blkpr_prin_read_reservation(port, &report);
+
+	blkpr_report_clear(&report);
+	return result;
+}

@@ -37,6 +37,9 @@ extern const char *const blkpr_transport_names[BLKPR_READ_TRANSPORTS];
 enum blkpr_result blkpr_report_read(
 	const struct blkpr_port *port, enum blkpr_transport *transport, struct blkpr_report *report);
 
+/* Whether the device answers: the shortest of those reads, of which nothing is taken. */
+enum blkpr_result blkpr_report_ping(const struct blkpr_port *port);
+
 void blkpr_report_clear(struct blkpr_report *report);
 
 /* How many registrations carry KEY. */

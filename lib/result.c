@@ -164,12 +164,12 @@ static enum blkpr_result from_nvme_status(int rc)
 	case 0x002: /* Invalid Field in Command */
 		return BLKPR_INVALID;
 	case 0x082: /* Namespace Not Ready */
+	case 0x303: /* Asymmetric Access Transition */
 	case 0x371: /* Command Aborted By Host */
 		return BLKPR_BUSY;
-	case 0x300: /* Internal Path Error and the ANA states */
+	case 0x300: /* Internal Path Error and the ANA states that last */
 	case 0x301:
 	case 0x302:
-	case 0x303:
 	case 0x370: /* Host Pathing Error */
 		return BLKPR_PATH_FAILED;
 	default:

@@ -66,6 +66,8 @@ struct blkpr_verdict {
 		unsigned count;
 	} keys[BLKPR_VERDICT_KEYS];
 	enum blkpr_transport transport;
+	unsigned path;   /* of a map: that the disk was reached by */
+	uint64_t silent; /* of a map: paths that do not answer, as far as they were needed, a bit each */
 	unsigned elapsed_ms;
 };
 

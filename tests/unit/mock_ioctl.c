@@ -6,9 +6,11 @@
 #include <linux/nvme_ioctl.h>
 #include <scsi/sg.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/unit/unit.h"
 
@@ -249,17 +251,34 @@ void mock_nvme_host_id(const uint8_t *host, int rc)
 	add(NVME_IOCTL_ADMIN_CMD, answer_host_id, rc, 0)->nvme.reply = host;
 }
 
+/* --- hanging -------------------------------------------------------------------------------------- */
+
+static atomic_int hanging;
+
+void mock_hang(int fd)
+{
+	hanging = fd;
+}
+
+void mock_hang_here(int fd)
+{
+	while (fd == hanging)
+		pause();
+}
+
 /* --- running -------------------------------------------------------------------------------------- */
 
 int __wrap_ioctl(int fd, unsigned long request, ...)
 {
-	const struct call *call = &script[done];
+	const struct call *call;
 	va_list ap;
 	void *arg;
 
 	va_start(ap, request);
 	arg = request == NVME_IOCTL_ID ? NULL : va_arg(ap, void *);
 	va_end(ap);
+	mock_hang_here(fd);
+	call = &script[done];
 	if (done == expected)
 		fail_msg("unexpected ioctl 0x%lx: the script has ended after %u calls", request, done);
 	done++;
@@ -275,6 +294,7 @@ int mock_begin(void **state)
 {
 	(void)state;
 	expected = done = 0;
+	mock_hang(0);
 	expected_fd = MOCK_FD;
 	return 0;
 }

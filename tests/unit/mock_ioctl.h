@@ -71,4 +71,10 @@ int mock_end(void **state);
 
 #define mock_test(f) cmocka_unit_test_setup_teardown(f, mock_begin, mock_end)
 
+/* From now on no call by FD returns, until the end of the process; 0: none hangs (what hung, hangs on). */
+void mock_hang(int fd);
+
+/* Does not return if FD hangs. */
+void mock_hang_here(int fd);
+
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The block device as a disk: what is repeated, how often, and what never is. Time is a counter here.
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@
 #define DEADLINE 1000
 #define ROOM 64
 
+int64_t __real_blkpr_clock_ms(void);
 int64_t __wrap_blkpr_clock_ms(void);
 void __wrap_blkpr_clock_pause(int64_t ms, int64_t deadline);
 int __wrap_blkpr_device_open(const struct blkpr_device *device);
@@ -23,16 +25,18 @@ int __wrap_blkpr_device_open_path(const struct blkpr_device *map, unsigned i);
 int __wrap_blkpr_host_of(int fd, unsigned *host);
 int __wrap_blkpr_host_of_disk(const char *disk, unsigned *host);
 enum blkpr_reach __wrap_blkpr_host_reach(unsigned host, char driver[BLKPR_DRIVER_SIZE]);
+enum blkpr_result __wrap_blkpr_report_ping(const struct blkpr_port *port);
 int __real_close(int fd);
 int __wrap_close(int fd);
 
 static int64_t now;
+static bool real_time; /* what hangs does so in a thread of its own */
 static unsigned pauses;
 static int opened;
 
 int64_t __wrap_blkpr_clock_ms(void)
 {
-	return now;
+	return real_time ? __real_blkpr_clock_ms() : now;
 }
 
 void __wrap_blkpr_clock_pause(int64_t ms, int64_t deadline)
@@ -52,9 +56,12 @@ int __wrap_blkpr_device_open(const struct blkpr_device *device)
 
 #define PATHS 3
 #define PATH_FD(path) (MOCK_FD + 1 + (int)(path))
+#define OPENING_HANGS PATHS /* of the first one */
 
 static struct path {
 	int open_errno; /* 0: it can be opened */
+	enum blkpr_result ping;
+	atomic_uint pinged;
 	int open;       /* how often it is, now */
 	unsigned opened;
 } paths[PATHS];
@@ -64,9 +71,20 @@ int __wrap_blkpr_device_open_path(const struct blkpr_device *map, unsigned i)
 	assert_true(map->multipath && i < map->npaths);
 	if (paths[i].open_errno)
 		return -paths[i].open_errno;
+	if (!i)
+		mock_hang_here(PATH_FD(OPENING_HANGS));
 	paths[i].opened++;
 	paths[i].open++;
 	return PATH_FD(i);
+}
+
+enum blkpr_result __wrap_blkpr_report_ping(const struct blkpr_port *port)
+{
+	struct path *path = &paths[port->fd - PATH_FD(0)];
+
+	path->pinged++;
+	mock_hang_here(port->fd);
+	return path->ping;
 }
 
 int __wrap_close(int fd)
@@ -128,6 +146,7 @@ static char path_names[PATHS][32] = { "sda", "sdb", "sdc" };
 static void make_map(unsigned npaths)
 {
 	now = pauses = 0;
+	real_time = false;
 	opened = -EIO; /* the map itself is never opened */
 	memset(paths, 0, sizeof(paths));
 	all_reach(BLKPR_REACH_TARGET);
@@ -138,7 +157,7 @@ static void make_map(unsigned npaths)
 static struct blkpr_disk *open_map(unsigned npaths)
 {
 	make_map(npaths);
-	assert_result(blkpr_disk_open(&map_block, &map, DEADLINE), BLKPR_OK);
+	assert_result(blkpr_disk_open(&map_block, &map, 0, DEADLINE), BLKPR_OK);
 	return &map_block.disk;
 }
 
@@ -148,9 +167,10 @@ static struct blkpr_disk *open_disk(enum blkpr_kind kind)
 	static struct blkpr_device device;
 
 	now = pauses = 0;
+	real_time = false;
 	opened = MOCK_FD;
 	device = (struct blkpr_device){ .kind = kind };
-	assert_result(blkpr_disk_open(&block, &device, DEADLINE), BLKPR_OK);
+	assert_result(blkpr_disk_open(&block, &device, 0, DEADLINE), BLKPR_OK);
 	return &block.disk;
 }
 
@@ -182,6 +202,10 @@ static enum blkpr_result register_own(struct blkpr_disk *disk, uint64_t old_key)
 
 	return blkpr_nexus_register(disk, old_key, OWN, &nobody, &verdict);
 }
+
+/* Pauses of 5, 10, 20, 40, 80, 160 and 250 ms; another one would leave less than 300 ms until the deadline. */
+#define BUSY_TRIES 8
+#define BUSY_MS 565
 
 /* --- unit attentions ------------------------------------------------------------------------------ */
 
@@ -229,7 +253,8 @@ static void four_unit_attentions_are_bearable(void **state)
 	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
 }
 
-static void five_unit_attentions_are_an_io_error(void **state)
+/* The PR ioctls do not tell a unit attention from any other CHECK CONDITION. */
+static void attentions_of_a_device_that_has_none_are_an_io_error(void **state)
 {
 	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
 
@@ -237,12 +262,36 @@ static void five_unit_attentions_are_an_io_error(void **state)
 	for (unsigned i = 0; i < 5; i++)
 		expect_reserve(2, 0);
 	mock_test_ready(0, 0, 0);
+	expect_reserve(2, 0);
+	mock_test_ready(0, 0, 0);
 	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_IO_ERROR);
 }
 
-/* Pauses of 5, 10, 20, 40, 80, 160 and 250 ms; another one would leave less than 300 ms until the deadline. */
-#define BUSY_TRIES 8
-#define BUSY_MS 565
+static void five_unit_attentions_are_bearable(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		expect_reserve(2, 0);
+	mock_test_ready(0, 0, 0);
+	expect_reserve(0, 0);
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
+}
+
+static void unit_attentions_are_borne_until_the_deadline(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state;
+	for (unsigned turn = 0; turn < BUSY_TRIES; turn++) {
+		for (unsigned i = 0; i < 5; i++)
+			expect_reserve(2, 0);
+		mock_test_ready(0x6, 0x29, 0x00);
+	}
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_BUSY);
+	assert_int_equal(now, BUSY_MS);
+}
 
 #define NOT_READY 0x2, 0x04, 0x0a /* asymmetric access state transition */
 
@@ -308,7 +357,7 @@ static void a_device_that_becomes_ready_before_it_is_asked_has_another_try(void 
 	}
 	expect_reserve(0, 0);
 	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
-	assert_int_equal(pauses, 1);
+	assert_int_equal(pauses, 2);
 }
 
 /* Each path may belong to another target port group. */
@@ -348,7 +397,7 @@ static void a_path_that_fails_beside_a_busy_one_is_not_the_last_word(void **stat
 	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
 }
 
-static void a_read_ends_after_five_unit_attentions(void **state)
+static void a_read_that_fails_as_if_by_unit_attentions_ends(void **state)
 {
 	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
 	struct blkpr_report report;
@@ -356,6 +405,8 @@ static void a_read_ends_after_five_unit_attentions(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 5; i++)
 		mock_read_keys_fails(ROOM, 2, 0);
+	mock_test_ready(0, 0, 0);
+	mock_read_keys_fails(ROOM, 2, 0);
 	mock_test_ready(0, 0, 0);
 	assert_result(disk->ops->read(disk, &report), BLKPR_IO_ERROR);
 	assert_null(report.keys);
@@ -589,7 +640,7 @@ static void a_map_is_opened_by_its_first_path_that_can_be(void **state)
 		make_map(PATHS);
 		for (unsigned i = 0; i < first; i++)
 			paths[i].open_errno = ENOLINK;
-		assert_result(blkpr_disk_open(&map_block, &map, DEADLINE), BLKPR_OK);
+		assert_result(blkpr_disk_open(&map_block, &map, 0, DEADLINE), BLKPR_OK);
 		expect_reserve_on(first, 0);
 		assert_result(map_block.disk.ops->reserve(&map_block.disk, OWN, TYPE), BLKPR_OK);
 		assert_int_equal(paths_open(), 1);
@@ -604,9 +655,9 @@ static void a_map_without_a_path_to_open_cannot_be_asked(void **state)
 	make_map(PATHS);
 	for (unsigned i = 0; i < PATHS; i++)
 		paths[i].open_errno = ENOLINK;
-	assert_result(blkpr_disk_open(&map_block, &map, DEADLINE), BLKPR_PATH_FAILED);
+	assert_result(blkpr_disk_open(&map_block, &map, 0, DEADLINE), BLKPR_PATH_FAILED);
 	make_map(0);
-	assert_result(blkpr_disk_open(&map_block, &map, DEADLINE), BLKPR_PATH_FAILED);
+	assert_result(blkpr_disk_open(&map_block, &map, 0, DEADLINE), BLKPR_PATH_FAILED);
 	assert_int_equal(paths_open(), 0);
 }
 
@@ -672,14 +723,45 @@ static void a_conflict_comes_back_and_the_next_command_takes_another_path(void *
 	assert_int_equal(paths_open(), 1);
 }
 
-static void what_the_disk_refuses_is_not_tried_on_another_path(void **state)
+/* Only success and a conflict are certainly the disk's: a path may have another LUN there, or none. */
+static void what_one_path_refuses_another_one_may_do(void **state)
+{
+	static const uint8_t no_such_lun[18] = { 0x70, 0, 0x5, 0, 0, 0, 0, 10, [12] = 0x25 };
+	struct blkpr_disk *disk = open_map(2);
+	struct blkpr_report report;
+
+	(void)state;
+	expect_reserve_on(0, 0x402); /* INVALID */
+	expect_reserve_on(1, 0);
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
+	disk = open_map(2);
+	mock_on_fd(PATH_FD(0));
+	mock_read_keys_fails(ROOM, -1, ENOTTY);
+	mock_sgio(&(struct mock_sgio){ .action = BLKPR_PRIN_READ_KEYS, .allocation = 8 + 8 * ROOM, .status = 2,
+		.driver_status = 8, .sense = no_such_lun, .sense_length = sizeof(no_such_lun) });
+	mock_on_fd(PATH_FD(1));
+	mock_read_keys(ROOM, NULL, 0, 5);
+	mock_read_reservation(0, 0, 5);
+	assert_result(disk->ops->read(disk, &report), BLKPR_OK);
+	blkpr_report_clear(&report);
+}
+
+static void what_every_path_refuses_is_refused(void **state)
+{
+	struct blkpr_disk *disk = open_map(2);
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++)
+		expect_reserve_on(i, 0x402);
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_INVALID);
+}
+
+static void what_no_path_could_do_is_not_tried_on_another_one(void **state)
 {
 	struct blkpr_disk *disk = open_map(2);
 
 	(void)state;
 	mock_on_fd(PATH_FD(0));
-	expect_reserve(-1, EINVAL);
-	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_INVALID);
 	expect_reserve(-1, EPERM);
 	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_DENIED);
 	expect_preempt(8);
@@ -873,6 +955,127 @@ static void nvme_is_not_reset(void **state)
 	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_UNDRAINED);
 }
 
+/* --- a path that hangs ------------------------------------------------------------------------------ */
+
+/* In real time: MS are left, more than any machine needs for what does not hang. */
+static struct blkpr_disk *open_for(unsigned npaths, int hangs, int64_t ms)
+{
+	make_map(npaths);
+	real_time = true;
+	mock_hang(hangs);
+	assert_result(blkpr_disk_open(&map_block, &map, 0, __real_blkpr_clock_ms() + ms), BLKPR_OK);
+	return &map_block.disk;
+}
+
+static struct blkpr_disk *open_hanging(unsigned npaths, unsigned hangs)
+{
+	return open_for(npaths, PATH_FD(hangs), 60000);
+}
+
+static void expect_read_on(unsigned path, enum blkpr_result *result, struct blkpr_disk *disk)
+{
+	static const uint64_t keys[] = { OWN };
+	struct blkpr_report report;
+
+	mock_on_fd(PATH_FD(path));
+	mock_read_keys(ROOM, keys, 1, 5);
+	mock_read_reservation(OWN, TYPE, 5);
+	*result = disk->ops->read(disk, &report);
+	blkpr_report_clear(&report);
+}
+
+static void a_read_that_is_not_answered_is_asked_of_another_path(void **state)
+{
+	struct blkpr_disk *disk = open_hanging(2, 0);
+	enum blkpr_result result;
+
+	(void)state;
+	expect_read_on(1, &result, disk);
+	assert_result(result, BLKPR_OK);
+	expect_reserve_on(1, 0); /* a command that changes the disk goes where there was an answer */
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
+	expect_preempt_on(1, 0);
+	assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_OK);
+	expect_reset_on(1, 0);
+	assert_result(disk->ops->drain(disk, BLKPR_REACH_TARGET), BLKPR_OK);
+	expect_read_on(1, &result, disk);
+	assert_result(result, BLKPR_OK);
+	assert_int_equal(map_block.path, 1);
+}
+
+static void a_map_whose_first_path_hangs_when_it_is_opened_is_opened_by_another(void **state)
+{
+	enum blkpr_result result;
+
+	(void)state;
+	open_hanging(3, OPENING_HANGS);
+	assert_int_not_equal(map_block.path, 0);
+	expect_read_on(map_block.path, &result, &map_block.disk);
+	assert_result(result, BLKPR_OK);
+}
+
+static void the_path_that_answered_before_is_asked_first(void **state)
+{
+	enum blkpr_result result;
+
+	(void)state;
+	make_map(3);
+	assert_result(blkpr_disk_open(&map_block, &map, 2, DEADLINE), BLKPR_OK);
+	expect_read_on(2, &result, &map_block.disk);
+	assert_result(result, BLKPR_OK);
+	assert_int_equal(paths[0].opened, 0);
+}
+
+static void a_path_that_hangs_is_not_registered_and_keeps_nobody_waiting(void **state)
+{
+	struct blkpr_disk *disk = open_hanging(3, 1);
+
+	(void)state;
+	expect_register_on(0, 0);
+	expect_register_on(2, 0);
+	assert_result(register_own(disk, 0), BLKPR_OK);
+	assert_int_equal(map_block.silent, 1 << 1);
+	expect_register_on(0, 0); /* found out once */
+	expect_register_on(2, 0);
+	assert_result(register_own(disk, 0), BLKPR_OK);
+	assert_int_equal(paths[1].pinged, 1);
+}
+
+static void what_is_one_paths_goes_past_one_that_hangs(void **state)
+{
+	const struct pr_registration want = { .old_key = OWN };
+	struct blkpr_disk *disk = open_hanging(2, 0);
+
+	(void)state;
+	mock_on_fd(PATH_FD(1));
+	mock_pr(IOC_PR_REGISTER, &want, sizeof(want), 0, 0);
+	assert_result(disk->ops->unregister(disk, OWN), BLKPR_OK);
+	assert_result(disk->ops->may_write(disk, 0), BLKPR_PATH_FAILED);
+}
+
+static void a_command_that_a_path_fails_goes_to_one_that_answers(void **state)
+{
+	struct blkpr_disk *disk = open_hanging(3, 1);
+
+	(void)state;
+	expect_reserve_on(0, 0x10000);
+	paths[0].ping = BLKPR_PATH_FAILED;
+	expect_reserve_on(2, 0);
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
+}
+
+static void a_disk_of_which_every_path_hangs_has_not_answered(void **state)
+{
+	struct blkpr_disk *disk = open_for(2, PATH_FD(0), 400);
+	struct blkpr_report report;
+
+	(void)state;
+	paths[1].open_errno = ENOLINK;
+	assert_result(disk->ops->read(disk, &report), BLKPR_PATH_FAILED);
+	assert_null(report.keys);
+	assert_true(__real_blkpr_clock_ms() >= disk->deadline);
+}
+
 /* --- how far a LUN RESET gets ---------------------------------------------------------------------- */
 
 static void check_reach(struct blkpr_disk *disk, enum blkpr_reach reach, const char *driver)
@@ -991,8 +1194,10 @@ static void initiators_that_a_path_does_not_tell_are_asked_of_the_next(void **st
 		expect_full_status(NULL, 0, -1, ENODEV);
 	}
 	assert_result(disk->ops->initiators(disk, OWN, &initiators), BLKPR_GONE);
-	mock_on_fd(PATH_FD(1)); /* where it is now; what the disk does not have is asked once */
-	expect_full_status(NULL, 0, -1, ENOTTY);
+	for (unsigned i = 0; i < 3; i++) { /* from where it is now */
+		mock_on_fd(PATH_FD((1 + i) % 3));
+		expect_full_status(NULL, 0, -1, ENOTTY);
+	}
 	assert_result(disk->ops->initiators(disk, OWN, &initiators), BLKPR_UNSUPPORTED);
 }
 
@@ -1078,9 +1283,9 @@ static void a_device_that_cannot_be_opened_gives_its_errnos_verdict(void **state
 
 	(void)state;
 	opened = -ENXIO;
-	assert_result(blkpr_disk_open(&block, &device, DEADLINE), BLKPR_GONE);
+	assert_result(blkpr_disk_open(&block, &device, 0, DEADLINE), BLKPR_GONE);
 	opened = -EACCES;
-	assert_result(blkpr_disk_open(&block, &device, DEADLINE), BLKPR_DENIED);
+	assert_result(blkpr_disk_open(&block, &device, 0, DEADLINE), BLKPR_DENIED);
 }
 
 int main(void)
@@ -1089,8 +1294,10 @@ int main(void)
 		mock_test(a_unit_attention_is_worth_another_try),
 		mock_test(a_read_with_a_unit_attention_starts_again_with_the_keys),
 		mock_test(four_unit_attentions_are_bearable),
-		mock_test(five_unit_attentions_are_an_io_error),
-		mock_test(a_read_ends_after_five_unit_attentions),
+		mock_test(attentions_of_a_device_that_has_none_are_an_io_error),
+		mock_test(five_unit_attentions_are_bearable),
+		mock_test(unit_attentions_are_borne_until_the_deadline),
+		mock_test(a_read_that_fails_as_if_by_unit_attentions_ends),
 		mock_test(a_device_that_is_not_ready_is_waited_for),
 		mock_test(a_device_that_stays_not_ready_is_busy),
 		mock_test(preempt_leaves_it_to_its_caller_to_wait_for_a_device_that_is_not_ready),
@@ -1117,7 +1324,16 @@ int main(void)
 		mock_test(a_read_that_a_path_fails_starts_again_on_the_next),
 		mock_test(a_command_that_every_path_fails_has_failed),
 		mock_test(a_conflict_comes_back_and_the_next_command_takes_another_path),
-		mock_test(what_the_disk_refuses_is_not_tried_on_another_path),
+		mock_test(what_one_path_refuses_another_one_may_do),
+		mock_test(what_every_path_refuses_is_refused),
+		mock_test(what_no_path_could_do_is_not_tried_on_another_one),
+		mock_test(a_read_that_is_not_answered_is_asked_of_another_path),
+		mock_test(a_map_whose_first_path_hangs_when_it_is_opened_is_opened_by_another),
+		mock_test(the_path_that_answered_before_is_asked_first),
+		mock_test(a_path_that_hangs_is_not_registered_and_keeps_nobody_waiting),
+		mock_test(what_is_one_paths_goes_past_one_that_hangs),
+		mock_test(a_command_that_a_path_fails_goes_to_one_that_answers),
+		mock_test(a_disk_of_which_every_path_hangs_has_not_answered),
 		mock_test(drain_resets_the_lun_and_no_more),
 		mock_test(a_drain_that_fails_is_undrained),
 		mock_test(a_drain_that_fails_beside_another_is_repeated),
