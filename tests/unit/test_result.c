@@ -61,7 +61,7 @@ static void nvme_status_is_understood_on_every_kernel(void **state)
 		{ 0x300, 0, BLKPR_PATH_FAILED },
 		{ 0x301, 0, BLKPR_PATH_FAILED },
 		{ 0x302, 0, BLKPR_PATH_FAILED },
-		{ 0x303, 0, BLKPR_PATH_FAILED },
+		{ 0x303, 0, BLKPR_BUSY },
 		{ 0x370, 0, BLKPR_PATH_FAILED },
 		{ 0x4000, 0, BLKPR_IO_ERROR },
 		{ 0x6, 0, BLKPR_IO_ERROR },
