@@ -214,6 +214,7 @@ static int inspect_map(const char *sysfs, struct blkpr_device *device, struct bl
 
 	device->multipath = true;
 	device->paths = 0;
+	device->learned = calloc(1, sizeof(*device->learned));
 	if (for_each_entry(sysfs, "slaves", visit_path, device))
 		return -ENOMEM;
 	if (device->kind == BLKPR_NVME)
@@ -357,7 +358,16 @@ void blkpr_device_clear(struct blkpr_device *device)
 	free(device->path);
 	free(device->wwid);
 	free(device->path_names);
+	free(device->learned);
 	*device = (struct blkpr_device){ 0 };
+}
+
+void blkpr_device_learn(const struct blkpr_device *map, unsigned path, uint64_t silent)
+{
+	if (!map->learned)
+		return;
+	map->learned->path = path;
+	map->learned->silent |= silent;
 }
 
 int blkpr_device_open(const struct blkpr_device *device)

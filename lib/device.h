@@ -4,10 +4,17 @@
 #define BLKPR_DEVICE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "lib/error.h"
 #include "lib/result.h"
+
+/* What those who worked on a map have found out about its paths. */
+struct blkpr_learned {
+	unsigned path;   /* by which it has answered */
+	uint64_t silent; /* paths that do not answer, a bit each */
+};
 
 struct blkpr_device {
 	char *name;     /* as the user wrote it */
@@ -18,6 +25,7 @@ struct blkpr_device {
 	enum blkpr_kind kind;
 	bool multipath;
 	bool unnamed;   /* no name that the user gave now stands for it: it is known otherwise */
+	struct blkpr_learned *learned; /* of a map, owned; NULL: nothing is remembered */
 	char (*path_names)[32]; /* of a map: kernel names of its paths ("sdb"), as many as `npaths`; else NULL */
 	unsigned npaths;
 	unsigned paths; /* I_T nexuses that a REGISTER should reach now; 1 for NVMe, which registers hosts */
@@ -34,6 +42,9 @@ int blkpr_device_resolve(const char *name, struct blkpr_device *device, struct b
 /* The same below another sysfs directory of the block device (for tests); NUMBER is its device number. */
 int blkpr_device_inspect(const char *name, const char *sysfs, dev_t number,
 	struct blkpr_device *device, struct blkpr_error *error);
+
+/* For whoever works on MAP next in this process. A path that was silent stays so: for the length of an action. */
+void blkpr_device_learn(const struct blkpr_device *map, unsigned path, uint64_t silent);
 
 void blkpr_device_clear(struct blkpr_device *device);
 

@@ -217,34 +217,36 @@ static enum blkpr_result be_ready(struct blkpr_block_disk *block)
 	return find_path(block, &(struct blkpr_question){ .ask = ping });
 }
 
-/* Finds out by which paths nothing can be had now: they are silent, while another one has answered. */
+static bool is_silent(const struct blkpr_block_disk *block, unsigned path)
+{
+	return path < MOST_PATHS && block->silent >> path & 1;
+}
+
+/* Finds out by which paths nothing can be had now: they are silent, while another one has answered. Once silent is enough. */
 static void survey(struct blkpr_block_disk *block)
 {
 	struct blkpr_scouts *scouts = has_others(block) && !block->surveyed
 		? blkpr_scouts_muster(block->device, &(struct blkpr_question){ .ask = ping }) : NULL;
 	int64_t until = block->disk.deadline;
-	uint64_t silent = 0;
+	uint64_t out = 0;
 	int path;
 
 	if (!scouts)
 		return;
 	block->surveyed = true;
 	for (unsigned i = 0; i < block->device->npaths && i < MOST_PATHS; i++) {
-		silent |= 1ULL << i;
+		if (is_silent(block, i))
+			continue;
+		out |= 1ULL << i;
 		blkpr_scouts_send(scouts, i, -1);
 	}
-	while (silent && (path = blkpr_scouts_await(scouts, until)) >= 0) {
-		silent &= ~(1ULL << path);
+	while (out && (path = blkpr_scouts_await(scouts, until)) >= 0) {
+		out &= ~(1ULL << path);
 		if (until == block->disk.deadline && !speaks_of_path(blkpr_scouts_result(scouts, (unsigned)path)))
 			until = share(block, SURVEY_MS);
 	}
-	block->silent = silent;
+	block->silent |= out;
 	blkpr_scouts_dismiss(scouts);
-}
-
-static bool is_silent(const struct blkpr_block_disk *block, unsigned path)
-{
-	return path < MOST_PATHS && block->silent >> path & 1;
 }
 
 /* Whether another path could do better than RESULT. */
@@ -658,7 +660,7 @@ bool blkpr_disk_over(const struct blkpr_disk *disk)
 }
 
 enum blkpr_result blkpr_disk_open(
-	struct blkpr_block_disk *block, const struct blkpr_device *device, unsigned first, int64_t deadline)
+	struct blkpr_block_disk *block, const struct blkpr_device *device, int64_t deadline)
 {
 	const struct blkpr_question whether_it_opens = { .ask = NULL };
 
@@ -666,7 +668,8 @@ enum blkpr_result blkpr_disk_open(
 		.disk = { .ops = &block_ops, .deadline = deadline, .paths = device->multipath ? device->npaths : 1 },
 		.port = { .fd = -1, .kind = device->kind },
 		.device = device,
-		.path = device->npaths ? first % device->npaths : 0,
+		.path = device->learned ? device->learned->path : 0,
+		.silent = device->learned ? device->learned->silent : 0,
 	};
 	if (device->multipath)
 		return find_path(block, &whether_it_opens);
@@ -676,6 +679,7 @@ enum blkpr_result blkpr_disk_open(
 
 void blkpr_disk_close(struct blkpr_block_disk *block)
 {
+	blkpr_device_learn(block->device, block->path, block->silent);
 	if (block->port.fd >= 0)
 		close(block->port.fd);
 }

@@ -76,8 +76,8 @@ struct blkpr_block_disk {
 };
 
 /*
- * Opens DEVICE; of a map, the path FIRST if that can be had (block.path of an earlier time, 0). Returns BLKPR_OK, and the
- * caller closes with blkpr_disk_close(); else nothing is open.
+ * Opens DEVICE; of a map, the path that has answered before if that can be had (device.learned). Returns BLKPR_OK, and the
+ * caller closes with blkpr_disk_close(), which remembers what was learned of the paths; else nothing is open.
  * Calls on the disk: unit attentions, BUSY, a device that is not ready, and passing path failures are repeated until shortly
  * before the deadline, but for preempt_abort, whose caller must look at the disk before each attempt; CONFLICT comes back
  * at once.
@@ -92,7 +92,7 @@ struct blkpr_block_disk {
  * answered a read just before, and if it hangs nevertheless it is not sent by another one: it may still be done.
  */
 enum blkpr_result blkpr_disk_open(
-	struct blkpr_block_disk *block, const struct blkpr_device *device, unsigned first, int64_t deadline);
+	struct blkpr_block_disk *block, const struct blkpr_device *device, int64_t deadline);
 void blkpr_disk_close(struct blkpr_block_disk *block);
 
 #endif

@@ -18,7 +18,6 @@ struct task {
 	unsigned *which; /* room for a run's devices */
 	struct past {
 		bool touched, kept, victim_seen, open;
-		unsigned path; /* that it was reached by */
 	} *past; /* what earlier runs have done and seen on a device is not forgotten; shared with the workers */
 	pid_t parent;
 	struct blkpr_fleet fleet;
@@ -49,7 +48,7 @@ static int begin(struct task *task, const struct blkpr_work *work, const struct 
 	if (!count)
 		return -EINVAL; /* nothing asked, nothing proven */
 	for (unsigned i = 0; task->past && i < count; i++)
-		task->past[i] = (struct past){ .open = targets[i].open, .path = targets[i].path };
+		task->past[i].open = targets[i].open;
 	return task->which && task->past ? 0 : -ENOMEM;
 }
 
@@ -70,7 +69,7 @@ static void work_on(const struct task *task, unsigned index, blkpr_protocol *pro
 	enum blkpr_result result;
 
 	verdict->step = BLKPR_STEP_OPEN;
-	result = blkpr_disk_open(&block, target->device, task->past[index].path, deadline);
+	result = blkpr_disk_open(&block, target->device, deadline);
 	if (result != BLKPR_OK) {
 		verdict->result = result;
 		return;
@@ -79,7 +78,7 @@ static void work_on(const struct task *task, unsigned index, blkpr_protocol *pro
 	verdict->open = task->past[index].open;
 	protocol(task->work->context, target, &block.disk, verdict);
 	verdict->transport = block.transport;
-	verdict->path = task->past[index].path = block.path;
+	verdict->path = block.path;
 	verdict->silent = block.silent;
 	blkpr_disk_close(&block);
 }
@@ -105,6 +104,7 @@ static int run(struct task *task, const unsigned which[], unsigned count, int64_
 		if (!past->touched) /* else what is registered may be our own work */
 			past->kept |= verdict->kept;
 		verdict->kept = past->kept;
+		blkpr_device_learn(task->targets[which[i]].device, verdict->path, verdict->silent);
 		verdict->touched = past->touched |= verdict->touched;
 		verdict->victim_seen = past->victim_seen |= verdict->victim_seen;
 		verdict->open = past->open |= verdict->open;
@@ -209,7 +209,7 @@ int blkpr_work_ask(const struct blkpr_work *work, const struct blkpr_target targ
 		asking.deadline = blkpr_clock_ms() + ASK_MS;
 	for (unsigned i = 0; i < count && !rc; i++)
 		if (may_write(&verdicts[i]))
-			asked[n] = targets[i], asked[n++].path = verdicts[i].path;
+			asked[n++] = targets[i];
 	if (n)
 		rc = blkpr_work_run(&asking, asked, n, answers);
 	n = 0;

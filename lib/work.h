@@ -17,7 +17,6 @@ struct blkpr_target {
 	uint64_t former; /* blkpr_fence_on(): what this node had there by its own record; 0: nothing */
 	const struct blkpr_fence *fence; /* lib/fence.h: what to do here; NULL: as on all */
 	bool open; /* blkpr_fence_off(): as in the verdict of a call before, of the same action */
-	unsigned path; /* of a map: the one to begin with, verdict.path of a call before */
 };
 
 /* Runs in a worker, one of several threads, on an open disk; leaves its result in VERDICT. */

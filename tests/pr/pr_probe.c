@@ -294,7 +294,7 @@ static void run_read(const struct probe *probe)
 		print_answer(-1, -rc, blkpr_result_from_errno(-rc));
 		return;
 	}
-	result = blkpr_disk_open(&block, &device, 0, blkpr_clock_ms() + READ_MS);
+	result = blkpr_disk_open(&block, &device, blkpr_clock_ms() + READ_MS);
 	if (result == BLKPR_OK) {
 		result = block.disk.ops->read(&block.disk, &report);
 		blkpr_disk_close(&block);

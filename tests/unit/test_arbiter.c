@@ -23,7 +23,7 @@
 #define LATE_MS 1000 /* S5, on a busy machine */
 
 enum blkpr_result __wrap_blkpr_disk_open(
-	struct blkpr_block_disk *block, const struct blkpr_device *device, unsigned first, int64_t deadline);
+	struct blkpr_block_disk *block, const struct blkpr_device *device, int64_t deadline);
 void __wrap_blkpr_disk_close(struct blkpr_block_disk *block);
 pid_t __real_fork(void);
 pid_t __wrap_fork(void);
@@ -139,11 +139,10 @@ static const struct blkpr_disk_ops forward_ops = {
 };
 
 enum blkpr_result __wrap_blkpr_disk_open(
-	struct blkpr_block_disk *block, const struct blkpr_device *device, unsigned first, int64_t deadline)
+	struct blkpr_block_disk *block, const struct blkpr_device *device, int64_t deadline)
 {
 	struct shared_disk *disk = &disks[device->number];
 
-	(void)first;
 	disk->opened++;
 	while (disk->hangs && disk->opened > disk->open_failures)
 		pause();

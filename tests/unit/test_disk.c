@@ -157,7 +157,7 @@ static void make_map(unsigned npaths)
 static struct blkpr_disk *open_map(unsigned npaths)
 {
 	make_map(npaths);
-	assert_result(blkpr_disk_open(&map_block, &map, 0, DEADLINE), BLKPR_OK);
+	assert_result(blkpr_disk_open(&map_block, &map, DEADLINE), BLKPR_OK);
 	return &map_block.disk;
 }
 
@@ -170,7 +170,7 @@ static struct blkpr_disk *open_disk(enum blkpr_kind kind)
 	real_time = false;
 	opened = MOCK_FD;
 	device = (struct blkpr_device){ .kind = kind };
-	assert_result(blkpr_disk_open(&block, &device, 0, DEADLINE), BLKPR_OK);
+	assert_result(blkpr_disk_open(&block, &device, DEADLINE), BLKPR_OK);
 	return &block.disk;
 }
 
@@ -640,7 +640,7 @@ static void a_map_is_opened_by_its_first_path_that_can_be(void **state)
 		make_map(PATHS);
 		for (unsigned i = 0; i < first; i++)
 			paths[i].open_errno = ENOLINK;
-		assert_result(blkpr_disk_open(&map_block, &map, 0, DEADLINE), BLKPR_OK);
+		assert_result(blkpr_disk_open(&map_block, &map, DEADLINE), BLKPR_OK);
 		expect_reserve_on(first, 0);
 		assert_result(map_block.disk.ops->reserve(&map_block.disk, OWN, TYPE), BLKPR_OK);
 		assert_int_equal(paths_open(), 1);
@@ -655,9 +655,9 @@ static void a_map_without_a_path_to_open_cannot_be_asked(void **state)
 	make_map(PATHS);
 	for (unsigned i = 0; i < PATHS; i++)
 		paths[i].open_errno = ENOLINK;
-	assert_result(blkpr_disk_open(&map_block, &map, 0, DEADLINE), BLKPR_PATH_FAILED);
+	assert_result(blkpr_disk_open(&map_block, &map, DEADLINE), BLKPR_PATH_FAILED);
 	make_map(0);
-	assert_result(blkpr_disk_open(&map_block, &map, 0, DEADLINE), BLKPR_PATH_FAILED);
+	assert_result(blkpr_disk_open(&map_block, &map, DEADLINE), BLKPR_PATH_FAILED);
 	assert_int_equal(paths_open(), 0);
 }
 
@@ -963,7 +963,7 @@ static struct blkpr_disk *open_for(unsigned npaths, int hangs, int64_t ms)
 	make_map(npaths);
 	real_time = true;
 	mock_hang(hangs);
-	assert_result(blkpr_disk_open(&map_block, &map, 0, __real_blkpr_clock_ms() + ms), BLKPR_OK);
+	assert_result(blkpr_disk_open(&map_block, &map, __real_blkpr_clock_ms() + ms), BLKPR_OK);
 	return &map_block.disk;
 }
 
@@ -1016,11 +1016,13 @@ static void a_map_whose_first_path_hangs_when_it_is_opened_is_opened_by_another(
 
 static void the_path_that_answered_before_is_asked_first(void **state)
 {
+	struct blkpr_learned learned = { .path = 2 };
 	enum blkpr_result result;
 
 	(void)state;
 	make_map(3);
-	assert_result(blkpr_disk_open(&map_block, &map, 2, DEADLINE), BLKPR_OK);
+	map.learned = &learned;
+	assert_result(blkpr_disk_open(&map_block, &map, DEADLINE), BLKPR_OK);
 	expect_read_on(2, &result, &map_block.disk);
 	assert_result(result, BLKPR_OK);
 	assert_int_equal(paths[0].opened, 0);
@@ -1039,6 +1041,24 @@ static void a_path_that_hangs_is_not_registered_and_keeps_nobody_waiting(void **
 	expect_register_on(2, 0);
 	assert_result(register_own(disk, 0), BLKPR_OK);
 	assert_int_equal(paths[1].pinged, 1);
+}
+
+static void a_path_that_was_silent_before_is_not_waited_for_again(void **state)
+{
+	struct blkpr_learned learned = { .silent = 1 << 1 };
+	struct blkpr_disk *disk;
+
+	(void)state;
+	make_map(3);
+	map.learned = &learned;
+	assert_result(blkpr_disk_open(&map_block, &map, DEADLINE), BLKPR_OK);
+	disk = &map_block.disk;
+	expect_register_on(0, 0);
+	expect_register_on(2, 0);
+	assert_result(register_own(disk, 0), BLKPR_OK);
+	assert_int_equal(paths[1].pinged, 0);
+	blkpr_disk_close(&map_block);
+	assert_int_equal(learned.silent, 1 << 1);
 }
 
 static void what_is_one_paths_goes_past_one_that_hangs(void **state)
@@ -1283,9 +1303,9 @@ static void a_device_that_cannot_be_opened_gives_its_errnos_verdict(void **state
 
 	(void)state;
 	opened = -ENXIO;
-	assert_result(blkpr_disk_open(&block, &device, 0, DEADLINE), BLKPR_GONE);
+	assert_result(blkpr_disk_open(&block, &device, DEADLINE), BLKPR_GONE);
 	opened = -EACCES;
-	assert_result(blkpr_disk_open(&block, &device, 0, DEADLINE), BLKPR_DENIED);
+	assert_result(blkpr_disk_open(&block, &device, DEADLINE), BLKPR_DENIED);
 }
 
 int main(void)
@@ -1331,6 +1351,7 @@ int main(void)
 		mock_test(a_map_whose_first_path_hangs_when_it_is_opened_is_opened_by_another),
 		mock_test(the_path_that_answered_before_is_asked_first),
 		mock_test(a_path_that_hangs_is_not_registered_and_keeps_nobody_waiting),
+		mock_test(a_path_that_was_silent_before_is_not_waited_for_again),
 		mock_test(what_is_one_paths_goes_past_one_that_hangs),
 		mock_test(a_command_that_a_path_fails_goes_to_one_that_answers),
 		mock_test(a_disk_of_which_every_path_hangs_has_not_answered),
