@@ -43,6 +43,23 @@ static unsigned type_from_spc(unsigned spc)
 	return types[spc & 0xf];
 }
 
+/* Only 20/00 and 24/00 say that the device does not have what was asked for. */
+static enum blkpr_result from_illegal_request(unsigned code)
+{
+	switch (code) {
+	case 0x2000: /* no such command */
+		return BLKPR_UNSUPPORTED;
+	case 0x2400: /* no such service action */
+	case 0x1a00: /* the parameter list that was sent, its length */
+	case 0x2600: /* and its fields */
+		return BLKPR_INVALID;
+	case 0x2500: /* no such logical unit: not mapped where this path leads */
+		return BLKPR_PATH_FAILED;
+	default:
+		return BLKPR_IO_ERROR;
+	}
+}
+
 enum blkpr_result blkpr_prin_parse_sense(const uint8_t *sense, size_t length)
 {
 	bool descriptor = length && (sense[0] & 0x7e) == 0x72;
@@ -58,8 +75,8 @@ enum blkpr_result blkpr_prin_parse_sense(const uint8_t *sense, size_t length)
 		return BLKPR_ATTENTION;
 	case 0x2: /* NOT READY, 04/01: becoming ready; 04/0A: asymmetric access state transition */
 		return asc == 0x04 && (ascq == 0x01 || ascq == 0x0a) ? BLKPR_BUSY : BLKPR_IO_ERROR;
-	case 0x5: /* ILLEGAL REQUEST, 20/00: no such command; 24/00: no such service action */
-		return asc == 0x20 ? BLKPR_UNSUPPORTED : BLKPR_INVALID;
+	case 0x5:
+		return from_illegal_request(asc << 8 | ascq);
 	case 0xb: /* ABORTED COMMAND */
 		return BLKPR_BUSY;
 	default:
@@ -121,8 +138,9 @@ enum blkpr_result blkpr_prin_test_ready(const struct blkpr_port *port)
 {
 	uint8_t cdb[6] = { 0 }; /* TEST UNIT READY */
 	size_t none = 0;
+	enum blkpr_result result = submit(port, cdb, sizeof(cdb), NULL, &none);
 
-	return submit(port, cdb, sizeof(cdb), NULL, &none);
+	return result == BLKPR_ATTENTION ? BLKPR_BUSY : result; /* here the sense has been seen: it is one */
 }
 
 enum blkpr_result blkpr_prin_parse_keys(

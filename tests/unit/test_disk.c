@@ -240,6 +240,50 @@ static void five_unit_attentions_are_an_io_error(void **state)
 	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_IO_ERROR);
 }
 
+/* The fifth time they are told from what only looks like one: the device says that they are. */
+static void unit_attentions_that_go_on_are_waited_out(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state;
+	for (unsigned turn = 0; turn < 3; turn++) {
+		for (unsigned i = 0; i < 5; i++)
+			expect_reserve(2, 0);
+		mock_test_ready(0x6, 0x2a, 0x03); /* reservations preempted */
+	}
+	expect_reserve(2, 0);
+	expect_reserve(0, 0);
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
+	assert_int_equal(pauses, 3);
+}
+
+static void unit_attentions_without_an_end_are_busy(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state;
+	for (unsigned turn = 0; turn < 8; turn++) {
+		for (unsigned i = 0; i < 5; i++)
+			expect_reserve(2, 0);
+		mock_test_ready(0x6, 0x29, 0x00);
+	}
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_BUSY);
+	assert_true(now < DEADLINE);
+}
+
+/* A reservation command is never repeated blindly: whoever preempts looks first. */
+static void preempt_leaves_it_to_its_caller_to_wait_for_unit_attentions(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		expect_preempt(2);
+	mock_test_ready(0x6, 0x2a, 0x03);
+	assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_BUSY);
+	assert_int_equal(pauses, 0);
+}
+
 /* Pauses of 5, 10, 20, 40, 80, 160 and 250 ms; another one would leave less than 300 ms until the deadline. */
 #define BUSY_TRIES 8
 #define BUSY_MS 565
@@ -308,7 +352,7 @@ static void a_device_that_becomes_ready_before_it_is_asked_has_another_try(void 
 	}
 	expect_reserve(0, 0);
 	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
-	assert_int_equal(pauses, 1);
+	assert_int_equal(pauses, 2); /* there may be more of them */
 }
 
 /* Each path may belong to another target port group. */
@@ -1090,6 +1134,9 @@ int main(void)
 		mock_test(a_read_with_a_unit_attention_starts_again_with_the_keys),
 		mock_test(four_unit_attentions_are_bearable),
 		mock_test(five_unit_attentions_are_an_io_error),
+		mock_test(unit_attentions_that_go_on_are_waited_out),
+		mock_test(unit_attentions_without_an_end_are_busy),
+		mock_test(preempt_leaves_it_to_its_caller_to_wait_for_unit_attentions),
 		mock_test(a_read_ends_after_five_unit_attentions),
 		mock_test(a_device_that_is_not_ready_is_waited_for),
 		mock_test(a_device_that_stays_not_ready_is_busy),
