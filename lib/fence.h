@@ -80,6 +80,9 @@ void blkpr_fence_nexus_disk(const struct blkpr_fence *fence, uint64_t own, struc
  */
 enum blkpr_result blkpr_fence_check_shared(uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict);
 
+/* The same for who only watches: BLKPR_OK too where the device does not answer soon, or fails to: verdict.unanswered. */
+enum blkpr_result blkpr_fence_watch_shared(uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict);
+
 /* Whether a reservation of type HELD does the work of TYPE: the same, or its all-registrants twin. */
 bool blkpr_fence_type_serves(enum pr_type type, unsigned held);
 

@@ -453,7 +453,7 @@ void blkpr_hold_watch_disk(const void *context, const struct blkpr_target *targe
 	if (verdict->result == BLKPR_OK)
 		verdict->result = watch(hold, &view);
 	if (verdict->result == BLKPR_OK)
-		verdict->result = blkpr_fence_check_shared(target->own, disk, verdict);
+		verdict->result = blkpr_fence_watch_shared(target->own, disk, verdict);
 }
 
 void blkpr_hold_nexus_disk(const void *context, const struct blkpr_target *target,

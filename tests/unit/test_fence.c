@@ -2186,13 +2186,99 @@ static void monitor_tells_of_a_device_that_forgets(void **state)
 	assert_false(verdict.forgets);
 }
 
+static bool refuse_reads(struct model *m, char op, enum blkpr_result *result)
+{
+	(void)m;
+	*result = BLKPR_IO_ERROR;
+	return op == 'R';
+}
+
 static void monitor_reports_a_device_that_does_not_answer(void **state)
 {
 	(void)state;
 	both_registered(1);
-	model.capabilities_result = BLKPR_IO_ERROR;
+	model.before = refuse_reads;
 	run_monitor();
 	assert_result(verdict.result, BLKPR_IO_ERROR);
+}
+
+/* What a device comes to that is asked something and neither answers nor says that it cannot. */
+static const enum blkpr_result silences[] = { BLKPR_IO_ERROR, BLKPR_BUSY, BLKPR_PATH_FAILED, BLKPR_MALFORMED,
+	BLKPR_GONE, BLKPR_DENIED, BLKPR_CONFLICT, BLKPR_NO_MEMORY };
+
+static void monitor_does_without_capabilities_that_are_not_told(void **state)
+{
+	(void)state; /* the type is held */
+	both_registered(1);
+	model.capabilities.forgets = true;
+	for (unsigned i = 0; i < ARRAY_SIZE(silences); i++) {
+		model.capabilities_result = silences[i];
+		run_monitor();
+		assert_result(verdict.result, BLKPR_OK);
+		assert_false(verdict.capable);
+		assert_false(verdict.forgets); /* it has not said so */
+		assert_int_equal(verdict.unanswered, BLKPR_STEP_CAPABILITIES);
+	}
+	model.capabilities_result = BLKPR_UNSUPPORTED;
+	run_monitor();
+	assert_int_equal(verdict.unanswered, BLKPR_STEP_NONE);
+}
+
+/* Off needs to know it, and fails: initiators_that_cannot_be_read_are_no_success. */
+static void monitor_does_without_initiators_that_are_not_told(void **state)
+{
+	(void)state;
+	own_twice(true);
+	for (unsigned i = 0; i < ARRAY_SIZE(silences); i++) {
+		model.initiators_result = silences[i];
+		run_monitor_of(&nobody, 2);
+		assert_result(verdict.result, BLKPR_OK);
+		assert_true(verdict.capable); /* asked all the same */
+		assert_int_equal(verdict.unanswered, BLKPR_STEP_INITIATORS);
+	}
+}
+
+static struct {
+	int64_t initiators, capabilities; /* until when they are repeated */
+} deadlines;
+
+static enum blkpr_result busy_initiators(struct blkpr_disk *disk, uint64_t key, unsigned *initiators)
+{
+	(void)key;
+	*initiators = 0;
+	deadlines.initiators = disk->deadline;
+	return BLKPR_BUSY;
+}
+
+static enum blkpr_result busy_capabilities(struct blkpr_disk *disk, struct blkpr_capabilities *capabilities)
+{
+	*capabilities = (struct blkpr_capabilities){ 0 };
+	deadlines.capabilities = disk->deadline;
+	return BLKPR_BUSY;
+}
+
+static void monitor_waits_not_long_for_what_it_can_do_without(void **state)
+{
+	struct blkpr_disk_ops busy = model_ops;
+	struct model_disk node;
+	int64_t begun = blkpr_clock_ms(), deadline = begun + 600000;
+
+	(void)state;
+	busy.initiators = busy_initiators;
+	busy.capabilities = busy_capabilities;
+	own_twice(true);
+	node = model_connect(&model, 0, 1);
+	node.disk.ops = &busy;
+	node.disk.deadline = deadline;
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_monitor_disk(&nobody, OWN, 2, &node.disk, &verdict);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_true(deadlines.initiators >= begun && deadlines.initiators < begun + 60000);
+	assert_true(deadlines.capabilities >= begun && deadlines.capabilities < begun + 60000);
+	assert_true(node.disk.deadline == deadline);
+	node.disk.deadline = begun; /* never later than it was */
+	blkpr_fence_monitor_disk(&nobody, OWN, 2, &node.disk, &verdict);
+	assert_true(deadlines.initiators == begun && deadlines.capabilities == begun);
 }
 
 static void monitor_never_changes_anything(void **state)
@@ -2374,6 +2460,9 @@ int main(void)
 		cmocka_unit_test(monitor_accepts_a_device_that_does_not_say_what_it_can),
 		cmocka_unit_test(monitor_tells_of_a_device_that_forgets),
 		cmocka_unit_test(monitor_reports_a_device_that_does_not_answer),
+		cmocka_unit_test(monitor_does_without_capabilities_that_are_not_told),
+		cmocka_unit_test(monitor_does_without_initiators_that_are_not_told),
+		cmocka_unit_test(monitor_waits_not_long_for_what_it_can_do_without),
 		cmocka_unit_test(monitor_never_changes_anything),
 		cmocka_unit_test(a_verdict_counts_registrations_and_distinct_keys),
 		cmocka_unit_test(a_verdict_keeps_as_many_keys_as_it_has_room_for),

@@ -554,6 +554,26 @@ static void a_key_that_nodes_share_is_no_success(void **state)
 	assert_false(model_may_write(&model, 1) || model.nexus[1].in_flight);
 }
 
+/* To change a disk, or to hold one, it has to be known who shares the key; to watch one, it has not. */
+static void a_key_that_cannot_be_told_to_be_shared_fails_who_changes_the_disk_alone(void **state)
+{
+	static const enum blkpr_result silences[] = { BLKPR_IO_ERROR, BLKPR_BUSY, BLKPR_MALFORMED };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(silences) / sizeof(*silences); i++) {
+		fresh();
+		model_set_key(&model, 0, OWN);
+		model_set_key(&model, 4, OWN);
+		model.host[4] = 0;
+		model_set_reservation(&model, TYPE, 0);
+		model.initiators_result = silences[i];
+		assert_result(run(blkpr_hold_watch_disk, &alone), BLKPR_OK);
+		assert_int_equal(verdict.unanswered, BLKPR_STEP_INITIATORS);
+		assert_result(run(blkpr_hold_promote_disk, &alone), silences[i]);
+		assert_result(run(blkpr_hold_join_disk, &alone), silences[i]);
+	}
+}
+
 static unsigned busy;
 
 static bool answer_busy(struct model *m, char op, enum blkpr_result *result)
@@ -766,6 +786,7 @@ int main(void)
 		cmocka_unit_test(take_inherits_from_a_dead_nexus),
 		cmocka_unit_test(leave_gives_back_what_a_dead_nexus_holds),
 		cmocka_unit_test(a_key_that_nodes_share_is_no_success),
+		cmocka_unit_test(a_key_that_cannot_be_told_to_be_shared_fails_who_changes_the_disk_alone),
 		cmocka_unit_test(a_busy_device_is_asked_again),
 		cmocka_unit_test(a_fence_agents_registration_is_never_touched),
 		cmocka_unit_test(a_fence_agents_registration_that_comes_meanwhile_stays),
