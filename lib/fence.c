@@ -6,11 +6,17 @@
 #include "lib/clock.h"
 #include "lib/drain.h"
 
+#define FEWEST_ROUNDS 6
+
 /*
- * How often a protocol may look at a disk, act, and look again. Every round makes progress (a reservation
- * made, a key removed) unless somebody else keeps changing the disk or the device refuses for good.
+ * Every round makes progress (a reservation made, a key removed) unless somebody else keeps changing the disk or the device
+ * refuses for good. Each path may take one, since the device refuses what comes by one that is not registered, and the next
+ * round goes by the next path; and so may each key.
  */
-#define MOST_ROUNDS 6
+unsigned blkpr_fence_rounds(const struct blkpr_disk *disk, const struct blkpr_verdict *verdict)
+{
+	return FEWEST_ROUNDS + disk->paths - 1 + verdict->registrations;
+}
 
 /* --- reading: the only source of conclusions ------------------------------------------------------ */
 
@@ -149,7 +155,7 @@ static enum blkpr_result on(const struct blkpr_fence *fence, uint64_t own, struc
 		result = register_own(fence, own, &view, disk, verdict);
 	if (result != BLKPR_OK)
 		return result;
-	for (unsigned round = 0; round < MOST_ROUNDS; round++) {
+	for (unsigned round = 0; round < blkpr_fence_rounds(disk, verdict); round++) {
 		result = look(fence, own, disk, &view, verdict);
 		if (result != BLKPR_OK)
 			return result;
@@ -271,7 +277,7 @@ static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, stru
 	struct blkpr_verdict *verdict)
 {
 	enum blkpr_result result = BLKPR_UNSETTLED;
-	unsigned most = MOST_ROUNDS;
+	unsigned most = 1;
 	struct view view = { 0 };
 
 	for (unsigned round = 0; round < most; round++) {
@@ -279,8 +285,8 @@ static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, stru
 		result = look(fence, own, disk, &view, verdict);
 		if (result != BLKPR_OK)
 			return result;
-		if (most < MOST_ROUNDS + verdict->registrations) /* each key may take a round */
-			most = MOST_ROUNDS + verdict->registrations;
+		if (most < blkpr_fence_rounds(disk, verdict))
+			most = blkpr_fence_rounds(disk, verdict);
 		verdict->victim_seen |= view.victim;
 		if (!view.own)
 			return BLKPR_EVICTED;

@@ -83,6 +83,9 @@ enum blkpr_result blkpr_fence_check_shared(uint64_t own, struct blkpr_disk *disk
 /* The same for who only watches: BLKPR_OK too where the device does not answer soon, or fails to: verdict.unanswered. */
 enum blkpr_result blkpr_fence_watch_shared(uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict);
 
+/* How often a protocol that has come to VERDICT may look at the disk, act, and look again. */
+unsigned blkpr_fence_rounds(const struct blkpr_disk *disk, const struct blkpr_verdict *verdict);
+
 /* Whether a reservation of type HELD does the work of TYPE: the same, or its all-registrants twin. */
 bool blkpr_fence_type_serves(enum pr_type type, unsigned held);
 

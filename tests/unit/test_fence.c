@@ -363,7 +363,7 @@ static void on_gives_up_where_reserve_never_settles(void **state)
 	(void)state;
 	script_read(&(struct script_view){ { OWN }, 0, 0, 1 });
 	script_register(OWN, OWN, BLKPR_OK);
-	for (unsigned i = 0; i < MOST_ROUNDS; i++) {
+	for (unsigned i = 0; i < MOST_ROUNDS + 1; i++) { /* and one for the key that is registered */
 		script_read(&(struct script_view){ { OWN }, 0, 0, 1 });
 		script_reserve(OWN, TYPE, BLKPR_CONFLICT);
 	}
@@ -1973,6 +1973,56 @@ static void off_proves_nothing_if_the_absent_victim_may_have_the_own_key(void **
 	assert_true(verdict.won); /* the others are still to be fenced */
 }
 
+#define PATHS 20
+
+static unsigned at; /* the path that commands go by */
+
+/* Own key is on the last path; what is refused by one goes by the next one, the next time (lib/disk.c). */
+static bool only_the_last_path_is_registered(struct model *m, char op, enum blkpr_result *result)
+{
+	(void)m;
+	if (!strchr("SPG", op) || at == PATHS - 1)
+		return false;
+	at++;
+	*result = BLKPR_CONFLICT;
+	return true;
+}
+
+static void off_has_a_round_for_every_path(void **state)
+{
+	(void)state;
+	for (int holder = MODEL_NOBODY; holder <= 1; holder++) { /* nobody, own, the victim */
+		struct model_disk node;
+
+		both_registered(holder);
+		node = model_connect(&model, 0, 1);
+		node.disk.paths = PATHS;
+		at = 0;
+		model.before = only_the_last_path_is_registered;
+		verdict = (struct blkpr_verdict){ 0 };
+		blkpr_fence_off_disk(&fence, OWN, &node.disk, &verdict);
+		assert_result(verdict.result, BLKPR_OK);
+		assert_false(model_has(&model, VICTIM));
+		assert_int_equal(at, PATHS - 1);
+	}
+}
+
+static void off_of_a_node_that_no_path_is_registered_for_ends(void **state)
+{
+	struct model_disk node;
+
+	(void)state;
+	both_registered(1);
+	node = model_connect(&model, 0, 1);
+	node.disk.paths = 2;
+	at = PATHS - 1 - 100; /* never */
+	model.before = only_the_last_path_is_registered;
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &node.disk, &verdict);
+	assert_result(verdict.result, BLKPR_CONFLICT);
+	assert_int_equal(model_count(&model, 'P'), MOST_ROUNDS + 1 + 2); /* one more path, two keys */
+}
+
 static void off_of_a_seen_victim_does_not_ask_for_initiators(void **state)
 {
 	(void)state;
@@ -2442,6 +2492,8 @@ int main(void)
 		cmocka_unit_test(status_never_changes_anything),
 		cmocka_unit_test(key_0_is_no_node_and_is_refused_unseen),
 		cmocka_unit_test(off_proves_nothing_if_the_absent_victim_may_have_the_own_key),
+		cmocka_unit_test(off_has_a_round_for_every_path),
+		cmocka_unit_test(off_of_a_node_that_no_path_is_registered_for_ends),
 		cmocka_unit_test(off_of_a_seen_victim_does_not_ask_for_initiators),
 		cmocka_unit_test(status_proves_nothing_if_the_victim_may_have_the_own_key),
 		cmocka_unit_test(monitor_finds_a_shared_key),

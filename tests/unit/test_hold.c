@@ -574,6 +574,45 @@ static void a_key_that_cannot_be_told_to_be_shared_fails_who_changes_the_disk_al
 	}
 }
 
+#define PATHS 20
+
+static unsigned at; /* the path that commands go by */
+
+/* Own key is on the last path; what is refused by one goes by the next one, the next time (lib/disk.c). */
+static bool only_the_last_path_is_registered(struct model *m, char op, enum blkpr_result *result)
+{
+	(void)m;
+	if (!strchr("SPL", op) || at == PATHS - 1)
+		return false;
+	at++;
+	*result = BLKPR_CONFLICT;
+	return true;
+}
+
+static void promote_has_a_round_for_every_path(void **state)
+{
+	struct blkpr_target target = { .own = OWN };
+
+	(void)state;
+	for (int holder = MODEL_NOBODY; holder <= 1; holder += 2) { /* nobody, another */
+		struct model_disk node;
+
+		fresh();
+		model_set_key(&model, 0, OWN);
+		model_set_key(&model, 1, OTHER);
+		if (holder != MODEL_NOBODY)
+			model_set_reservation(&model, TYPE, holder);
+		node = model_connect(&model, 0, 1);
+		node.disk.paths = PATHS;
+		at = 0;
+		model.before = only_the_last_path_is_registered;
+		verdict = (struct blkpr_verdict){ 0 };
+		blkpr_hold_promote_disk(&alone, &target, &node.disk, &verdict);
+		assert_result(verdict.result, BLKPR_OK);
+		assert_int_equal(model.holder, 0);
+	}
+}
+
 static unsigned busy;
 
 static bool answer_busy(struct model *m, char op, enum blkpr_result *result)
@@ -787,6 +826,7 @@ int main(void)
 		cmocka_unit_test(leave_gives_back_what_a_dead_nexus_holds),
 		cmocka_unit_test(a_key_that_nodes_share_is_no_success),
 		cmocka_unit_test(a_key_that_cannot_be_told_to_be_shared_fails_who_changes_the_disk_alone),
+		cmocka_unit_test(promote_has_a_round_for_every_path),
 		cmocka_unit_test(a_busy_device_is_asked_again),
 		cmocka_unit_test(a_fence_agents_registration_is_never_touched),
 		cmocka_unit_test(a_fence_agents_registration_that_comes_meanwhile_stays),
