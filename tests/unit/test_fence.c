@@ -2236,6 +2236,42 @@ static void monitor_tells_of_a_device_that_forgets(void **state)
 	assert_false(verdict.forgets);
 }
 
+/* An array that has one registration for each of this node's two HBAs, whichever of its ports a path goes to. */
+static enum blkpr_result register_by_hba(struct blkpr_disk *disk, unsigned path, uint64_t old_key, uint64_t new_key)
+{
+	return model_ops.register_key(disk, path / 2, old_key, new_key);
+}
+
+static void an_array_that_merges_registrations_is_registered_and_fenced(void **state)
+{
+	struct blkpr_disk_ops merging = model_ops;
+	struct blkpr_fence evicting = fence;
+	struct model_disk node;
+
+	(void)state;
+	merging.register_key = register_by_hba;
+	model_init(&model, BLKPR_SCSI);
+	for (unsigned again = 0; again < 2; again++) {
+		node = model_connect(&model, 0, 2);
+		node.disk.ops = &merging;
+		node.disk.paths = 4;
+		verdict = (struct blkpr_verdict){ 0 };
+		blkpr_fence_on_disk(&nobody, OWN, &node.disk, &verdict);
+		assert_result(verdict.result, BLKPR_OK);
+		assert_int_equal(verdict.own_registrations, 2);
+	}
+	verdict = (struct blkpr_verdict){ 0 }; /* nothing tells it from two paths that are not registered */
+	blkpr_fence_monitor_disk(&nobody, OWN, 4, &node.disk, &verdict);
+	assert_result(verdict.result, BLKPR_FEWER_PATHS);
+	model_set_key(&model, 4, VICTIM); /* another node, which evicts this one */
+	node = model_connect(&model, 4, 1);
+	evicting.victim = OWN;
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&evicting, VICTIM, &node.disk, &verdict);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_false(model_has(&model, OWN));
+}
+
 static bool refuse_reads(struct model *m, char op, enum blkpr_result *result)
 {
 	(void)m;
@@ -2506,6 +2542,7 @@ int main(void)
 		cmocka_unit_test(monitor_finds_a_missing_reservation),
 		cmocka_unit_test(monitor_finds_a_foreign_type),
 		cmocka_unit_test(monitor_finds_paths_that_are_not_registered),
+		cmocka_unit_test(an_array_that_merges_registrations_is_registered_and_fenced),
 		cmocka_unit_test(monitor_finds_unknown_keys),
 		cmocka_unit_test(monitor_finds_a_host_with_key_0),
 		cmocka_unit_test(monitor_finds_a_device_that_cannot_do_the_type),
