@@ -9,9 +9,10 @@
 #define FEWEST_ROUNDS 6
 
 /*
- * Every round makes progress (a reservation made, a key removed) unless somebody else keeps changing the disk or the device
- * refuses for good. Each path may take one, since the device refuses what comes by one that is not registered, and the next
- * round goes by the next path; and so may each key.
+ * Every round makes progress (a reservation made, a key removed) unless somebody else keeps
+ * changing the disk or the device refuses for good. Each path may take one, since the device
+ * refuses what comes by one that is not registered, and the next round goes by the next path; and
+ * so may each key.
  */
 unsigned blkpr_fence_rounds(const struct blkpr_disk *disk, const struct blkpr_verdict *verdict)
 {
@@ -208,8 +209,8 @@ enum blkpr_result blkpr_fence_check_shared(uint64_t own, struct blkpr_disk *disk
 #define QUESTION_MS 1000
 
 /*
- * A question that its action can do without (doc/safety.md, "What is asked of a disk") has a short time, whatever else is to be
- * done after it. Returns the deadline that end_question() puts back.
+ * A question that its action can do without (doc/safety.md, "What is asked of a disk") has a short
+ * time, whatever else is to be done after it. Returns the deadline that end_question() puts back.
  */
 static int64_t begin_question(struct blkpr_disk *disk)
 {
@@ -220,14 +221,16 @@ static int64_t begin_question(struct blkpr_disk *disk)
 	return deadline;
 }
 
-static void end_question(bool answered, int64_t deadline, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+static void end_question(
+	bool answered, int64_t deadline, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	disk->deadline = deadline;
 	if (!answered)
 		verdict->unanswered = verdict->step;
 }
 
-enum blkpr_result blkpr_fence_watch_shared(uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+enum blkpr_result blkpr_fence_watch_shared(
+	uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	int64_t deadline = begin_question(disk);
 	enum blkpr_result result = blkpr_fence_check_shared(own, disk, verdict);
@@ -371,8 +374,8 @@ static enum blkpr_result check_writes(const struct blkpr_fence *fence, uint64_t 
 }
 
 /* A device that does not say what it can do has shown it: the reservation is held. */
-static enum blkpr_result check_capabilities(const struct blkpr_fence *fence, const struct view *view,
-	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+static enum blkpr_result check_capabilities(const struct blkpr_fence *fence,
+	const struct view *view, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	struct blkpr_capabilities capabilities;
 	int64_t deadline = begin_question(disk);
@@ -380,7 +383,8 @@ static enum blkpr_result check_capabilities(const struct blkpr_fence *fence, con
 
 	verdict->step = BLKPR_STEP_CAPABILITIES;
 	result = disk->ops->capabilities(disk, &capabilities);
-	end_question(result == BLKPR_OK || result == BLKPR_UNSUPPORTED || result == BLKPR_INVALID, deadline, disk, verdict);
+	end_question(result == BLKPR_OK || result == BLKPR_UNSUPPORTED || result == BLKPR_INVALID,
+		deadline, disk, verdict);
 	if (result != BLKPR_OK)
 		return BLKPR_OK;
 	verdict->capable = capabilities.types >> (fence->any_type ? view->type : fence->type) & 1;

@@ -80,8 +80,9 @@ void blkpr_fence_nexus_disk(const struct blkpr_fence *fence, uint64_t own, struc
  */
 enum blkpr_result blkpr_fence_check_shared(uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict);
 
-/* The same for who only watches: BLKPR_OK too where the device does not answer soon, or fails to: verdict.unanswered. */
-enum blkpr_result blkpr_fence_watch_shared(uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict);
+/* For who only watches: BLKPR_OK too where there is no answer soon (verdict.unanswered). */
+enum blkpr_result blkpr_fence_watch_shared(
+	uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict);
 
 /* How often a protocol that has come to VERDICT may look at the disk, act, and look again. */
 unsigned blkpr_fence_rounds(const struct blkpr_disk *disk, const struct blkpr_verdict *verdict);

@@ -17,22 +17,22 @@
 #define UNREGISTER 1         /* RREGA, cdw10 bits 2:0 */
 #define REPLACE 2
 #define PERSISTENT (3u << 30) /* CPTPL, as drivers/nvme/host/pr.c */
-#define PTPLS 9              /* byte of a Reservation Status about persistence through power loss */
-#define LONG 64              /* bytes of the extended form's header, and of each of its entries */
-#define BRIEF 24             /* of the short form's */
+#define PTPLS 9 /* byte of a Reservation Status about persistence through power loss */
+#define LONG 64 /* bytes of the extended form's header, and of each of its entries */
+#define BRIEF 24 /* of the short form's */
 #define FIRST_BYTES (LONG + 63 * LONG)
 #define MOST_BYTES (LONG + 65536 * LONG) /* as many as REGCTL can state, and one more */
-#define INCONSISTENT 0x018   /* status Host Identifier Inconsistent Format */
+#define INCONSISTENT 0x018 /* status Host Identifier Inconsistent Format */
 #define DO_NOT_RETRY 0x4000
 
-/* A Reservation Status has a header and an entry for each controller (Registered Controller data structure). */
+/* A Reservation Status is a header and an entry for each registered controller. */
 static const struct layout {
 	uint32_t extended; /* cdw11 bit 0: EDS of a report, EXHID of Get Features */
 	size_t size;       /* of the header, and of an entry */
 	size_t host, host_size, key; /* HOSTID and RKEY: where in an entry */
 } layouts[BLKPR_NVME_FORMS] = {
-	[BLKPR_NVME_EXTENDED] = { .extended = 1, .size = LONG, .host = 16, .host_size = 16, .key = 8 },
-	[BLKPR_NVME_SHORT] = { .extended = 0, .size = BRIEF, .host = 8, .host_size = 8, .key = 16 },
+	[BLKPR_NVME_EXTENDED] = { 1, LONG, .host = 16, .host_size = 16, .key = 8 },
+	[BLKPR_NVME_SHORT] = { 0, BRIEF, .host = 8, .host_size = 8, .key = 16 },
 };
 
 static uint16_t get_le16(const uint8_t *p)
@@ -50,8 +50,8 @@ static uint64_t get_le64(const uint8_t *p)
 }
 
 /*
- * A status as the controller gave it. The block layer's commands may give an enum pr_status in its place, of which
- * 0x02 and 0x18 mean something else; no such number has the bit DNR.
+ * A status as the controller gave it. The block layer's commands may give an enum pr_status in its
+ * place, of which 0x02 and 0x18 mean something else; no such number has the bit DNR.
  */
 static enum blkpr_result from_status(int rc, int err)
 {
@@ -96,8 +96,8 @@ static bool is_zero(const uint8_t *bytes, size_t count)
 }
 
 /*
- * Where the short form has its first entry, the extended one's header is reserved, and 0. An entry is not: it has a host
- * identifier, or at least a key.
+ * Where the short form has its first entry, the extended one's header is reserved, and 0. An entry
+ * is not: it has a host identifier, or at least a key.
  */
 static bool has_form(enum blkpr_nvme_form form, const uint8_t *reply)
 {
@@ -107,8 +107,8 @@ static bool has_form(enum blkpr_nvme_form form, const uint8_t *reply)
 }
 
 /* HOST: whose keys; NULL: everybody's. */
-static enum blkpr_result parse(enum blkpr_nvme_form form, const uint8_t *reply, size_t length, const uint8_t *host,
-	struct blkpr_report *report, size_t *needed)
+static enum blkpr_result parse(enum blkpr_nvme_form form, const uint8_t *reply, size_t length,
+	const uint8_t *host, struct blkpr_report *report, size_t *needed)
 {
 	const struct layout *layout = &layouts[form];
 	unsigned hosts;
@@ -140,22 +140,24 @@ static enum blkpr_result parse(enum blkpr_nvme_form form, const uint8_t *reply, 
 	return BLKPR_OK;
 }
 
-enum blkpr_result blkpr_nvme_parse_report(enum blkpr_nvme_form form, const uint8_t *reply, size_t length,
-	struct blkpr_report *report, size_t *needed)
+enum blkpr_result blkpr_nvme_parse_report(enum blkpr_nvme_form form, const uint8_t *reply,
+	size_t length, struct blkpr_report *report, size_t *needed)
 {
 	return parse(form, reply, length, NULL, report, needed);
 }
 
-enum blkpr_result blkpr_nvme_parse_keys_of(enum blkpr_nvme_form form, const uint8_t *reply, size_t length,
-	const uint8_t host[BLKPR_NVME_HOST], struct blkpr_report *report, size_t *needed)
+enum blkpr_result blkpr_nvme_parse_keys_of(enum blkpr_nvme_form form, const uint8_t *reply,
+	size_t length, const uint8_t host[BLKPR_NVME_HOST], struct blkpr_report *report,
+	size_t *needed)
 {
 	return parse(form, reply, length, host, report, needed);
 }
 
-static enum blkpr_result read_form(
-	enum blkpr_nvme_form form, const struct blkpr_port *port, const uint8_t *host, struct blkpr_report *report)
+static enum blkpr_result read_form(enum blkpr_nvme_form form, const struct blkpr_port *port,
+	const uint8_t *host, struct blkpr_report *report)
 {
-	struct blkpr_room room = { .size = FIRST_BYTES, .entry = layouts[form].size, .most = MOST_BYTES };
+	struct blkpr_room room = {
+		.size = FIRST_BYTES, .entry = layouts[form].size, .most = MOST_BYTES };
 	enum blkpr_result result = BLKPR_UNSETTLED;
 
 	while (result == BLKPR_UNSETTLED) {
@@ -174,11 +176,12 @@ static enum blkpr_result read_form(
 	return result;
 }
 
-static enum blkpr_result read_report(const struct blkpr_port *port, const uint8_t *host, struct blkpr_report *report)
+static enum blkpr_result read_report(
+	const struct blkpr_port *port, const uint8_t *host, struct blkpr_report *report)
 {
 	enum blkpr_result result = BLKPR_INVALID;
 
-	for (enum blkpr_nvme_form form = 0; form < BLKPR_NVME_FORMS && result == BLKPR_INVALID; form++)
+	for (unsigned form = 0; form < BLKPR_NVME_FORMS && result == BLKPR_INVALID; form++)
 		result = read_form(form, port, host, report);
 	return result;
 }
@@ -193,7 +196,7 @@ enum blkpr_result blkpr_nvme_read_forgets(const struct blkpr_port *port, bool *f
 	enum blkpr_result result = BLKPR_INVALID;
 	uint8_t header[LONG] = { 0 };
 
-	for (enum blkpr_nvme_form form = 0; form < BLKPR_NVME_FORMS && result == BLKPR_INVALID; form++)
+	for (unsigned form = 0; form < BLKPR_NVME_FORMS && result == BLKPR_INVALID; form++)
 		result = ask(port->fd, &layouts[form], header, sizeof(header));
 	*forgets = result == BLKPR_OK && !(header[PTPLS] & 1);
 	return result;
@@ -204,7 +207,7 @@ static enum blkpr_result read_host_id(int fd, uint8_t host[BLKPR_NVME_HOST])
 {
 	enum blkpr_result result = BLKPR_INVALID;
 
-	for (enum blkpr_nvme_form form = 0; form < BLKPR_NVME_FORMS && result == BLKPR_INVALID; form++) {
+	for (unsigned form = 0; form < BLKPR_NVME_FORMS && result == BLKPR_INVALID; form++) {
 		struct nvme_passthru_cmd command = {
 			.opcode = GET_FEATURES,
 			.addr = (uintptr_t)host,

@@ -9,9 +9,10 @@
 #include "lib/report.h"
 
 /*
- * Reservation Report (NVMe base 2.0): keys, type and generation in one reply. It has two forms. A controller has the one that
- * its host identifiers fit in, and refuses the other (Host Identifier Inconsistent Format); one that is older than 128-bit
- * identifiers does not look at EDS, and answers in the short form whatever it is asked for.
+ * Reservation Report (NVMe base 2.0): keys, type and generation in one reply. It has two forms. A
+ * controller has the one that its host identifiers fit in, and refuses the other (Host Identifier
+ * Inconsistent Format); one that is older than 128-bit identifiers does not look at EDS, and
+ * answers in the short form whatever it is asked for.
  */
 enum blkpr_nvme_form {
 	BLKPR_NVME_EXTENDED, /* EDS: 128-bit host identifiers; asked for first */
@@ -44,13 +45,14 @@ enum blkpr_result blkpr_nvme_flush(int fd);
  * controller states it. BLKPR_UNSETTLED: it is larger than LENGTH, ask again with more room.
  * BLKPR_INVALID: the reply has not this FORM.
  */
-enum blkpr_result blkpr_nvme_parse_report(enum blkpr_nvme_form form, const uint8_t *reply, size_t length,
-	struct blkpr_report *report, size_t *needed);
+enum blkpr_result blkpr_nvme_parse_report(enum blkpr_nvme_form form, const uint8_t *reply,
+	size_t length, struct blkpr_report *report, size_t *needed);
 
 #define BLKPR_NVME_HOST 16 /* bytes of a host identifier; a 64-bit one has the first 8 of them */
 
 /* The same, with no keys but those of HOST. */
-enum blkpr_result blkpr_nvme_parse_keys_of(enum blkpr_nvme_form form, const uint8_t *reply, size_t length,
-	const uint8_t host[BLKPR_NVME_HOST], struct blkpr_report *report, size_t *needed);
+enum blkpr_result blkpr_nvme_parse_keys_of(enum blkpr_nvme_form form, const uint8_t *reply,
+	size_t length, const uint8_t host[BLKPR_NVME_HOST], struct blkpr_report *report,
+	size_t *needed);
 
 #endif

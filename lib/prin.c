@@ -140,7 +140,8 @@ enum blkpr_result blkpr_prin_test_ready(const struct blkpr_port *port)
 	size_t none = 0;
 	enum blkpr_result result = submit(port, cdb, sizeof(cdb), NULL, &none);
 
-	return result == BLKPR_ATTENTION ? BLKPR_BUSY : result; /* here the sense has been seen: it is one */
+	/* its sense has been seen: it is one, and there may be more */
+	return result == BLKPR_ATTENTION ? BLKPR_BUSY : result;
 }
 
 enum blkpr_result blkpr_prin_parse_keys(

@@ -45,8 +45,9 @@ enum blkpr_result blkpr_prin_read_initiators(const struct blkpr_port *port, uint
 enum blkpr_result blkpr_prin_read_keys_of(const struct blkpr_port *port, const char *name, struct blkpr_report *report);
 
 /*
- * TEST UNIT READY (SPC-4 6.47): BLKPR_BUSY while the device is becoming ready, changes its asymmetric access state, or has
- * unit attentions to report: what the PR ioctls give one status for, and what passes.
+ * TEST UNIT READY (SPC-4 6.47): BLKPR_BUSY while the device is becoming ready, changes its
+ * asymmetric access state, or has unit attentions to report: what the PR ioctls give one status
+ * for, and what passes.
  */
 enum blkpr_result blkpr_prin_test_ready(const struct blkpr_port *port);
 

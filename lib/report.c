@@ -88,9 +88,10 @@ static enum blkpr_result read_reservation(const struct blkpr_port *port, struct 
 }
 
 /*
- * A transport reads the keys, then the reservation; NVMe reads both at once and has no second half. NVMe is not read by
- * ioctl: the kernel asks for the other form of a report only if the controller's refusal has not DNR (nvme_pr_resv_report),
- * and takes a short one for an extended one where EDS is not looked at.
+ * A transport reads the keys, then the reservation; NVMe reads both at once and has no second half.
+ * NVMe is not read by ioctl: the kernel asks for the other form of a report only if the
+ * controller's refusal has not DNR (nvme_pr_resv_report), and takes a short one for an extended one
+ * where EDS is not looked at.
  */
 struct reader {
 	enum blkpr_result (*keys)(const struct blkpr_port *port, struct blkpr_report *report);
@@ -140,11 +141,13 @@ enum blkpr_result blkpr_report_read(
 	const struct blkpr_port *port, enum blkpr_transport *transport, struct blkpr_report *report)
 {
 	bool nvme = port->kind == BLKPR_NVME;
-	enum blkpr_transport first = *transport ? *transport : nvme ? BLKPR_READ_NVME : BLKPR_READ_IOCTL;
-	enum blkpr_transport last = *transport ? *transport : nvme ? BLKPR_READ_NVME : BLKPR_READ_SGIO;
+	enum blkpr_transport first = nvme ? BLKPR_READ_NVME : BLKPR_READ_IOCTL;
+	enum blkpr_transport last = nvme ? BLKPR_READ_NVME : BLKPR_READ_SGIO;
 	enum blkpr_result result = BLKPR_UNSUPPORTED;
 
 	*report = (struct blkpr_report){ 0 };
+	if (*transport)
+		first = last = *transport;
 	for (enum blkpr_transport t = first; t <= last; t++) {
 		result = read_with(&readers[t], port, report);
 		if (result == BLKPR_OK) {

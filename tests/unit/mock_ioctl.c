@@ -237,8 +237,11 @@ void mock_nvme(const struct mock_nvme *want)
 static void answer_host_id(const struct call *call, void *arg)
 {
 	struct nvme_passthru_cmd *command = arg;
-	struct nvme_passthru_cmd plain = { .opcode = 0x0a, .addr = command->addr, .cdw10 = 0x81,
-		.data_len = call->nvme.length, .cdw11 = call->nvme.length == 16 };
+	struct nvme_passthru_cmd plain = { .opcode = 0x0a,
+		.addr = command->addr,
+		.cdw10 = 0x81,
+		.data_len = call->nvme.length,
+		.cdw11 = call->nvme.length == 16 };
 
 	assert_memory_equal(command, &plain, sizeof(plain));
 	if (!call->rc)

@@ -62,7 +62,7 @@ struct mock_nvme {
 void mock_nvme_id(int nsid, int err);
 void mock_nvme(const struct mock_nvme *call);
 
-/* NVME_IOCTL_ADMIN_CMD with Get Features for the Host Identifier, which is HOST: 16 bytes, or 8 in the SHORT form. */
+/* NVME_IOCTL_ADMIN_CMD with Get Features for the Host Identifier HOST, 16 bytes, or 8. */
 void mock_nvme_host_id(const uint8_t *host, int rc);
 void mock_nvme_short_host_id(const uint8_t *host, int rc);
 

@@ -75,8 +75,8 @@ size_t reply_nvme(uint8_t *out, uint32_t generation, unsigned type, const uint64
 	return REPLY_NVME_SIZE(count);
 }
 
-size_t reply_nvme_short(uint8_t *out, uint32_t generation, unsigned type, const uint64_t *keys, unsigned count,
-	int holder)
+size_t reply_nvme_short(uint8_t *out, uint32_t generation, unsigned type, const uint64_t *keys,
+	unsigned count, int holder)
 {
 	memset(out, 0, REPLY_NVME_SHORT_SIZE(count));
 	put_le64(out, generation);

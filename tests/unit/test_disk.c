@@ -1088,8 +1088,13 @@ static void check_nvme_forgets(uint8_t ptpls, int rc, bool want)
 
 	for (uint32_t forms = rc ? 2 : 1; forms; forms--) {
 		mock_nvme_id(MOCK_NSID, 0);
-		mock_nvme(&(struct mock_nvme){ .opcode = 0x0e, .cdw10 = 15, .cdw11 = rc ? forms - 1 : 1, .data_len = 64,
-			.reply = header, .length = 64, .rc = rc });
+		mock_nvme(&(struct mock_nvme){ .opcode = 0x0e,
+			.cdw10 = 15,
+			.cdw11 = rc ? forms - 1 : 1,
+			.data_len = 64,
+			.reply = header,
+			.length = 64,
+			.rc = rc });
 	}
 	assert_result(disk->ops->capabilities(disk, &capabilities), BLKPR_OK);
 	assert_int_equal(capabilities.types, 0);

@@ -363,7 +363,7 @@ static void on_gives_up_where_reserve_never_settles(void **state)
 	(void)state;
 	script_read(&(struct script_view){ { OWN }, 0, 0, 1 });
 	script_register(OWN, OWN, BLKPR_OK);
-	for (unsigned i = 0; i < MOST_ROUNDS + 1; i++) { /* and one for the key that is registered */
+	for (unsigned i = 0; i < MOST_ROUNDS + 1; i++) { /* one more for the key that is there */
 		script_read(&(struct script_view){ { OWN }, 0, 0, 1 });
 		script_reserve(OWN, TYPE, BLKPR_CONFLICT);
 	}
@@ -1977,7 +1977,7 @@ static void off_proves_nothing_if_the_absent_victim_may_have_the_own_key(void **
 
 static unsigned at; /* the path that commands go by */
 
-/* Own key is on the last path; what is refused by one goes by the next one, the next time (lib/disk.c). */
+/* Own key is on the last path; what one refuses goes by the next one, the next time. */
 static bool only_the_last_path_is_registered(struct model *m, char op, enum blkpr_result *result)
 {
 	(void)m;
@@ -2020,7 +2020,7 @@ static void off_of_a_node_that_no_path_is_registered_for_ends(void **state)
 	verdict = (struct blkpr_verdict){ 0 };
 	blkpr_fence_off_disk(&fence, OWN, &node.disk, &verdict);
 	assert_result(verdict.result, BLKPR_CONFLICT);
-	assert_int_equal(model_count(&model, 'P'), MOST_ROUNDS + 1 + 2); /* one more path, two keys */
+	assert_int_equal(model_count(&model, 'P'), MOST_ROUNDS + 3); /* a path, two keys */
 }
 
 static void off_of_a_seen_victim_does_not_ask_for_initiators(void **state)
@@ -2236,8 +2236,9 @@ static void monitor_tells_of_a_device_that_forgets(void **state)
 	assert_false(verdict.forgets);
 }
 
-/* An array that has one registration for each of this node's two HBAs, whichever of its ports a path goes to. */
-static enum blkpr_result register_by_hba(struct blkpr_disk *disk, unsigned path, uint64_t old_key, uint64_t new_key)
+/* An array with a registration for each of this node's two HBAs, wherever their paths lead. */
+static enum blkpr_result register_by_hba(
+	struct blkpr_disk *disk, unsigned path, uint64_t old_key, uint64_t new_key)
 {
 	return model_ops.register_key(disk, path / 2, old_key, new_key);
 }
@@ -2260,7 +2261,8 @@ static void an_array_that_merges_registrations_is_registered_and_fenced(void **s
 		assert_result(verdict.result, BLKPR_OK);
 		assert_int_equal(verdict.own_registrations, 2);
 	}
-	verdict = (struct blkpr_verdict){ 0 }; /* nothing tells it from two paths that are not registered */
+	/* nothing tells it from one where two paths are not registered */
+	verdict = (struct blkpr_verdict){ 0 };
 	blkpr_fence_monitor_disk(&nobody, OWN, 4, &node.disk, &verdict);
 	assert_result(verdict.result, BLKPR_FEWER_PATHS);
 	model_set_key(&model, 4, VICTIM); /* another node, which evicts this one */
@@ -2289,8 +2291,8 @@ static void monitor_reports_a_device_that_does_not_answer(void **state)
 }
 
 /* What a device comes to that is asked something and neither answers nor says that it cannot. */
-static const enum blkpr_result silences[] = { BLKPR_IO_ERROR, BLKPR_BUSY, BLKPR_PATH_FAILED, BLKPR_MALFORMED,
-	BLKPR_GONE, BLKPR_DENIED, BLKPR_CONFLICT, BLKPR_NO_MEMORY };
+static const enum blkpr_result silences[] = { BLKPR_IO_ERROR, BLKPR_BUSY, BLKPR_PATH_FAILED,
+	BLKPR_MALFORMED, BLKPR_GONE, BLKPR_DENIED, BLKPR_CONFLICT, BLKPR_NO_MEMORY };
 
 static void monitor_does_without_capabilities_that_are_not_told(void **state)
 {
@@ -2328,7 +2330,8 @@ static struct {
 	int64_t initiators, capabilities; /* until when they are repeated */
 } deadlines;
 
-static enum blkpr_result busy_initiators(struct blkpr_disk *disk, uint64_t key, unsigned *initiators)
+static enum blkpr_result busy_initiators(
+	struct blkpr_disk *disk, uint64_t key, unsigned *initiators)
 {
 	(void)key;
 	*initiators = 0;
@@ -2336,7 +2339,8 @@ static enum blkpr_result busy_initiators(struct blkpr_disk *disk, uint64_t key, 
 	return BLKPR_BUSY;
 }
 
-static enum blkpr_result busy_capabilities(struct blkpr_disk *disk, struct blkpr_capabilities *capabilities)
+static enum blkpr_result busy_capabilities(
+	struct blkpr_disk *disk, struct blkpr_capabilities *capabilities)
 {
 	*capabilities = (struct blkpr_capabilities){ 0 };
 	deadlines.capabilities = disk->deadline;

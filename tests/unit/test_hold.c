@@ -554,8 +554,8 @@ static void a_key_that_nodes_share_is_no_success(void **state)
 	assert_false(model_may_write(&model, 1) || model.nexus[1].in_flight);
 }
 
-/* To change a disk, or to hold one, it has to be known who shares the key; to watch one, it has not. */
-static void a_key_that_cannot_be_told_to_be_shared_fails_who_changes_the_disk_alone(void **state)
+/* Who changes a disk, or holds it, has to know who shares the key; who watches it has not. */
+static void only_who_watches_does_without_knowing_who_shares_the_key(void **state)
 {
 	static const enum blkpr_result silences[] = { BLKPR_IO_ERROR, BLKPR_BUSY, BLKPR_MALFORMED };
 
@@ -578,7 +578,7 @@ static void a_key_that_cannot_be_told_to_be_shared_fails_who_changes_the_disk_al
 
 static unsigned at; /* the path that commands go by */
 
-/* Own key is on the last path; what is refused by one goes by the next one, the next time (lib/disk.c). */
+/* Own key is on the last path; what one refuses goes by the next one, the next time. */
 static bool only_the_last_path_is_registered(struct model *m, char op, enum blkpr_result *result)
 {
 	(void)m;
@@ -825,7 +825,7 @@ int main(void)
 		cmocka_unit_test(take_inherits_from_a_dead_nexus),
 		cmocka_unit_test(leave_gives_back_what_a_dead_nexus_holds),
 		cmocka_unit_test(a_key_that_nodes_share_is_no_success),
-		cmocka_unit_test(a_key_that_cannot_be_told_to_be_shared_fails_who_changes_the_disk_alone),
+		cmocka_unit_test(only_who_watches_does_without_knowing_who_shares_the_key),
 		cmocka_unit_test(promote_has_a_round_for_every_path),
 		cmocka_unit_test(a_busy_device_is_asked_again),
 		cmocka_unit_test(a_fence_agents_registration_is_never_touched),

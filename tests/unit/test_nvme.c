@@ -27,6 +27,13 @@ static enum blkpr_result parse(
 	return result;
 }
 
+static enum blkpr_result parse_keys_of(const uint8_t *reply, size_t length, const uint8_t *host,
+	struct blkpr_report *report, size_t *needed)
+{
+	return blkpr_nvme_parse_keys_of(
+		BLKPR_NVME_EXTENDED, reply, length, host, report, needed);
+}
+
 static enum blkpr_result parse_short(
 	const uint8_t *reply, size_t length, struct blkpr_report *report, size_t *needed)
 {
@@ -126,14 +133,12 @@ static void keys_of_a_host_are_told_from_others(void **state)
 	(void)state;
 	reply_nvme(reply, 1, PR_WRITE_EXCLUSIVE_REG_ONLY, three, 3, 0);
 	memcpy(reply + 64 + 64 + 16, host, sizeof(host)); /* the second entry's HOSTID */
-	assert_result(blkpr_nvme_parse_keys_of(BLKPR_NVME_EXTENDED, reply, sizeof(reply), host, &report, &needed),
-		BLKPR_OK);
+	assert_result(parse_keys_of(reply, sizeof(reply), host, &report, &needed), BLKPR_OK);
 	assert_int_equal(report.nkeys, 1);
 	assert_true(report.keys[0] == UINT64_MAX);
 	assert_true(report.holder == 0x6c9d0000);
 	reply[64 + 64 + 16 + 15] ^= 1;
-	assert_result(blkpr_nvme_parse_keys_of(BLKPR_NVME_EXTENDED, reply, sizeof(reply), host, &report, &needed),
-		BLKPR_OK);
+	assert_result(parse_keys_of(reply, sizeof(reply), host, &report, &needed), BLKPR_OK);
 	assert_int_equal(report.nkeys, 0);
 	blkpr_report_clear(&report);
 }
@@ -165,15 +170,14 @@ static void the_most_hosts_of_16_bits_are_parsed(void **state)
 	(void)state;
 	assert_non_null(reply);
 	reply_nvme(reply, 1, PR_WRITE_EXCLUSIVE_REG_ONLY, NULL, 65535, 65534);
-	assert_result(blkpr_nvme_parse_report(BLKPR_NVME_EXTENDED, reply, REPLY_NVME_SIZE(65535), &report, &needed),
-		BLKPR_OK);
+	assert_result(parse(reply, REPLY_NVME_SIZE(65535), &report, &needed), BLKPR_OK);
 	assert_int_equal(report.nkeys, 65535);
 	assert_true(report.holder == 65535);
 	blkpr_report_clear(&report);
 	free(reply);
 }
 
-/* --- the short form -------------------------------------------------------------------------------- */
+/* --- the short form ------------------------------------------------------------------------- */
 
 static void a_short_report_is_parsed_whole(void **state)
 {
@@ -387,7 +391,7 @@ static void expect_short_report(uint32_t room, const uint8_t *reply, size_t size
 	mock_nvme(&call);
 }
 
-/* Host Identifier Inconsistent Format, or Invalid Field by one that does not know EDS; with Do Not Retry and without. */
+/* Host Identifier Inconsistent Format, or Invalid Field; with Do Not Retry and without. */
 static void a_controller_that_refuses_one_form_is_asked_for_the_other(void **state)
 {
 	static const int refusals[] = { 0x4018, 0x0018, 0x4002, 0x0002 };
@@ -407,14 +411,15 @@ static void a_controller_that_refuses_one_form_is_asked_for_the_other(void **sta
 	}
 }
 
-/* As old controllers do. Five hosts, so that the last one's key stands where an extended entry has its own. */
+/* As old ones do. Five hosts: the last one's key stands where an extended entry has its own. */
 static void a_controller_that_does_not_look_at_eds_is_understood(void **state)
 {
 	static uint8_t reply[REPLY_NVME_SHORT_SIZE(200)];
 	struct blkpr_report report = { 0 };
 
 	(void)state;
-	expect_report(FIRST_ROOM, reply, reply_nvme_short(reply, 5, PR_WRITE_EXCLUSIVE_REG_ONLY, NULL, 5, 0));
+	expect_report(FIRST_ROOM, reply,
+		reply_nvme_short(reply, 5, PR_WRITE_EXCLUSIVE_REG_ONLY, NULL, 5, 0));
 	expect_short_report(FIRST_ROOM, reply, REPLY_NVME_SHORT_SIZE(5));
 	assert_result(blkpr_nvme_read_report(&port, &report), BLKPR_OK);
 	assert_int_equal(report.nkeys, 5);
@@ -442,7 +447,8 @@ static void the_buffer_grows_for_a_short_report_too(void **state)
 static void power_loss_is_asked_about_in_either_form(void **state)
 {
 	static const uint8_t persists[64] = { [9] = 1 };
-	struct mock_nvme call = { .opcode = 0x0e, .cdw10 = 15, .cdw11 = 1, .data_len = 64, .rc = 0x4018 };
+	struct mock_nvme call = {
+		.opcode = 0x0e, .cdw10 = 15, .cdw11 = 1, .data_len = 64, .rc = 0x4018 };
 	bool forgets = true;
 
 	(void)state;
