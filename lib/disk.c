@@ -33,8 +33,8 @@ struct patience {
 
 /*
  * Whether RESULT is a CHECK CONDITION worth another try at once. After five TEST UNIT READY tells what they are:
- * BLKPR_BUSY if the device is not ready, or there is one unit attention more; an error if it is ready, and again after
- * the next try. Repeating a command is safe although trap 7 and trap 15 know commands that failed and took effect: the
+ * BLKPR_BUSY if the device is not ready, or has one unit attention more; an error if it is ready, and so it is after the
+ * next try. Repeating a command is safe although trap 7 and trap 15 know commands that failed and took effect: the
  * protocols conclude from reading, never from a status.
  */
 static bool attention(struct patience *patience, enum blkpr_result *result, const struct blkpr_port *port)
@@ -53,7 +53,7 @@ static bool attention(struct patience *patience, enum blkpr_result *result, cons
 	}
 	patience->ready = false;
 	patience->attentions = 0;
-	*result = state == BLKPR_BUSY || state == BLKPR_ATTENTION ? BLKPR_BUSY : BLKPR_IO_ERROR;
+	*result = state == BLKPR_BUSY ? BLKPR_BUSY : BLKPR_IO_ERROR;
 	return false;
 }
 

@@ -6,11 +6,18 @@
 #include "lib/clock.h"
 #include "lib/drain.h"
 
+#define FEWEST_ROUNDS 6
+
 /*
- * How often a protocol may look at a disk, act, and look again. Every round makes progress (a reservation
- * made, a key removed) unless somebody else keeps changing the disk or the device refuses for good.
+ * Every round makes progress (a reservation made, a key removed) unless somebody else keeps
+ * changing the disk or the device refuses for good. Each path may take one, since the device
+ * refuses what comes by one that is not registered, and the next round goes by the next path; and
+ * so may each key.
  */
-#define MOST_ROUNDS 6
+unsigned blkpr_fence_rounds(const struct blkpr_disk *disk, const struct blkpr_verdict *verdict)
+{
+	return FEWEST_ROUNDS + disk->paths - 1 + verdict->registrations;
+}
 
 /* --- reading: the only source of conclusions ------------------------------------------------------ */
 
@@ -149,7 +156,7 @@ static enum blkpr_result on(const struct blkpr_fence *fence, uint64_t own, struc
 		result = register_own(fence, own, &view, disk, verdict);
 	if (result != BLKPR_OK)
 		return result;
-	for (unsigned round = 0; round < MOST_ROUNDS; round++) {
+	for (unsigned round = 0; round < blkpr_fence_rounds(disk, verdict); round++) {
 		result = look(fence, own, disk, &view, verdict);
 		if (result != BLKPR_OK)
 			return result;
@@ -199,6 +206,40 @@ enum blkpr_result blkpr_fence_check_shared(uint64_t own, struct blkpr_disk *disk
 	return initiators > 1 ? BLKPR_SHARED_KEY : BLKPR_OK;
 }
 
+#define QUESTION_MS 1000
+
+/*
+ * A question that its action can do without (doc/safety.md, "What is asked of a disk") has a short
+ * time, whatever else is to be done after it. Returns the deadline that end_question() puts back.
+ */
+static int64_t begin_question(struct blkpr_disk *disk)
+{
+	int64_t deadline = disk->deadline, soon = blkpr_clock_ms() + QUESTION_MS;
+
+	if (soon < deadline)
+		disk->deadline = soon;
+	return deadline;
+}
+
+static void end_question(
+	bool answered, int64_t deadline, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	disk->deadline = deadline;
+	if (!answered)
+		verdict->unanswered = verdict->step;
+}
+
+enum blkpr_result blkpr_fence_watch_shared(
+	uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	int64_t deadline = begin_question(disk);
+	enum blkpr_result result = blkpr_fence_check_shared(own, disk, verdict);
+	bool shared = result == BLKPR_SHARED_KEY;
+
+	end_question(result == BLKPR_OK || shared, deadline, disk, verdict);
+	return shared ? BLKPR_SHARED_KEY : BLKPR_OK;
+}
+
 static enum blkpr_result drain(const struct blkpr_fence *fence, uint64_t own, const struct view *view,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
@@ -239,7 +280,7 @@ static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, stru
 	struct blkpr_verdict *verdict)
 {
 	enum blkpr_result result = BLKPR_UNSETTLED;
-	unsigned most = MOST_ROUNDS;
+	unsigned most = 1;
 	struct view view = { 0 };
 
 	for (unsigned round = 0; round < most; round++) {
@@ -247,8 +288,8 @@ static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, stru
 		result = look(fence, own, disk, &view, verdict);
 		if (result != BLKPR_OK)
 			return result;
-		if (most < MOST_ROUNDS + verdict->registrations) /* each key may take a round */
-			most = MOST_ROUNDS + verdict->registrations;
+		if (most < blkpr_fence_rounds(disk, verdict))
+			most = blkpr_fence_rounds(disk, verdict);
 		verdict->victim_seen |= view.victim;
 		if (!view.own)
 			return BLKPR_EVICTED;
@@ -332,10 +373,28 @@ static enum blkpr_result check_writes(const struct blkpr_fence *fence, uint64_t 
 	return view.own ? BLKPR_BARRED : BLKPR_EVICTED;
 }
 
+/* A device that does not say what it can do has shown it: the reservation is held. */
+static enum blkpr_result check_capabilities(const struct blkpr_fence *fence,
+	const struct view *view, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	struct blkpr_capabilities capabilities;
+	int64_t deadline = begin_question(disk);
+	enum blkpr_result result;
+
+	verdict->step = BLKPR_STEP_CAPABILITIES;
+	result = disk->ops->capabilities(disk, &capabilities);
+	end_question(result == BLKPR_OK || result == BLKPR_UNSUPPORTED || result == BLKPR_INVALID,
+		deadline, disk, verdict);
+	if (result != BLKPR_OK)
+		return BLKPR_OK;
+	verdict->capable = capabilities.types >> (fence->any_type ? view->type : fence->type) & 1;
+	verdict->forgets = capabilities.forgets;
+	return capabilities.types && !verdict->capable ? BLKPR_NOT_CAPABLE : BLKPR_OK;
+}
+
 static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, unsigned paths,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
-	struct blkpr_capabilities capabilities;
 	struct view view;
 	enum blkpr_result result = look(fence, own, disk, &view, verdict);
 
@@ -351,18 +410,10 @@ static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, 
 		return BLKPR_FEWER_PATHS;
 	if (spoils_proof(fence, &view))
 		return BLKPR_UNKNOWN_KEYS;
-	result = blkpr_fence_check_shared(own, disk, verdict);
+	result = blkpr_fence_watch_shared(own, disk, verdict);
+	if (result == BLKPR_OK)
+		result = check_capabilities(fence, &view, disk, verdict);
 	if (result != BLKPR_OK)
-		return result;
-	verdict->step = BLKPR_STEP_CAPABILITIES;
-	result = disk->ops->capabilities(disk, &capabilities);
-	verdict->capable = result == BLKPR_OK &&
-			   capabilities.types >> (fence->any_type ? view.type : fence->type) & 1;
-	verdict->forgets = result == BLKPR_OK && capabilities.forgets;
-	if (result == BLKPR_OK && capabilities.types && !verdict->capable)
-		return BLKPR_NOT_CAPABLE;
-	/* a device without REPORT CAPABILITIES has shown what it can do: the reservation is held */
-	if (result != BLKPR_OK && result != BLKPR_UNSUPPORTED && result != BLKPR_INVALID)
 		return result;
 	return verdict->rests ? BLKPR_OK : BLKPR_UNDRAINABLE; /* off would never succeed */
 }

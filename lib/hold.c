@@ -7,9 +7,6 @@
 #include "lib/drain.h"
 #include "lib/fence.h"
 
-/* Every round makes progress, unless somebody else keeps changing the disk or the device refuses for good. */
-#define MOST_ROUNDS 6
-
 /* --- reading -------------------------------------------------------------------------------------- */
 
 static bool for_all_registrants(unsigned type)
@@ -201,15 +198,15 @@ static enum blkpr_result drain(const struct errand *errand)
 static enum blkpr_result repeat(struct errand *errand, enum blkpr_result (*step)(struct errand *errand, bool *done))
 {
 	enum blkpr_result result = BLKPR_UNSETTLED;
-	unsigned most = MOST_ROUNDS;
+	unsigned most = 1;
 	bool done = false;
 
 	for (unsigned round = 0; round < most; round++) {
 		result = look(errand->hold, errand->target->own, errand->disk, &errand->view, errand->verdict);
 		if (result != BLKPR_OK)
 			return result;
-		if (most < MOST_ROUNDS + errand->verdict->registrations) /* each key may take a round */
-			most = MOST_ROUNDS + errand->verdict->registrations;
+		if (most < blkpr_fence_rounds(errand->disk, errand->verdict))
+			most = blkpr_fence_rounds(errand->disk, errand->verdict);
 		if (blkpr_disk_over(errand->disk))
 			return BLKPR_UNFINISHED;
 		result = step(errand, &done);
@@ -453,7 +450,7 @@ void blkpr_hold_watch_disk(const void *context, const struct blkpr_target *targe
 	if (verdict->result == BLKPR_OK)
 		verdict->result = watch(hold, &view);
 	if (verdict->result == BLKPR_OK)
-		verdict->result = blkpr_fence_check_shared(target->own, disk, verdict);
+		verdict->result = blkpr_fence_watch_shared(target->own, disk, verdict);
 }
 
 void blkpr_hold_nexus_disk(const void *context, const struct blkpr_target *target,

@@ -17,12 +17,23 @@
 #define UNREGISTER 1         /* RREGA, cdw10 bits 2:0 */
 #define REPLACE 2
 #define PERSISTENT (3u << 30) /* CPTPL, as drivers/nvme/host/pr.c */
-#define EXTENDED 1           /* EDS, cdw11 bit 0: 128-bit host ids; required by every target seen */
-#define HEADER 64            /* Reservation Status Extended Data Structure, before the first entry */
-#define PTPLS 9              /* its byte about persistence through power loss */
-#define ENTRY 64             /* Registered Controller Extended Data Structure */
-#define FIRST_BYTES (HEADER + 63 * ENTRY)
-#define MOST_BYTES (HEADER + 65536 * ENTRY) /* as many as REGCTL can state, and one more */
+#define PTPLS 9 /* byte of a Reservation Status about persistence through power loss */
+#define LONG 64 /* bytes of the extended form's header, and of each of its entries */
+#define BRIEF 24 /* of the short form's */
+#define FIRST_BYTES (LONG + 63 * LONG)
+#define MOST_BYTES (LONG + 65536 * LONG) /* as many as REGCTL can state, and one more */
+#define INCONSISTENT 0x018 /* status Host Identifier Inconsistent Format */
+#define DO_NOT_RETRY 0x4000
+
+/* A Reservation Status is a header and an entry for each registered controller. */
+static const struct layout {
+	uint32_t extended; /* cdw11 bit 0: EDS of a report, EXHID of Get Features */
+	size_t size;       /* of the header, and of an entry */
+	size_t host, host_size, key; /* HOSTID and RKEY: where in an entry */
+} layouts[BLKPR_NVME_FORMS] = {
+	[BLKPR_NVME_EXTENDED] = { 1, LONG, .host = 16, .host_size = 16, .key = 8 },
+	[BLKPR_NVME_SHORT] = { 0, BRIEF, .host = 8, .host_size = 8, .key = 16 },
+};
 
 static uint16_t get_le16(const uint8_t *p)
 {
@@ -38,6 +49,17 @@ static uint64_t get_le64(const uint8_t *p)
 	return value;
 }
 
+/*
+ * A status as the controller gave it. The block layer's commands may give an enum pr_status in its
+ * place, of which 0x02 and 0x18 mean something else; no such number has the bit DNR.
+ */
+static enum blkpr_result from_status(int rc, int err)
+{
+	if (rc > 0 && (rc & 0x7ff) == INCONSISTENT)
+		return BLKPR_INVALID;
+	return blkpr_result_from_ioctl(BLKPR_NVME, rc > 0 ? rc | DO_NOT_RETRY : rc, err);
+}
+
 static enum blkpr_result submit(int fd, struct nvme_passthru_cmd *command)
 {
 	int nsid = ioctl(fd, NVME_IOCTL_ID);
@@ -47,23 +69,60 @@ static enum blkpr_result submit(int fd, struct nvme_passthru_cmd *command)
 		return nsid ? blkpr_result_from_errno(errno) : BLKPR_INVALID;
 	command->nsid = (uint32_t)nsid;
 	rc = ioctl(fd, NVME_IOCTL_IO_CMD, command);
-	return blkpr_result_from_ioctl(BLKPR_NVME, rc, errno);
+	return from_status(rc, errno);
+}
+
+/* One Reservation Report, of as many bytes as fit. */
+static enum blkpr_result ask(int fd, const struct layout *layout, uint8_t *reply, size_t size)
+{
+	struct nvme_passthru_cmd command = {
+		.opcode = RESERVATION_REPORT,
+		.addr = (uintptr_t)reply,
+		.data_len = (uint32_t)size,
+		.cdw10 = (uint32_t)(size / 4 - 1),
+		.cdw11 = layout->extended,
+	};
+
+	return submit(fd, &command);
+}
+
+static bool is_zero(const uint8_t *bytes, size_t count)
+{
+	while (count && !*bytes) {
+		bytes++;
+		count--;
+	}
+	return !count;
+}
+
+/*
+ * Where the short form has its first entry, the extended one's header is reserved, and 0. An entry
+ * is not: it has a host identifier, or at least a key.
+ */
+static bool has_form(enum blkpr_nvme_form form, const uint8_t *reply)
+{
+	if (form == BLKPR_NVME_EXTENDED)
+		return is_zero(reply + BRIEF, LONG - BRIEF);
+	return !is_zero(reply + BRIEF, BRIEF);
 }
 
 /* HOST: whose keys; NULL: everybody's. */
-static enum blkpr_result parse(const uint8_t *reply, size_t length, const uint8_t *host, struct blkpr_report *report,
-	size_t *needed)
+static enum blkpr_result parse(enum blkpr_nvme_form form, const uint8_t *reply, size_t length,
+	const uint8_t *host, struct blkpr_report *report, size_t *needed)
 {
+	const struct layout *layout = &layouts[form];
 	unsigned hosts;
 
-	if (length < HEADER)
+	if (length < layout->size)
 		return BLKPR_MALFORMED;
 	hosts = get_le16(reply + 5);
-	*needed = HEADER + (size_t)hosts * ENTRY;
+	*needed = layout->size + hosts * layout->size;
 	if (*needed > length)
 		return BLKPR_UNSETTLED;
 	if (reply[4] > PR_EXCLUSIVE_ACCESS_ALL_REGS) /* RTYPE has the kernel's numbers */
 		return BLKPR_MALFORMED;
+	if (hosts && !has_form(form, reply))
+		return BLKPR_INVALID;
 	if (!blkpr_report_resize(report, hosts))
 		return BLKPR_NO_MEMORY;
 	report->generation = (uint32_t)get_le64(reply);
@@ -71,49 +130,45 @@ static enum blkpr_result parse(const uint8_t *reply, size_t length, const uint8_
 	report->holder = 0;
 	report->nkeys = 0;
 	for (unsigned i = 0; i < hosts; i++) {
-		const uint8_t *entry = reply + HEADER + (size_t)i * ENTRY;
+		const uint8_t *entry = reply + layout->size + i * layout->size;
 
 		if (entry[2] & 1) /* RCSTS: holds the reservation */
-			report->holder = get_le64(entry + 8);
-		if (!host || !memcmp(entry + 16, host, BLKPR_NVME_HOST))
-			report->keys[report->nkeys++] = get_le64(entry + 8);
+			report->holder = get_le64(entry + layout->key);
+		if (!host || !memcmp(entry + layout->host, host, layout->host_size))
+			report->keys[report->nkeys++] = get_le64(entry + layout->key);
 	}
 	return BLKPR_OK;
 }
 
-enum blkpr_result blkpr_nvme_parse_report(
-	const uint8_t *reply, size_t length, struct blkpr_report *report, size_t *needed)
+enum blkpr_result blkpr_nvme_parse_report(enum blkpr_nvme_form form, const uint8_t *reply,
+	size_t length, struct blkpr_report *report, size_t *needed)
 {
-	return parse(reply, length, NULL, report, needed);
+	return parse(form, reply, length, NULL, report, needed);
 }
 
-enum blkpr_result blkpr_nvme_parse_keys_of(const uint8_t *reply, size_t length, const uint8_t host[BLKPR_NVME_HOST],
-	struct blkpr_report *report, size_t *needed)
+enum blkpr_result blkpr_nvme_parse_keys_of(enum blkpr_nvme_form form, const uint8_t *reply,
+	size_t length, const uint8_t host[BLKPR_NVME_HOST], struct blkpr_report *report,
+	size_t *needed)
 {
-	return parse(reply, length, host, report, needed);
+	return parse(form, reply, length, host, report, needed);
 }
 
-static enum blkpr_result read_report(const struct blkpr_port *port, const uint8_t *host, struct blkpr_report *report)
+static enum blkpr_result read_form(enum blkpr_nvme_form form, const struct blkpr_port *port,
+	const uint8_t *host, struct blkpr_report *report)
 {
-	struct blkpr_room room = { .size = FIRST_BYTES, .entry = ENTRY, .most = MOST_BYTES };
+	struct blkpr_room room = {
+		.size = FIRST_BYTES, .entry = layouts[form].size, .most = MOST_BYTES };
 	enum blkpr_result result = BLKPR_UNSETTLED;
 
 	while (result == BLKPR_UNSETTLED) {
 		size_t needed = 0;
 		uint8_t *reply = calloc(1, room.size);
-		struct nvme_passthru_cmd command = {
-			.opcode = RESERVATION_REPORT,
-			.addr = (uintptr_t)reply,
-			.data_len = (uint32_t)room.size,
-			.cdw10 = (uint32_t)(room.size / 4 - 1),
-			.cdw11 = EXTENDED,
-		};
 
 		if (!reply)
 			return BLKPR_NO_MEMORY;
-		result = submit(port->fd, &command);
+		result = ask(port->fd, &layouts[form], reply, room.size);
 		if (result == BLKPR_OK)
-			result = parse(reply, room.size, host, report, &needed);
+			result = parse(form, reply, room.size, host, report, &needed);
 		if (result == BLKPR_OK || result == BLKPR_UNSETTLED)
 			result = blkpr_room_fit(&room, needed, result == BLKPR_OK);
 		free(reply);
@@ -121,19 +176,13 @@ static enum blkpr_result read_report(const struct blkpr_port *port, const uint8_
 	return result;
 }
 
-enum blkpr_result blkpr_nvme_read_forgets(const struct blkpr_port *port, bool *forgets)
+static enum blkpr_result read_report(
+	const struct blkpr_port *port, const uint8_t *host, struct blkpr_report *report)
 {
-	uint8_t header[HEADER] = { 0 };
-	struct nvme_passthru_cmd command = {
-		.opcode = RESERVATION_REPORT,
-		.addr = (uintptr_t)header,
-		.data_len = sizeof(header),
-		.cdw10 = sizeof(header) / 4 - 1,
-		.cdw11 = EXTENDED,
-	};
-	enum blkpr_result result = submit(port->fd, &command);
+	enum blkpr_result result = BLKPR_INVALID;
 
-	*forgets = result == BLKPR_OK && !(header[PTPLS] & 1);
+	for (unsigned form = 0; form < BLKPR_NVME_FORMS && result == BLKPR_INVALID; form++)
+		result = read_form(form, port, host, report);
 	return result;
 }
 
@@ -142,28 +191,43 @@ enum blkpr_result blkpr_nvme_read_report(const struct blkpr_port *port, struct b
 	return read_report(port, NULL, report);
 }
 
+enum blkpr_result blkpr_nvme_read_forgets(const struct blkpr_port *port, bool *forgets)
+{
+	enum blkpr_result result = BLKPR_INVALID;
+	uint8_t header[LONG] = { 0 };
+
+	for (unsigned form = 0; form < BLKPR_NVME_FORMS && result == BLKPR_INVALID; form++)
+		result = ask(port->fd, &layouts[form], header, sizeof(header));
+	*forgets = result == BLKPR_OK && !(header[PTPLS] & 1);
+	return result;
+}
+
 /* As the controller has it, which is what the namespace's registrations are by. */
 static enum blkpr_result read_host_id(int fd, uint8_t host[BLKPR_NVME_HOST])
 {
-	struct nvme_passthru_cmd command = {
-		.opcode = GET_FEATURES,
-		.addr = (uintptr_t)host,
-		.data_len = BLKPR_NVME_HOST,
-		.cdw10 = HOST_IDENTIFIER,
-		.cdw11 = EXTENDED, /* EXHID: 128 bits */
-	};
-	int rc = ioctl(fd, NVME_IOCTL_ADMIN_CMD, &command);
+	enum blkpr_result result = BLKPR_INVALID;
 
-	return blkpr_result_from_ioctl(BLKPR_NVME, rc, errno);
+	for (unsigned form = 0; form < BLKPR_NVME_FORMS && result == BLKPR_INVALID; form++) {
+		struct nvme_passthru_cmd command = {
+			.opcode = GET_FEATURES,
+			.addr = (uintptr_t)host,
+			.data_len = (uint32_t)layouts[form].host_size,
+			.cdw10 = HOST_IDENTIFIER,
+			.cdw11 = layouts[form].extended,
+		};
+		int rc = ioctl(fd, NVME_IOCTL_ADMIN_CMD, &command);
+
+		result = from_status(rc, errno);
+	}
+	return result;
 }
 
 enum blkpr_result blkpr_nvme_read_keys_of_self(const struct blkpr_port *port, struct blkpr_report *report)
 {
-	static const uint8_t unset[BLKPR_NVME_HOST];
 	uint8_t host[BLKPR_NVME_HOST] = { 0 };
 	enum blkpr_result result = read_host_id(port->fd, host);
 
-	if (result == BLKPR_OK && !memcmp(host, unset, sizeof(host)))
+	if (result == BLKPR_OK && is_zero(host, sizeof(host)))
 		return BLKPR_UNSUPPORTED; /* NVMe base 2.0, 5.27.1.25: no host identifier has been set */
 	return result == BLKPR_OK ? read_report(port, host, report) : result;
 }

@@ -8,7 +8,18 @@
 
 #include "lib/report.h"
 
-/* Reservation Report (NVM command set 1.0, 3.2.7, extended data): keys, type and generation in one reply. */
+/*
+ * Reservation Report (NVMe base 2.0): keys, type and generation in one reply. It has two forms. A
+ * controller has the one that its host identifiers fit in, and refuses the other (Host Identifier
+ * Inconsistent Format); one that is older than 128-bit identifiers does not look at EDS, and
+ * answers in the short form whatever it is asked for.
+ */
+enum blkpr_nvme_form {
+	BLKPR_NVME_EXTENDED, /* EDS: 128-bit host identifiers; asked for first */
+	BLKPR_NVME_SHORT,    /* 64-bit ones */
+	BLKPR_NVME_FORMS
+};
+
 enum blkpr_result blkpr_nvme_read_report(const struct blkpr_port *port, struct blkpr_report *report);
 
 /* PTPLS of a Reservation Report: whether this namespace loses its registrations with its power. */
@@ -32,14 +43,16 @@ enum blkpr_result blkpr_nvme_flush(int fd);
 /*
  * The parser, pure. LENGTH bytes were received; *NEEDED is the size of the whole structure as the
  * controller states it. BLKPR_UNSETTLED: it is larger than LENGTH, ask again with more room.
+ * BLKPR_INVALID: the reply has not this FORM.
  */
-enum blkpr_result blkpr_nvme_parse_report(
-	const uint8_t *reply, size_t length, struct blkpr_report *report, size_t *needed);
+enum blkpr_result blkpr_nvme_parse_report(enum blkpr_nvme_form form, const uint8_t *reply,
+	size_t length, struct blkpr_report *report, size_t *needed);
 
-#define BLKPR_NVME_HOST 16 /* bytes of a host identifier */
+#define BLKPR_NVME_HOST 16 /* bytes of a host identifier; a 64-bit one has the first 8 of them */
 
 /* The same, with no keys but those of HOST. */
-enum blkpr_result blkpr_nvme_parse_keys_of(const uint8_t *reply, size_t length, const uint8_t host[BLKPR_NVME_HOST],
-	struct blkpr_report *report, size_t *needed);
+enum blkpr_result blkpr_nvme_parse_keys_of(enum blkpr_nvme_form form, const uint8_t *reply,
+	size_t length, const uint8_t host[BLKPR_NVME_HOST], struct blkpr_report *report,
+	size_t *needed);
 
 #endif

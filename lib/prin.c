@@ -43,46 +43,40 @@ static unsigned type_from_spc(unsigned spc)
 	return types[spc & 0xf];
 }
 
-bool blkpr_prin_decode_sense(const uint8_t *sense, size_t length, struct blkpr_sense *decoded)
+/* Only 20/00 and 24/00 say that the device does not have what was asked for. */
+static enum blkpr_result from_illegal_request(unsigned code)
 {
-	bool descriptor = length && (sense[0] & 0x7e) == 0x72;
-
-	if (length < (descriptor ? 4 : 14))
-		return false;
-	decoded->key = sense[descriptor ? 1 : 2] & 0xf;
-	decoded->asc = sense[descriptor ? 2 : 12];
-	decoded->ascq = sense[descriptor ? 3 : 13];
-	return true;
-}
-
-/* Only two of them say that there are no persistent reservations: the path may have no such LUN, or any other trouble. */
-static enum blkpr_result judge_illegal_request(const struct blkpr_sense *sense)
-{
-	switch (sense->asc << 8 | sense->ascq) {
-	case 0x2000: /* INVALID COMMAND OPERATION CODE */
+	switch (code) {
+	case 0x2000: /* no such command */
 		return BLKPR_UNSUPPORTED;
-	case 0x2400: /* INVALID FIELD IN CDB: no such service action */
+	case 0x2400: /* no such service action */
+	case 0x1a00: /* the parameter list that was sent, its length */
+	case 0x2600: /* and its fields */
 		return BLKPR_INVALID;
-	case 0x2500: /* LOGICAL UNIT NOT SUPPORTED */
-		return BLKPR_GONE;
+	case 0x2500: /* no such logical unit: not mapped where this path leads */
+		return BLKPR_PATH_FAILED;
 	default:
 		return BLKPR_IO_ERROR;
 	}
 }
 
-enum blkpr_result blkpr_prin_parse_sense(const uint8_t *bytes, size_t length)
+enum blkpr_result blkpr_prin_parse_sense(const uint8_t *sense, size_t length)
 {
-	struct blkpr_sense sense;
+	bool descriptor = length && (sense[0] & 0x7e) == 0x72;
+	unsigned key, asc, ascq;
 
-	if (!blkpr_prin_decode_sense(bytes, length, &sense))
+	if (length < (descriptor ? 4 : 14))
 		return BLKPR_IO_ERROR;
-	switch (sense.key) {
+	key = sense[descriptor ? 1 : 2] & 0xf;
+	asc = sense[descriptor ? 2 : 12];
+	ascq = sense[descriptor ? 3 : 13];
+	switch (key) {
 	case 0x6: /* UNIT ATTENTION: 2A/03 to 2A/05 after a preempt (trap 6), 29/xx after a reset */
 		return BLKPR_ATTENTION;
 	case 0x2: /* NOT READY, 04/01: becoming ready; 04/0A: asymmetric access state transition */
-		return sense.asc == 0x04 && (sense.ascq == 0x01 || sense.ascq == 0x0a) ? BLKPR_BUSY : BLKPR_IO_ERROR;
-	case 0x5: /* ILLEGAL REQUEST */
-		return judge_illegal_request(&sense);
+		return asc == 0x04 && (ascq == 0x01 || ascq == 0x0a) ? BLKPR_BUSY : BLKPR_IO_ERROR;
+	case 0x5:
+		return from_illegal_request(asc << 8 | ascq);
 	case 0xb: /* ABORTED COMMAND */
 		return BLKPR_BUSY;
 	default:
@@ -144,8 +138,10 @@ enum blkpr_result blkpr_prin_test_ready(const struct blkpr_port *port)
 {
 	uint8_t cdb[6] = { 0 }; /* TEST UNIT READY */
 	size_t none = 0;
+	enum blkpr_result result = submit(port, cdb, sizeof(cdb), NULL, &none);
 
-	return submit(port, cdb, sizeof(cdb), NULL, &none);
+	/* its sense has been seen: it is one, and there may be more */
+	return result == BLKPR_ATTENTION ? BLKPR_BUSY : result;
 }
 
 enum blkpr_result blkpr_prin_parse_keys(

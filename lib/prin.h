@@ -45,8 +45,9 @@ enum blkpr_result blkpr_prin_read_initiators(const struct blkpr_port *port, uint
 enum blkpr_result blkpr_prin_read_keys_of(const struct blkpr_port *port, const char *name, struct blkpr_report *report);
 
 /*
- * TEST UNIT READY (SPC-4 6.47): BLKPR_BUSY while the device is becoming ready or changes its asymmetric access state, which
- * the PR ioctls cannot tell from a unit attention.
+ * TEST UNIT READY (SPC-4 6.47): BLKPR_BUSY while the device is becoming ready, changes its
+ * asymmetric access state, or has unit attentions to report: what the PR ioctls give one status
+ * for, and what passes.
  */
 enum blkpr_result blkpr_prin_test_ready(const struct blkpr_port *port);
 
@@ -66,13 +67,7 @@ enum blkpr_result blkpr_prin_parse_keys_of(
 enum blkpr_result blkpr_prin_parse_capabilities(
 	const uint8_t *reply, size_t length, struct blkpr_capabilities *capabilities);
 
-/* Sense data (SPC-4 4.5), fixed or descriptor format; false: cut short. */
-struct blkpr_sense {
-	unsigned key, asc, ascq;
-};
-bool blkpr_prin_decode_sense(const uint8_t *sense, size_t length, struct blkpr_sense *decoded);
-
-/* The verdict that they give on a command that reads. */
+/* The verdict that sense data give (SPC-4 4.5), fixed or descriptor format. */
 enum blkpr_result blkpr_prin_parse_sense(const uint8_t *sense, size_t length);
 
 #endif

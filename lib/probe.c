@@ -16,25 +16,18 @@
 #define WRITE_10 0x2a
 #define COMMAND_MS 30000 /* as lib/prin.c */
 
-#define ILLEGAL_REQUEST 0x5
-#define LUN_NOT_SUPPORTED 0x25
-
-/* A refusal for any reason but the reservation says that the reservation was no reason, if the disk was asked at all. */
-static bool is_refused_otherwise(const struct sg_io_hdr *io)
-{
-	struct blkpr_sense sense;
-
-	return blkpr_prin_decode_sense(io->sbp, io->sb_len_wr, &sense) && sense.key == ILLEGAL_REQUEST &&
-	       sense.asc != LUN_NOT_SUPPORTED;
-}
-
+/* A refusal for any reason but the reservation says that the reservation was no reason. */
 static enum blkpr_result verdict(const struct sg_io_hdr *io)
 {
+	enum blkpr_result result = BLKPR_OK;
+
 	if (io->host_status)
 		return blkpr_result_from_ioctl(BLKPR_SCSI, io->host_status << 16, 0);
 	if (io->status == 0x02)
-		return is_refused_otherwise(io) ? BLKPR_OK : blkpr_prin_parse_sense(io->sbp, io->sb_len_wr);
-	return io->status ? blkpr_result_from_ioctl(BLKPR_SCSI, io->status, 0) : BLKPR_OK;
+		result = blkpr_prin_parse_sense(io->sbp, io->sb_len_wr);
+	else if (io->status)
+		result = blkpr_result_from_ioctl(BLKPR_SCSI, io->status, 0);
+	return result == BLKPR_INVALID || result == BLKPR_UNSUPPORTED ? BLKPR_OK : result;
 }
 
 /* SENT may be NULL if LENGTH is 0. */

@@ -11,8 +11,7 @@
 #include "lib/room.h"
 
 #define FIRST_ROOM 64     /* keys; 32 nodes with two paths */
-#define MOST_KEYS 65536   /* PR_KEYS_MAX of Linux 7 */
-#define MOST_SCSI_KEYS 8190 /* 16 bits of ALLOCATION LENGTH, where sd cuts a larger one off */
+#define MOST_KEYS 8190    /* 16 bits of ALLOCATION LENGTH, where sd cuts a larger one off */
 #define MOST_ATTEMPTS 16  /* for the generation to stand still */
 
 const char *const blkpr_transport_names[BLKPR_READ_TRANSPORTS] = {
@@ -50,8 +49,7 @@ unsigned blkpr_report_count(const struct blkpr_report *report, uint64_t key)
 /* READ_KEYS answers 0 and the real number when the room is too small (KERNEL.md, return codes). */
 static enum blkpr_result read_keys(const struct blkpr_port *port, struct blkpr_report *report)
 {
-	struct blkpr_room room = { .size = FIRST_ROOM, .entry = 1,
-		.most = port->kind == BLKPR_SCSI ? MOST_SCSI_KEYS : MOST_KEYS };
+	struct blkpr_room room = { .size = FIRST_ROOM, .entry = 1, .most = MOST_KEYS };
 	enum blkpr_result result = BLKPR_UNSETTLED;
 
 	while (result == BLKPR_UNSETTLED) {
@@ -69,7 +67,7 @@ static enum blkpr_result read_keys(const struct blkpr_port *port, struct blkpr_r
 		result = blkpr_room_fit(&room, keys.num_keys, true);
 	}
 	/* SCSI has no key 0: it is what a reply that was cut short leaves behind */
-	if (result == BLKPR_OK && port->kind == BLKPR_SCSI && blkpr_report_count(report, 0))
+	if (result == BLKPR_OK && blkpr_report_count(report, 0))
 		return BLKPR_MALFORMED;
 	return result;
 }
@@ -89,7 +87,12 @@ static enum blkpr_result read_reservation(const struct blkpr_port *port, struct 
 	return BLKPR_OK;
 }
 
-/* A transport reads the keys, then the reservation; NVMe reads both at once and has no second half. */
+/*
+ * A transport reads the keys, then the reservation; NVMe reads both at once and has no second half.
+ * NVMe is not read by ioctl: the kernel asks for the other form of a report only if the
+ * controller's refusal has not DNR (nvme_pr_resv_report), and takes a short one for an extended one
+ * where EDS is not looked at.
+ */
 struct reader {
 	enum blkpr_result (*keys)(const struct blkpr_port *port, struct blkpr_report *report);
 	enum blkpr_result (*reservation)(const struct blkpr_port *port, struct blkpr_report *report);
@@ -137,14 +140,15 @@ static bool transport_absent(enum blkpr_result result)
 enum blkpr_result blkpr_report_read(
 	const struct blkpr_port *port, enum blkpr_transport *transport, struct blkpr_report *report)
 {
-	enum blkpr_transport first = *transport ? *transport : BLKPR_READ_IOCTL;
-	enum blkpr_transport last = *transport ? *transport : BLKPR_READ_NVME;
+	bool nvme = port->kind == BLKPR_NVME;
+	enum blkpr_transport first = nvme ? BLKPR_READ_NVME : BLKPR_READ_IOCTL;
+	enum blkpr_transport last = nvme ? BLKPR_READ_NVME : BLKPR_READ_SGIO;
 	enum blkpr_result result = BLKPR_UNSUPPORTED;
 
 	*report = (struct blkpr_report){ 0 };
+	if (*transport)
+		first = last = *transport;
 	for (enum blkpr_transport t = first; t <= last; t++) {
-		if (!*transport && t == (port->kind == BLKPR_NVME ? BLKPR_READ_SGIO : BLKPR_READ_NVME))
-			continue;
 		result = read_with(&readers[t], port, report);
 		if (result == BLKPR_OK) {
 			*transport = t;

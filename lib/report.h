@@ -20,8 +20,8 @@ struct blkpr_report {
 /* How a device is read: found out once per open device, by capability. */
 enum blkpr_transport {
 	BLKPR_READ_UNTRIED,
-	BLKPR_READ_IOCTL, /* IOC_PR_READ_KEYS and IOC_PR_READ_RESERVATION, Linux 7.0 */
-	BLKPR_READ_SGIO,  /* SG_IO PERSISTENT RESERVE IN */
+	BLKPR_READ_IOCTL, /* SCSI: IOC_PR_READ_KEYS and IOC_PR_READ_RESERVATION, Linux 7.0 */
+	BLKPR_READ_SGIO,  /* SCSI: SG_IO PERSISTENT RESERVE IN */
 	BLKPR_READ_NVME,  /* NVMe Reservation Report */
 	BLKPR_READ_TRANSPORTS
 };

@@ -53,6 +53,7 @@ struct blkpr_verdict {
 	uint64_t replaced;        /* a key of nobody known, which own has replaced in this node's own nexus; 0: none */
 	unsigned barred_path;     /* BLKPR_BARRED: the first path that may not write */
 	bool unasked;             /* whether every path may write could not be told in time */
+	enum blkpr_step unanswered; /* monitor: what failed, and can be done without; 0: nothing */
 	uint64_t offender;        /* the first unknown key; for lib/hold the first that is not own, a holder's before all */
 	unsigned looks;           /* reads taken in */
 	uint32_t generation_before, generation_after; /* at the first and the last one */

@@ -239,16 +239,33 @@ void mock_nvme(const struct mock_nvme *want)
 static void answer_host_id(const struct call *call, void *arg)
 {
 	struct nvme_passthru_cmd *command = arg;
-	struct nvme_passthru_cmd plain = { .opcode = 0x0a, .addr = command->addr, .data_len = 16, .cdw10 = 0x81, .cdw11 = 1 };
+	struct nvme_passthru_cmd plain = { .opcode = 0x0a,
+		.addr = command->addr,
+		.cdw10 = 0x81,
+		.data_len = call->nvme.length,
+		.cdw11 = call->nvme.length == 16 };
 
 	assert_memory_equal(command, &plain, sizeof(plain));
 	if (!call->rc)
-		memcpy((void *)(uintptr_t)command->addr, call->nvme.reply, 16);
+		memcpy((void *)(uintptr_t)command->addr, call->nvme.reply, call->nvme.length);
+}
+
+static void add_host_id(const uint8_t *host, unsigned length, int rc)
+{
+	struct call *call = add(NVME_IOCTL_ADMIN_CMD, answer_host_id, rc, 0);
+
+	call->nvme.reply = host;
+	call->nvme.length = length;
 }
 
 void mock_nvme_host_id(const uint8_t *host, int rc)
 {
-	add(NVME_IOCTL_ADMIN_CMD, answer_host_id, rc, 0)->nvme.reply = host;
+	add_host_id(host, 16, rc);
+}
+
+void mock_nvme_short_host_id(const uint8_t *host, int rc)
+{
+	add_host_id(host, 8, rc);
 }
 
 /* --- hanging -------------------------------------------------------------------------------------- */

@@ -62,8 +62,9 @@ struct mock_nvme {
 void mock_nvme_id(int nsid, int err);
 void mock_nvme(const struct mock_nvme *call);
 
-/* NVME_IOCTL_ADMIN_CMD with Get Features for the 128-bit Host Identifier, which is HOST (16 bytes). */
+/* NVME_IOCTL_ADMIN_CMD with Get Features for the Host Identifier HOST, 16 bytes, or 8. */
 void mock_nvme_host_id(const uint8_t *host, int rc);
+void mock_nvme_short_host_id(const uint8_t *host, int rc);
 
 /* Setup and teardown of every test that uses the mock. */
 int mock_begin(void **state);

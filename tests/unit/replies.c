@@ -75,6 +75,25 @@ size_t reply_nvme(uint8_t *out, uint32_t generation, unsigned type, const uint64
 	return REPLY_NVME_SIZE(count);
 }
 
+size_t reply_nvme_short(uint8_t *out, uint32_t generation, unsigned type, const uint64_t *keys,
+	unsigned count, int holder)
+{
+	memset(out, 0, REPLY_NVME_SHORT_SIZE(count));
+	put_le64(out, generation);
+	out[4] = type;
+	out[5] = count & 0xff;
+	out[6] = count >> 8;
+	for (unsigned i = 0; i < count; i++) {
+		uint8_t *entry = out + REPLY_NVME_SHORT_SIZE(i);
+
+		entry[0] = i & 0xff; /* controller */
+		entry[2] = holder == (int)i;
+		put_le64(entry + 8, 0x2222222222222222ULL + i); /* host identifier */
+		put_le64(entry + 16, keys ? keys[i] : i + 1);
+	}
+	return REPLY_NVME_SHORT_SIZE(count);
+}
+
 size_t sense_fixed(uint8_t *out, uint8_t key, uint8_t asc, uint8_t ascq)
 {
 	memset(out, 0, 18);

@@ -30,6 +30,11 @@ size_t reply_reservation(uint8_t *out, uint32_t generation, uint64_t key, unsign
 size_t reply_nvme(uint8_t *out, uint32_t generation, unsigned type, const uint64_t *keys, unsigned count,
 	int holder);
 
+/* The same without EDS, for 64-bit host identifiers. */
+#define REPLY_NVME_SHORT_SIZE(count) (24 + 24 * (size_t)(count))
+size_t reply_nvme_short(uint8_t *out, uint32_t generation, unsigned type, const uint64_t *keys,
+	unsigned count, int holder);
+
 /* Sense data: fixed format is 18 bytes, descriptor format 8. */
 size_t sense_fixed(uint8_t *out, uint8_t key, uint8_t asc, uint8_t ascq);
 size_t sense_descriptor(uint8_t *out, uint8_t key, uint8_t asc, uint8_t ascq);

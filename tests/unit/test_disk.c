@@ -279,7 +279,24 @@ static void five_unit_attentions_are_bearable(void **state)
 	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
 }
 
-static void unit_attentions_are_borne_until_the_deadline(void **state)
+/* The fifth time they are told from what only looks like one: the device says that they are. */
+static void unit_attentions_that_go_on_are_waited_out(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state;
+	for (unsigned turn = 0; turn < 3; turn++) {
+		for (unsigned i = 0; i < 5; i++)
+			expect_reserve(2, 0);
+		mock_test_ready(0x6, 0x2a, 0x03); /* reservations preempted */
+	}
+	expect_reserve(2, 0);
+	expect_reserve(0, 0);
+	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
+	assert_int_equal(pauses, 3);
+}
+
+static void unit_attentions_without_an_end_are_busy(void **state)
 {
 	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
 
@@ -291,6 +308,19 @@ static void unit_attentions_are_borne_until_the_deadline(void **state)
 	}
 	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_BUSY);
 	assert_int_equal(now, BUSY_MS);
+}
+
+/* A reservation command is never repeated blindly: whoever preempts looks first. */
+static void preempt_leaves_it_to_its_caller_to_wait_for_unit_attentions(void **state)
+{
+	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		expect_preempt(2);
+	mock_test_ready(0x6, 0x2a, 0x03);
+	assert_result(disk->ops->preempt_abort(disk, OWN, VICTIM, TYPE), BLKPR_BUSY);
+	assert_int_equal(pauses, 0);
 }
 
 #define NOT_READY 0x2, 0x04, 0x0a /* asymmetric access state transition */
@@ -357,7 +387,7 @@ static void a_device_that_becomes_ready_before_it_is_asked_has_another_try(void 
 	}
 	expect_reserve(0, 0);
 	assert_result(disk->ops->reserve(disk, OWN, TYPE), BLKPR_OK);
-	assert_int_equal(pauses, 2);
+	assert_int_equal(pauses, 2); /* there may be more of them */
 }
 
 /* Each path may belong to another target port group. */
@@ -1267,9 +1297,16 @@ static void check_nvme_forgets(uint8_t ptpls, int rc, bool want)
 	struct blkpr_disk *disk = open_disk(BLKPR_NVME);
 	struct blkpr_capabilities capabilities = { .types = 1 };
 
-	mock_nvme_id(MOCK_NSID, 0);
-	mock_nvme(&(struct mock_nvme){ .opcode = 0x0e, .cdw10 = 15, .cdw11 = 1, .data_len = 64,
-		.reply = header, .length = 64, .rc = rc });
+	for (uint32_t forms = rc ? 2 : 1; forms; forms--) {
+		mock_nvme_id(MOCK_NSID, 0);
+		mock_nvme(&(struct mock_nvme){ .opcode = 0x0e,
+			.cdw10 = 15,
+			.cdw11 = rc ? forms - 1 : 1,
+			.data_len = 64,
+			.reply = header,
+			.length = 64,
+			.rc = rc });
+	}
 	assert_result(disk->ops->capabilities(disk, &capabilities), BLKPR_OK);
 	assert_int_equal(capabilities.types, 0);
 	assert_int_equal(capabilities.forgets, want);
@@ -1316,7 +1353,9 @@ int main(void)
 		mock_test(four_unit_attentions_are_bearable),
 		mock_test(attentions_of_a_device_that_has_none_are_an_io_error),
 		mock_test(five_unit_attentions_are_bearable),
-		mock_test(unit_attentions_are_borne_until_the_deadline),
+		mock_test(unit_attentions_that_go_on_are_waited_out),
+		mock_test(unit_attentions_without_an_end_are_busy),
+		mock_test(preempt_leaves_it_to_its_caller_to_wait_for_unit_attentions),
 		mock_test(a_read_that_fails_as_if_by_unit_attentions_ends),
 		mock_test(a_device_that_is_not_ready_is_waited_for),
 		mock_test(a_device_that_stays_not_ready_is_busy),

@@ -363,7 +363,7 @@ static void on_gives_up_where_reserve_never_settles(void **state)
 	(void)state;
 	script_read(&(struct script_view){ { OWN }, 0, 0, 1 });
 	script_register(OWN, OWN, BLKPR_OK);
-	for (unsigned i = 0; i < MOST_ROUNDS; i++) {
+	for (unsigned i = 0; i < MOST_ROUNDS + 1; i++) { /* one more for the key that is there */
 		script_read(&(struct script_view){ { OWN }, 0, 0, 1 });
 		script_reserve(OWN, TYPE, BLKPR_CONFLICT);
 	}
@@ -1973,6 +1973,56 @@ static void off_proves_nothing_if_the_absent_victim_may_have_the_own_key(void **
 	assert_true(verdict.won); /* the others are still to be fenced */
 }
 
+#define PATHS 20
+
+static unsigned at; /* the path that commands go by */
+
+/* Own key is on the last path; what one refuses goes by the next one, the next time. */
+static bool only_the_last_path_is_registered(struct model *m, char op, enum blkpr_result *result)
+{
+	(void)m;
+	if (!strchr("SPG", op) || at == PATHS - 1)
+		return false;
+	at++;
+	*result = BLKPR_CONFLICT;
+	return true;
+}
+
+static void off_has_a_round_for_every_path(void **state)
+{
+	(void)state;
+	for (int holder = MODEL_NOBODY; holder <= 1; holder++) { /* nobody, own, the victim */
+		struct model_disk node;
+
+		both_registered(holder);
+		node = model_connect(&model, 0, 1);
+		node.disk.paths = PATHS;
+		at = 0;
+		model.before = only_the_last_path_is_registered;
+		verdict = (struct blkpr_verdict){ 0 };
+		blkpr_fence_off_disk(&fence, OWN, &node.disk, &verdict);
+		assert_result(verdict.result, BLKPR_OK);
+		assert_false(model_has(&model, VICTIM));
+		assert_int_equal(at, PATHS - 1);
+	}
+}
+
+static void off_of_a_node_that_no_path_is_registered_for_ends(void **state)
+{
+	struct model_disk node;
+
+	(void)state;
+	both_registered(1);
+	node = model_connect(&model, 0, 1);
+	node.disk.paths = 2;
+	at = PATHS - 1 - 100; /* never */
+	model.before = only_the_last_path_is_registered;
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &node.disk, &verdict);
+	assert_result(verdict.result, BLKPR_CONFLICT);
+	assert_int_equal(model_count(&model, 'P'), MOST_ROUNDS + 3); /* a path, two keys */
+}
+
 static void off_of_a_seen_victim_does_not_ask_for_initiators(void **state)
 {
 	(void)state;
@@ -2186,13 +2236,139 @@ static void monitor_tells_of_a_device_that_forgets(void **state)
 	assert_false(verdict.forgets);
 }
 
+/* An array with a registration for each of this node's two HBAs, wherever their paths lead. */
+static enum blkpr_result register_by_hba(
+	struct blkpr_disk *disk, unsigned path, uint64_t old_key, uint64_t new_key)
+{
+	return model_ops.register_key(disk, path / 2, old_key, new_key);
+}
+
+static void an_array_that_merges_registrations_is_registered_and_fenced(void **state)
+{
+	struct blkpr_disk_ops merging = model_ops;
+	struct blkpr_fence evicting = fence;
+	struct model_disk node;
+
+	(void)state;
+	merging.register_key = register_by_hba;
+	model_init(&model, BLKPR_SCSI);
+	for (unsigned again = 0; again < 2; again++) {
+		node = model_connect(&model, 0, 2);
+		node.disk.ops = &merging;
+		node.disk.paths = 4;
+		verdict = (struct blkpr_verdict){ 0 };
+		blkpr_fence_on_disk(&nobody, OWN, &node.disk, &verdict);
+		assert_result(verdict.result, BLKPR_OK);
+		assert_int_equal(verdict.own_registrations, 2);
+	}
+	/* nothing tells it from one where two paths are not registered */
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_monitor_disk(&nobody, OWN, 4, &node.disk, &verdict);
+	assert_result(verdict.result, BLKPR_FEWER_PATHS);
+	model_set_key(&model, 4, VICTIM); /* another node, which evicts this one */
+	node = model_connect(&model, 4, 1);
+	evicting.victim = OWN;
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&evicting, VICTIM, &node.disk, &verdict);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_false(model_has(&model, OWN));
+}
+
+static bool refuse_reads(struct model *m, char op, enum blkpr_result *result)
+{
+	(void)m;
+	*result = BLKPR_IO_ERROR;
+	return op == 'R';
+}
+
 static void monitor_reports_a_device_that_does_not_answer(void **state)
 {
 	(void)state;
 	both_registered(1);
-	model.capabilities_result = BLKPR_IO_ERROR;
+	model.before = refuse_reads;
 	run_monitor();
 	assert_result(verdict.result, BLKPR_IO_ERROR);
+}
+
+/* What a device comes to that is asked something and neither answers nor says that it cannot. */
+static const enum blkpr_result silences[] = { BLKPR_IO_ERROR, BLKPR_BUSY, BLKPR_PATH_FAILED,
+	BLKPR_MALFORMED, BLKPR_GONE, BLKPR_DENIED, BLKPR_CONFLICT, BLKPR_NO_MEMORY };
+
+static void monitor_does_without_capabilities_that_are_not_told(void **state)
+{
+	(void)state; /* the type is held */
+	both_registered(1);
+	model.capabilities.forgets = true;
+	for (unsigned i = 0; i < ARRAY_SIZE(silences); i++) {
+		model.capabilities_result = silences[i];
+		run_monitor();
+		assert_result(verdict.result, BLKPR_OK);
+		assert_false(verdict.capable);
+		assert_false(verdict.forgets); /* it has not said so */
+		assert_int_equal(verdict.unanswered, BLKPR_STEP_CAPABILITIES);
+	}
+	model.capabilities_result = BLKPR_UNSUPPORTED;
+	run_monitor();
+	assert_int_equal(verdict.unanswered, BLKPR_STEP_NONE);
+}
+
+/* Off needs to know it, and fails: initiators_that_cannot_be_read_are_no_success. */
+static void monitor_does_without_initiators_that_are_not_told(void **state)
+{
+	(void)state;
+	own_twice(true);
+	for (unsigned i = 0; i < ARRAY_SIZE(silences); i++) {
+		model.initiators_result = silences[i];
+		run_monitor_of(&nobody, 2);
+		assert_result(verdict.result, BLKPR_OK);
+		assert_true(verdict.capable); /* asked all the same */
+		assert_int_equal(verdict.unanswered, BLKPR_STEP_INITIATORS);
+	}
+}
+
+static struct {
+	int64_t initiators, capabilities; /* until when they are repeated */
+} deadlines;
+
+static enum blkpr_result busy_initiators(
+	struct blkpr_disk *disk, uint64_t key, unsigned *initiators)
+{
+	(void)key;
+	*initiators = 0;
+	deadlines.initiators = disk->deadline;
+	return BLKPR_BUSY;
+}
+
+static enum blkpr_result busy_capabilities(
+	struct blkpr_disk *disk, struct blkpr_capabilities *capabilities)
+{
+	*capabilities = (struct blkpr_capabilities){ 0 };
+	deadlines.capabilities = disk->deadline;
+	return BLKPR_BUSY;
+}
+
+static void monitor_waits_not_long_for_what_it_can_do_without(void **state)
+{
+	struct blkpr_disk_ops busy = model_ops;
+	struct model_disk node;
+	int64_t begun = blkpr_clock_ms(), deadline = begun + 600000;
+
+	(void)state;
+	busy.initiators = busy_initiators;
+	busy.capabilities = busy_capabilities;
+	own_twice(true);
+	node = model_connect(&model, 0, 1);
+	node.disk.ops = &busy;
+	node.disk.deadline = deadline;
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_monitor_disk(&nobody, OWN, 2, &node.disk, &verdict);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_true(deadlines.initiators >= begun && deadlines.initiators < begun + 60000);
+	assert_true(deadlines.capabilities >= begun && deadlines.capabilities < begun + 60000);
+	assert_true(node.disk.deadline == deadline);
+	node.disk.deadline = begun; /* never later than it was */
+	blkpr_fence_monitor_disk(&nobody, OWN, 2, &node.disk, &verdict);
+	assert_true(deadlines.initiators == begun && deadlines.capabilities == begun);
 }
 
 static void monitor_never_changes_anything(void **state)
@@ -2356,6 +2532,8 @@ int main(void)
 		cmocka_unit_test(status_never_changes_anything),
 		cmocka_unit_test(key_0_is_no_node_and_is_refused_unseen),
 		cmocka_unit_test(off_proves_nothing_if_the_absent_victim_may_have_the_own_key),
+		cmocka_unit_test(off_has_a_round_for_every_path),
+		cmocka_unit_test(off_of_a_node_that_no_path_is_registered_for_ends),
 		cmocka_unit_test(off_of_a_seen_victim_does_not_ask_for_initiators),
 		cmocka_unit_test(status_proves_nothing_if_the_victim_may_have_the_own_key),
 		cmocka_unit_test(monitor_finds_a_shared_key),
@@ -2368,12 +2546,16 @@ int main(void)
 		cmocka_unit_test(monitor_finds_a_missing_reservation),
 		cmocka_unit_test(monitor_finds_a_foreign_type),
 		cmocka_unit_test(monitor_finds_paths_that_are_not_registered),
+		cmocka_unit_test(an_array_that_merges_registrations_is_registered_and_fenced),
 		cmocka_unit_test(monitor_finds_unknown_keys),
 		cmocka_unit_test(monitor_finds_a_host_with_key_0),
 		cmocka_unit_test(monitor_finds_a_device_that_cannot_do_the_type),
 		cmocka_unit_test(monitor_accepts_a_device_that_does_not_say_what_it_can),
 		cmocka_unit_test(monitor_tells_of_a_device_that_forgets),
 		cmocka_unit_test(monitor_reports_a_device_that_does_not_answer),
+		cmocka_unit_test(monitor_does_without_capabilities_that_are_not_told),
+		cmocka_unit_test(monitor_does_without_initiators_that_are_not_told),
+		cmocka_unit_test(monitor_waits_not_long_for_what_it_can_do_without),
 		cmocka_unit_test(monitor_never_changes_anything),
 		cmocka_unit_test(a_verdict_counts_registrations_and_distinct_keys),
 		cmocka_unit_test(a_verdict_keeps_as_many_keys_as_it_has_room_for),

@@ -554,6 +554,65 @@ static void a_key_that_nodes_share_is_no_success(void **state)
 	assert_false(model_may_write(&model, 1) || model.nexus[1].in_flight);
 }
 
+/* Who changes a disk, or holds it, has to know who shares the key; who watches it has not. */
+static void only_who_watches_does_without_knowing_who_shares_the_key(void **state)
+{
+	static const enum blkpr_result silences[] = { BLKPR_IO_ERROR, BLKPR_BUSY, BLKPR_MALFORMED };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(silences) / sizeof(*silences); i++) {
+		fresh();
+		model_set_key(&model, 0, OWN);
+		model_set_key(&model, 4, OWN);
+		model.host[4] = 0;
+		model_set_reservation(&model, TYPE, 0);
+		model.initiators_result = silences[i];
+		assert_result(run(blkpr_hold_watch_disk, &alone), BLKPR_OK);
+		assert_int_equal(verdict.unanswered, BLKPR_STEP_INITIATORS);
+		assert_result(run(blkpr_hold_promote_disk, &alone), silences[i]);
+		assert_result(run(blkpr_hold_join_disk, &alone), silences[i]);
+	}
+}
+
+#define PATHS 20
+
+static unsigned at; /* the path that commands go by */
+
+/* Own key is on the last path; what one refuses goes by the next one, the next time. */
+static bool only_the_last_path_is_registered(struct model *m, char op, enum blkpr_result *result)
+{
+	(void)m;
+	if (!strchr("SPL", op) || at == PATHS - 1)
+		return false;
+	at++;
+	*result = BLKPR_CONFLICT;
+	return true;
+}
+
+static void promote_has_a_round_for_every_path(void **state)
+{
+	struct blkpr_target target = { .own = OWN };
+
+	(void)state;
+	for (int holder = MODEL_NOBODY; holder <= 1; holder += 2) { /* nobody, another */
+		struct model_disk node;
+
+		fresh();
+		model_set_key(&model, 0, OWN);
+		model_set_key(&model, 1, OTHER);
+		if (holder != MODEL_NOBODY)
+			model_set_reservation(&model, TYPE, holder);
+		node = model_connect(&model, 0, 1);
+		node.disk.paths = PATHS;
+		at = 0;
+		model.before = only_the_last_path_is_registered;
+		verdict = (struct blkpr_verdict){ 0 };
+		blkpr_hold_promote_disk(&alone, &target, &node.disk, &verdict);
+		assert_result(verdict.result, BLKPR_OK);
+		assert_int_equal(model.holder, 0);
+	}
+}
+
 static unsigned busy;
 
 static bool answer_busy(struct model *m, char op, enum blkpr_result *result)
@@ -766,6 +825,8 @@ int main(void)
 		cmocka_unit_test(take_inherits_from_a_dead_nexus),
 		cmocka_unit_test(leave_gives_back_what_a_dead_nexus_holds),
 		cmocka_unit_test(a_key_that_nodes_share_is_no_success),
+		cmocka_unit_test(only_who_watches_does_without_knowing_who_shares_the_key),
+		cmocka_unit_test(promote_has_a_round_for_every_path),
 		cmocka_unit_test(a_busy_device_is_asked_again),
 		cmocka_unit_test(a_fence_agents_registration_is_never_touched),
 		cmocka_unit_test(a_fence_agents_registration_that_comes_meanwhile_stays),

@@ -167,6 +167,8 @@ static void nvme_is_asked_by_a_flush(void **state)
 	assert_int_equal(done, 1);
 	assert_result(ask(BLKPR_NVME, (struct exchange){ .rc = 0x83 }, GOOD), BLKPR_CONFLICT);
 	assert_result(ask(BLKPR_NVME, (struct exchange){ .rc = 0x4083 }, GOOD), BLKPR_CONFLICT);
+	/* the controller's own: Host Identifier Inconsistent Format, not an enum pr_status */
+	assert_result(ask(BLKPR_NVME, (struct exchange){ .rc = 0x18 }, GOOD), BLKPR_INVALID);
 }
 
 int main(void)
