@@ -405,6 +405,26 @@ static void say_unasked(const struct agent *agent)
 				agent->targets[i].device->name);
 }
 
+/* Paths of a map that do not answer, though the disk does: a line for all alike. */
+static void say_silent(const struct agent *agent)
+{
+	unsigned count = 0, first = 0, path = 0;
+
+	for (unsigned i = agent->ntargets; i-- > 0;) {
+		if (!agent->verdicts[i].silent)
+			continue;
+		first = i;
+		count++;
+	}
+	if (!count)
+		return;
+	while (!(agent->verdicts[first].silent >> path & 1))
+		path++;
+	qb_log(LOG_WARNING, "%s%s: the path %s does not answer; look at the paths to the disk (multipath -ll)",
+		agent->targets[first].device->name, count > 1 ? " and others" : "",
+		agent->targets[first].device->path_names[path]);
+}
+
 static void say_replaced(const struct scene *scene)
 {
 	char *key = say_key(scene->agent, scene->target, scene->verdict->replaced);
@@ -454,6 +474,7 @@ void say_failures(const struct agent *agent, unsigned arbiter)
 	}
 	say_forgetful(agent);
 	say_unasked(agent);
+	say_silent(agent);
 	say_doubts(agent);
 	if (untouched)
 		qb_log(LOG_ERR, "%u other device%s not touched, since the arbiter did not decide for this node",

@@ -460,6 +460,12 @@ static enum blkpr_result block_may_write(struct blkpr_disk *disk, unsigned path)
 	return send_by_path(disk, path, &order);
 }
 
+static unsigned block_silent(struct blkpr_disk *disk)
+{
+	survey(block_of(disk));
+	return (unsigned)__builtin_popcountll(block_of(disk)->silent);
+}
+
 static enum blkpr_result block_keys_of_self(struct blkpr_disk *disk, unsigned path, struct blkpr_report *report)
 {
 	struct order order = { .send = send_keys_of_self, .report = report };
@@ -642,6 +648,7 @@ static enum blkpr_result block_drain(struct blkpr_disk *disk, enum blkpr_reach l
 static const struct blkpr_disk_ops block_ops = {
 	.read = block_read,
 	.register_key = block_register,
+	.silent = block_silent,
 	.may_write = block_may_write,
 	.keys_of_self = block_keys_of_self,
 	.reserve = block_reserve,

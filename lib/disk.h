@@ -27,6 +27,11 @@ struct blkpr_disk_ops {
 	 * keys alone: of this iSCSI initiator name, of this NVMe host. BLKPR_UNSUPPORTED: that cannot be told.
 	 */
 	enum blkpr_result (*keys_of_self)(struct blkpr_disk *disk, unsigned path, struct blkpr_report *report);
+	/*
+	 * How many paths do not answer while others do; what is each path's own is not sent by these. Takes a second if
+	 * there are any, once for an action: who will need that on many disks asks where they are worked on at once.
+	 */
+	unsigned (*silent)(struct blkpr_disk *disk);
 	/* BLKPR_CONFLICT: the device refuses the writes of this path. Changes nothing (lib/probe.h). */
 	enum blkpr_result (*may_write)(struct blkpr_disk *disk, unsigned path);
 	enum blkpr_result (*reserve)(struct blkpr_disk *disk, uint64_t own, enum pr_type type);

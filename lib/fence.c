@@ -406,8 +406,8 @@ static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, 
 		return BLKPR_FOREIGN_TYPE;
 	if (!view.reserved)
 		return BLKPR_UNRESERVED;
-	if (verdict->own_registrations < paths)
-		return BLKPR_FEWER_PATHS;
+	if (verdict->own_registrations < paths && verdict->own_registrations + disk->ops->silent(disk) < paths)
+		return BLKPR_FEWER_PATHS; /* who does not answer may have been registered, or not: nobody writes by it */
 	if (spoils_proof(fence, &view))
 		return BLKPR_UNKNOWN_KEYS;
 	result = blkpr_fence_watch_shared(own, disk, verdict);

@@ -180,6 +180,7 @@ void blkpr_work_take(struct blkpr_verdict *verdict, const struct blkpr_verdict *
 {
 	bool hung = answer->result == BLKPR_UNFINISHED || answer->result == BLKPR_CRASHED;
 
+	verdict->silent |= answer->silent;
 	if (hung || !answer->looks) {
 		verdict->unasked = true;
 	} else if (answer->result != BLKPR_OK) {

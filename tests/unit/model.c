@@ -269,6 +269,11 @@ static enum blkpr_result op_register(struct blkpr_disk *disk, unsigned path, uin
 		: model_register(node->model, node->first + path, old_key, new_key);
 }
 
+static unsigned op_silent(struct blkpr_disk *disk)
+{
+	return model_disk_of(disk)->silent;
+}
+
 static enum blkpr_result op_may_write(struct blkpr_disk *disk, unsigned path)
 {
 	struct model_disk *node = model_disk_of(disk);
@@ -390,6 +395,7 @@ static enum blkpr_result op_unregister(struct blkpr_disk *disk, uint64_t own)
 const struct blkpr_disk_ops model_ops = {
 	.read = op_read,
 	.register_key = op_register,
+	.silent = op_silent,
 	.may_write = op_may_write,
 	.keys_of_self = op_keys_of_self,
 	.reserve = op_reserve,

@@ -57,6 +57,7 @@ struct model_disk {
 	struct blkpr_disk disk;
 	struct model *model;
 	unsigned first, paths; /* its nexuses */
+	unsigned silent;       /* paths that do not answer; the others are asked */
 };
 
 /* Every nexus is a host of its own, until a node connects with more than one. */

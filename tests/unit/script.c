@@ -137,6 +137,12 @@ static enum blkpr_result op_keys_of_self(struct blkpr_disk *disk, unsigned path,
 	return BLKPR_OK;
 }
 
+static unsigned op_silent(struct blkpr_disk *disk)
+{
+	(void)disk;
+	return 0;
+}
+
 static enum blkpr_result op_may_write(struct blkpr_disk *disk, unsigned path)
 {
 	(void)disk;
@@ -202,6 +208,7 @@ static enum blkpr_result op_capabilities(struct blkpr_disk *disk, struct blkpr_c
 static const struct blkpr_disk_ops script_ops = {
 	.read = op_read,
 	.register_key = op_register,
+	.silent = op_silent,
 	.may_write = op_may_write,
 	.keys_of_self = op_keys_of_self,
 	.reserve = op_reserve,

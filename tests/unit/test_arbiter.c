@@ -79,6 +79,12 @@ static enum blkpr_result forward_keys_of_self(struct blkpr_disk *disk, unsigned 
 	return model_ops.keys_of_self(&here.disk, path, report);
 }
 
+static unsigned forward_silent(struct blkpr_disk *disk)
+{
+	(void)disk;
+	return 0;
+}
+
 static enum blkpr_result forward_may_write(struct blkpr_disk *disk, unsigned path)
 {
 	(void)disk;
@@ -128,6 +134,7 @@ static enum blkpr_result forward_capabilities(
 static const struct blkpr_disk_ops forward_ops = {
 	.read = forward_read,
 	.register_key = forward_register,
+	.silent = forward_silent,
 	.may_write = forward_may_write,
 	.keys_of_self = forward_keys_of_self,
 	.reserve = forward_reserve,

@@ -2161,6 +2161,23 @@ static void monitor_finds_a_foreign_type(void **state)
 	assert_result(verdict.result, BLKPR_FOREIGN_TYPE);
 }
 
+/* Nobody writes by it; that the others may is asked of each. */
+static void monitor_expects_no_registration_by_a_path_that_does_not_answer(void **state)
+{
+	struct model_disk node;
+
+	(void)state;
+	both_registered(1);
+	node = model_connect(&model, 0, 1);
+	node.silent = 1;
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_monitor_disk(&nobody, OWN, 2, &node.disk, &verdict);
+	assert_result(verdict.result, BLKPR_OK);
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_monitor_disk(&nobody, OWN, 3, &node.disk, &verdict);
+	assert_result(verdict.result, BLKPR_FEWER_PATHS);
+}
+
 static void monitor_finds_paths_that_are_not_registered(void **state)
 {
 	(void)state;
@@ -2546,6 +2563,7 @@ int main(void)
 		cmocka_unit_test(monitor_finds_a_missing_reservation),
 		cmocka_unit_test(monitor_finds_a_foreign_type),
 		cmocka_unit_test(monitor_finds_paths_that_are_not_registered),
+		cmocka_unit_test(monitor_expects_no_registration_by_a_path_that_does_not_answer),
 		cmocka_unit_test(an_array_that_merges_registrations_is_registered_and_fenced),
 		cmocka_unit_test(monitor_finds_unknown_keys),
 		cmocka_unit_test(monitor_finds_a_host_with_key_0),
