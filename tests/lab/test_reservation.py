@@ -404,6 +404,12 @@ def test_metadata_is_valid_by_pcs_schema(plain, tmp_path):
     assert found.returncode == 0, found.stderr
 
 
+def test_metadata_has_no_declarations(plain):
+    """Pacemaker 3.0 logs `new_private_data: Triggered fatal assertion` for each, whenever it reads the metadata."""
+    text = plain.lab.exec("n1", f"{OCF} meta-data", check=True).stdout
+    assert "<!DOCTYPE resource-agent SYSTEM " in text and "<!ELEMENT" not in text and "<!ATTLIST" not in text
+
+
 def test_ocf_tester_passes(plain):
     result = plain.lab.exec("n1", f"OCF_ROOT=/usr/lib/ocf ocf-tester -n disk -o devices={plain.agent.devices()} {OCF}",
                             timeout=patience(180))
