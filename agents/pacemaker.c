@@ -4,11 +4,16 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <crm_config.h>
 
 #include "agents/run.h"
 
@@ -23,40 +28,87 @@ bool pacemaker_runs_us(void)
 	return service && !strcmp(service, "pacemaker-fenced");
 }
 
-/* Of the process PID if it has NAME, as the kernel cuts it; -1: it has not. proc(5): name and starttime are fields 2 and 22. */
-static long age_of(const char *pid, const char *name)
+static bool shares_pid_namespace(int process)
 {
-	unsigned long long start; /* clock ticks since boot */
-	char path[64], found[16];
-	struct timespec now;
-	FILE *file;
-	int fields;
+	struct stat ours, theirs;
 
-	if (snprintf(path, sizeof(path), "/proc/%s/stat", pid) >= (int)sizeof(path))
+	return !stat("/proc/self/ns/pid", &ours) && !fstatat(process, "ns/pid", &theirs, 0) && ours.st_ino == theirs.st_ino &&
+	       ours.st_dev == theirs.st_dev;
+}
+
+/* The owner of /proc/PID is the process's effective user (proc(5)); a name is anybody's to choose. */
+static bool is_trusted(int process)
+{
+	const struct passwd *pacemaker;
+	struct stat owner;
+
+	if (fstat(process, &owner) || !shares_pid_namespace(process))
+		return false;
+	if (!owner.st_uid)
+		return true;
+	pacemaker = getpwnam(CRM_DAEMON_USER);
+	return pacemaker && pacemaker->pw_uid == owner.st_uid;
+}
+
+/* Of a process if it has NAME, as the kernel cuts it; -1: it has not. proc(5): name and starttime are fields 2 and 22. */
+static long long start_of(int process, const char *name)
+{
+	int fd = openat(process, "stat", O_RDONLY | O_CLOEXEC), fields;
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	long long start;
+	char found[16];
+
+	if (!file) {
+		if (fd >= 0)
+			close(fd);
 		return -1;
-	file = fopen(path, "re");
-	if (!file)
-		return -1;
-	fields = fscanf(file, "%*d (%15[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+	}
+	fields = fscanf(file, "%*d (%15[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %lld",
 		found, &start);
 	fclose(file);
-	if (fields != 2 || strcmp(found, name) != 0 || clock_gettime(CLOCK_BOOTTIME, &now))
-		return -1;
-	return now.tv_sec - (long)(start / (unsigned long long)sysconf(_SC_CLK_TCK));
+	return fields == 2 && !strcmp(found, name) ? start : -1;
+}
+
+/* In clock ticks since boot; -1: there is none. */
+static long long find_start(const char *name)
+{
+	const struct dirent *entry;
+	DIR *proc = opendir("/proc");
+	long long start = -1;
+
+	while (proc && start < 0 && (entry = readdir(proc))) {
+		int process;
+
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+			continue;
+		process = openat(dirfd(proc), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (process < 0)
+			continue;
+		start = start_of(process, name);
+		if (start >= 0 && !is_trusted(process))
+			start = -1;
+		close(process);
+	}
+	if (proc)
+		closedir(proc);
+	return start;
 }
 
 static long process_age(const char *name)
 {
-	const struct dirent *entry;
-	DIR *proc = opendir("/proc");
-	long age = -1;
+	long long start = find_start(name);
+	struct timespec now;
 
-	while (proc && age < 0 && (entry = readdir(proc)))
-		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
-			age = age_of(entry->d_name, name);
-	if (proc)
-		closedir(proc);
-	return age;
+	if (start < 0 || clock_gettime(CLOCK_BOOTTIME, &now))
+		return -1;
+	return now.tv_sec - (long)(start / sysconf(_SC_CLK_TCK));
+}
+
+long long pacemaker_executor_start(void)
+{
+	long long start = find_start("pacemaker-execd");
+
+	return start > 0 ? start : 0;
 }
 
 /* Without the daemon that started them the others go on; the fencer is as old. */

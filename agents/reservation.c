@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -15,7 +15,9 @@
 #include "agents/alarm.h"
 #include "agents/fencer.h"
 #include "agents/log.h"
+#include "agents/pacemaker.h"
 #include "agents/record.h"
+#include "agents/registration.h"
 #include "agents/run.h"
 #include "agents/say.h"
 #include "lib/clock.h"
@@ -50,10 +52,11 @@ struct remembered {
 struct memory {
 	bool exists;
 	bool promoted;
-	time_t good;          /* when all was well last; 0: never, start was interrupted */
-	long session;         /* of Pacemaker on this node */
+	bool good;            /* start has run to its end */
+	long long session;    /* pacemaker_executor_start() of then */
 	long score, pending;  /* promotion score; the one that it will have when master_score_delay is over, -1: none */
-	time_t pending_since;
+	long pending_since;   /* registration_clock() */
+	char *text;           /* as it was loaded, NULL: it was not */
 	struct remembered *disks;
 	unsigned ndisks;
 };
@@ -67,10 +70,12 @@ struct resource {
 	bool promotable;
 	bool clone;           /* a plain one */
 	bool managed;         /* by a fence agent */
+	enum { BY_ANYBODY, BY_PACEMAKER, BY_HAND } run; /* its executor; crm_resource --force-* */
+	enum { EVICT_CLUSTER, EVICT_ALL, EVICT_NONE } evict; /* as the choices in metadata/reservation.xml */
 	long required, score_base, score_factor, score_delay;
 	unsigned absent;      /* names in devices that stand for nothing here, and need not */
 	struct blkpr_hold hold;
-	uint64_t *fencers;
+	uint64_t *fencers, *ours;
 	struct memory memory;
 	struct blkpr_error reason; /* for Pacemaker: why the action failed */
 };
@@ -128,18 +133,16 @@ static int parse_memory(struct memory *memory, char *text)
 
 	memory->exists = true;
 	for (char *line = strtok_r(text, "\n", &rest); line && !rc; line = strtok_r(NULL, "\n", &rest)) {
-		long long good, since;
+		int good;
 
 		if (sscanf(line, "disk %255s %" SCNx64 " %d %n", wwid, &key, &keep, &name) == 3)
 			rc = remember_disk(memory, wwid, line + name, key, keep);
 		else if (!strcmp(line, "role promoted"))
 			memory->promoted = true;
-		else if (sscanf(line, "good %lld", &good) == 1)
-			memory->good = (time_t)good;
-		else if (sscanf(line, "session %ld", &memory->session) == 1)
-			continue;
-		else if (sscanf(line, "score %ld %ld %lld", &memory->score, &memory->pending, &since) == 3)
-			memory->pending_since = (time_t)since;
+		else if (sscanf(line, "good %d", &good) == 1)
+			memory->good = good;
+		else if (sscanf(line, "executor %lld", &memory->session) != 1)
+			sscanf(line, "promotion %ld %ld %ld", &memory->score, &memory->pending, &memory->pending_since);
 	}
 	return rc;
 }
@@ -152,35 +155,56 @@ static int recall(struct resource *resource, struct blkpr_error *error)
 	resource->memory.pending = -1;
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
-	rc = parse_memory(&resource->memory, text);
+	resource->memory.text = strdup(text);
+	rc = resource->memory.text ? parse_memory(&resource->memory, text) : -ENOMEM;
 	free(text);
 	if (rc)
 		blkpr_error_set(error, "out of memory");
 	return rc;
 }
 
-static int memorize(const struct resource *resource, struct blkpr_error *error)
+/* For the caller to free; NULL: no memory. */
+static char *print_memory(const struct memory *memory)
 {
-	const struct memory *memory = &resource->memory;
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
-	int rc;
 
-	if (!out) {
-		blkpr_error_set(error, "out of memory");
-		return -ENOMEM;
-	}
-	fprintf(out, "role %s\ngood %lld\nsession %ld\nscore %ld %ld %lld\n", memory->promoted ? "promoted" : "started",
-		(long long)memory->good, memory->session, memory->score, memory->pending,
-		(long long)memory->pending_since);
+	if (!out)
+		return NULL;
+	fprintf(out, "role %s\ngood %d\nexecutor %lld\npromotion %ld %ld %ld\n", memory->promoted ? "promoted" : "started",
+		memory->good, memory->session, memory->score, memory->pending, memory->pending_since);
 	for (unsigned i = 0; i < memory->ndisks; i++)
 		fprintf(out, "disk %s %" PRIx64 " %d %s\n", memory->disks[i].wwid, memory->disks[i].key,
 			memory->disks[i].keep, memory->disks[i].name);
 	fclose(out);
-	rc = record_resource_store(resource->instance, text, error);
+	return text;
+}
+
+static int memorize_over(const struct resource *resource, const char *former, struct blkpr_error *error)
+{
+	char *text = print_memory(&resource->memory);
+	int rc;
+
+	if (!text) {
+		blkpr_error_set(error, "out of memory");
+		return -ENOMEM;
+	}
+	rc = former ? record_resource_update(resource->instance, former, text, error)
+		    : record_resource_store(resource->instance, text, error);
 	free(text);
 	return rc;
+}
+
+static int memorize(const struct resource *resource, struct blkpr_error *error)
+{
+	return memorize_over(resource, NULL, error);
+}
+
+/* Of a monitor, beside which start or stop may have run: what they have left stays. */
+static int memorize_score(const struct resource *resource, struct blkpr_error *error)
+{
+	return memorize_over(resource, resource->memory.text, error);
 }
 
 /* --- the plan: nothing is changed while it is made --------------------------------------------------- */
@@ -213,9 +237,11 @@ static int take_parameters(struct resource *resource, struct blkpr_error *error)
 	agent->method = methods[options_choice(options, "key_value")];
 	agent->fence.type = types[options_choice(options, "reservation_type")];
 	agent->fence.in_flight = (enum blkpr_in_flight)options_choice(options, "in_flight");
+	resource->evict = options_choice(options, "other_registrants");
 	resource->hold = (struct blkpr_hold){ .type = agent->fence.type, .parallel = (unsigned)parallel,
-		.in_flight = agent->fence.in_flight,
-		.evict = options_choice(options, "other_registrants") == 0, .shared = resource->promotable };
+		.in_flight = agent->fence.in_flight, .shared = resource->promotable,
+		/* a person may not know who runs the service: pcs resource debug-start */
+		.evict = resource->evict == EVICT_ALL || (resource->evict == EVICT_CLUSTER && resource->run != BY_HAND) };
 	if (!rc && resource->promotable && agent->fence.type >= PR_WRITE_EXCLUSIVE_ALL_REGS) {
 		blkpr_error_set(error, "reservation_type=%s: all instances would hold; for a promotable clone use "
 			"WRITE_EXCLUSIVE, EXCLUSIVE_ACCESS or a REG_ONLY type", options_get(options, "reservation_type"));
@@ -319,42 +345,63 @@ static int find_manager(struct resource *resource, struct blkpr_error *error)
 	return -EPERM;
 }
 
-/* Keys that fence agents derive, of every node and by every method; nothing is changed where one is registered. */
-static int find_fencers(struct resource *resource, struct blkpr_error *error)
+/* Every node's key by every method, but this node's, of the resource agent's DOMAIN or (0) of fence agents. */
+static unsigned derive_keys(const struct agent *agent, uint64_t domain, uint64_t keys[])
 {
-	const struct agent *agent = &resource->agent;
-	struct agent fencer;
+	struct agent twin = *agent;
+	unsigned count = 0;
+
+	twin.domain = domain;
+	for (unsigned i = 0; i < agent->cluster.count; i++)
+		for (int method = 0; method < BLKPR_KEY_METHODS; method++) {
+			uint64_t key = agent_node_key(&twin, method, &agent->cluster.nodes[i]);
+
+			if (key && key != agent->key)
+				keys[count++] = key;
+		}
+	return count;
+}
+
+/* Who may be evicted, and where nothing is changed: this cluster's resources' keys, and its fence agents'. */
+static int find_keys(struct resource *resource, struct blkpr_error *error)
+{
+	struct agent *agent = &resource->agent;
+	bool fencing = strcmp(options_get(&resource->options, "fence_blkpr"), "no") != 0;
+	struct blkpr_hold *hold = &resource->hold;
 	struct blkpr_error unasked;
+	size_t most;
 	int rc;
 
-	if (!strcmp(options_get(&resource->options, "fence_blkpr"), "no"))
+	if (!fencing && resource->evict != EVICT_CLUSTER)
 		return 0;
 	if (!agent->clustered) { /* nobody can tell whose a key is, so none is evicted */
-		resource->hold.evict = false;
+		hold->evict = false;
 		return 0;
 	}
-	rc = agent_add_remotes(&resource->agent, &unasked);
+	rc = agent_add_remotes(agent, &unasked);
 	if (rc)
 		qb_log(LOG_INFO, "remote nodes are not known: %s", unasked.text);
 	if (rc == -ETIME) { /* a cluster that does not answer may have some, whose keys are not to be evicted */
-		*error = unasked;
+		blkpr_error_set(error, "Pacemaker does not say which remote nodes it has: %.400s", unasked.text);
 		return rc;
 	}
-	fencer = *agent;
-	fencer.domain = 0;
-	resource->fencers = calloc((size_t)agent->cluster.count * BLKPR_KEY_METHODS + 1, sizeof(*resource->fencers));
-	if (!resource->fencers) {
+	most = (size_t)agent->cluster.count * BLKPR_KEY_METHODS;
+	resource->fencers = calloc(most + 1, sizeof(*resource->fencers));
+	resource->ours = calloc(2 * most + 1, sizeof(*resource->ours));
+	if (!resource->fencers || !resource->ours) {
 		blkpr_error_set(error, "out of memory");
 		return -ENOMEM;
 	}
-	for (unsigned i = 0; i < agent->cluster.count; i++)
-		for (int method = 0; method < BLKPR_KEY_METHODS; method++) {
-			uint64_t key = agent_node_key(&fencer, method, &agent->cluster.nodes[i]);
-
-			if (key && key != agent->key)
-				resource->fencers[resource->hold.nfencers++] = key;
-		}
-	resource->hold.fencers = resource->fencers;
+	if (fencing) {
+		hold->nfencers = derive_keys(agent, 0, resource->fencers);
+		hold->fencers = resource->fencers;
+	}
+	if (resource->evict == EVICT_CLUSTER) {
+		hold->nours = derive_keys(agent, BLKPR_KEY_OF_RESOURCE, resource->ours);
+		if (!fencing)
+			hold->nours += derive_keys(agent, 0, resource->ours + hold->nours);
+		hold->ours = resource->ours;
+	}
 	return 0;
 }
 
@@ -521,7 +568,12 @@ static void take_reason(struct resource *resource, int rc, judge *good)
 			worst = i;
 	}
 	if (worst == agent->ntargets) {
-		blkpr_error_set(&resource->reason, "%s", rc ? strerror(-rc) : "fewer disks are there than required_devices");
+		if (rc)
+			blkpr_error_set(&resource->reason, "no process to work on the disks: %s; free memory, or raise the limits",
+				strerror(-rc));
+		else
+			blkpr_error_set(&resource->reason, "%u of the disks in devices are there, and required_devices=%ld; reconnect "
+				"the others, or lower it", agent->ntargets, resource->required);
 		return;
 	}
 	text = say_text(agent, worst);
@@ -586,23 +638,22 @@ static bool set_attribute(const struct resource *resource, const char *score)
 	return !rc;
 }
 
-/* A change that would move the promoted role has to last for master_score_delay. */
-static void update_score(struct resource *resource, judge *good)
+/* A change that would move the promoted role has to last for master_score_delay. True: the memory has changed. */
+static bool update_score(struct resource *resource, judge *good)
 {
 	struct memory *memory = &resource->memory;
-	long score = resource->score_base;
-	time_t now = time(NULL);
+	long score = resource->score_base, now = registration_clock(), former = memory->pending;
 	bool wait;
 	char text[32];
 
 	if (!resource->promotable)
-		return;
+		return false;
 	for (unsigned i = 0; i < resource->agent.ntargets; i++)
 		if (good(resource, &resource->agent.verdicts[i]))
 			score += resource->score_factor;
 	if (score == memory->score) {
 		memory->pending = -1;
-		return;
+		return former != -1;
 	}
 	wait = memory->score && resource->score_delay && (score < memory->score) == memory->promoted;
 	if (wait && memory->pending < 0) {
@@ -610,10 +661,11 @@ static void update_score(struct resource *resource, judge *good)
 		memory->pending_since = now;
 	}
 	if (wait && now - memory->pending_since < resource->score_delay)
-		return;
+		return former != memory->pending;
 	memory->pending = -1;
 	snprintf(text, sizeof(text), "%ld", score);
 	memory->score = set_attribute(resource, text) ? score : 0;
+	return true;
 }
 
 /* --- start ---------------------------------------------------------------------------------------- */
@@ -669,20 +721,6 @@ static bool takes_over(const struct resource *resource)
 	return !resource->promotable && resource->hold.evict;
 }
 
-/* Of this node's Pacemaker: its executor's process. What a managed disk shows is the same before and after. */
-static long pacemaker_session(void)
-{
-	static const char *const argv[] = { "pidof", "-s", "pacemaker-execd", NULL };
-	struct blkpr_error error;
-	char *output = NULL;
-	long session = 0;
-
-	if (!run_program(argv, blkpr_clock_ms() + 1000, &output, &error))
-		session = strtol(output, NULL, 10);
-	free(output);
-	return session;
-}
-
 /* A derived key is nobody's but this agent's; an explicit one that was there before is not ended by stop. */
 static int begin_memory(struct resource *resource, struct blkpr_error *error)
 {
@@ -693,8 +731,8 @@ static int begin_memory(struct resource *resource, struct blkpr_error *error)
 
 	memory->exists = true;
 	memory->promoted = false;
-	memory->good = 0;
-	memory->session = resource->managed ? pacemaker_session() : 0;
+	memory->good = false;
+	memory->session = resource->managed ? pacemaker_executor_start() : 0;
 	for (unsigned i = 0; i < agent->ntargets && !rc; i++) {
 		const char *wwid = agent->targets[i].device->wwid;
 		uint64_t key = resource->managed ? 0 : agent->targets[i].own;
@@ -714,7 +752,7 @@ static enum ocf good_now(struct resource *resource)
 {
 	struct blkpr_error error;
 
-	resource->memory.good = time(NULL);
+	resource->memory.good = true;
 	if (memorize(resource, &error))
 		return fail_with(resource, OCF_ERR_GENERIC, &error);
 	return OCF_SUCCESS;
@@ -755,34 +793,81 @@ static enum ocf change(struct resource *resource)
 	return code;
 }
 
+#define MOST_LOOKS 2
+
+/* Whether what is missing has only not answered. */
+static bool only_silence(const struct resource *resource)
+{
+	const struct agent *agent = &resource->agent;
+
+	for (unsigned i = 0; i < agent->ntargets; i++)
+		if (agent->verdicts[i].result != BLKPR_OK && !blkpr_result_unreachable(agent->verdicts[i].result))
+			return false;
+	return true;
+}
+
+/* OCF_SUCCESS: nothing is known that would make it fail. What does not answer at once gets a second chance. */
+static enum ocf foresee(struct resource *resource)
+{
+	struct agent *agent = &resource->agent;
+	enum ocf code = OCF_ERR_GENERIC;
+
+	if (resource->required > (long)agent->ntargets) {
+		take_reason(resource, 0, is_ok);
+		return code;
+	}
+	for (int looks = 0; looks < MOST_LOOKS && code != OCF_SUCCESS; looks++) {
+		int64_t now = blkpr_clock_ms();
+		int rc;
+
+		/* a disk that hangs must not take all of the time */
+		resource->hold.deadline = now + (agent->deadline - now) / LOOKING_SHARE;
+		rc = blkpr_hold_foresee(&resource->hold, agent->targets, agent->ntargets, agent->verdicts);
+		resource->hold.deadline = agent->deadline;
+		*resource->reason.text = '\0';
+		code = judge_all(resource, rc, is_ok);
+		if (code != OCF_SUCCESS && !only_silence(resource))
+			break;
+	}
+	if (code != OCF_SUCCESS)
+		tell(resource, agent->ntargets);
+	return code;
+}
+
+static enum ocf start_anew(struct resource *resource, judge *good)
+{
+	struct blkpr_error error;
+	enum ocf code = foresee(resource);
+
+	if (code != OCF_SUCCESS)
+		return code;
+	if (takes_over(resource))
+		tell_evidence(resource);
+	if (begin_memory(resource, &error))
+		return fail_with(resource, OCF_ERR_GENERIC, &error);
+	code = change(resource);
+	return code == OCF_SUCCESS ? judge_all(resource, watch(resource), good) : code; /* all at one time, after the last change */
+}
+
 static enum ocf start(struct resource *resource)
 {
 	judge *good = resource->promotable ? is_registered : is_ok;
 	struct blkpr_error error;
 	enum ocf code = plan(resource, true);
-	int rc;
 
-	if (code == OCF_SUCCESS && find_fencers(resource, &error))
+	if (code == OCF_SUCCESS && find_keys(resource, &error))
 		code = fail_with(resource, OCF_ERR_GENERIC, &error);
 	if (code != OCF_SUCCESS)
 		return code;
-	rc = resource->managed ? watch(resource) : watch_first(resource);
 	if (resource->managed) {
-		code = judge_all(resource, rc, good);
+		code = judge_all(resource, watch(resource), good);
 		if (code == OCF_SUCCESS && begin_memory(resource, &error))
 			return fail_with(resource, OCF_ERR_GENERIC, &error);
-	} else if (resource->memory.good && enough(resource, rc, good)) {
-		code = OCF_SUCCESS; /* started before, to its end */
-	} else {
-		if (takes_over(resource))
-			tell_evidence(resource);
-		if (begin_memory(resource, &error))
-			return fail_with(resource, OCF_ERR_GENERIC, &error);
-		code = change(resource);
+	} else if (!resource->memory.good || !enough(resource, watch_first(resource), good)) {
+		code = start_anew(resource, good);
 		if (code != OCF_SUCCESS)
 			return code;
-		code = judge_all(resource, watch(resource), good); /* all at one time, after the last change */
-	}
+	} /* else started before, to its end */
 	tell(resource, resource->agent.ntargets);
 	if (code != OCF_SUCCESS)
 		return code;
@@ -914,18 +999,6 @@ static bool all_away(const struct resource *resource)
 	return true;
 }
 
-static void add_time(struct resource *resource)
-{
-	char *reason = strdup(resource->reason.text), when[32];
-	struct tm local;
-
-	if (reason && resource->memory.good && localtime_r(&resource->memory.good, &local)) {
-		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &local);
-		blkpr_error_set(&resource->reason, "%.450s (all was well at %s)", reason, when);
-	}
-	free(reason);
-}
-
 /* Started here, as this node remembers: it must be on the disks. */
 static enum ocf monitor_started(struct resource *resource, int rc)
 {
@@ -946,15 +1019,11 @@ static enum ocf monitor_started(struct resource *resource, int rc)
 		blkpr_error_set(&resource->reason, "start was interrupted, and has not proven that nobody else writes; start it again");
 	if (code == OCF_SUCCESS && *resource->reason.text)
 		code = OCF_ERR_GENERIC;
-	if (code != OCF_SUCCESS)
-		add_time(resource);
 	tell(resource, resource->agent.ntargets);
-	update_score(resource, good);
+	if (resource->run == BY_PACEMAKER && update_score(resource, good) && memorize_score(resource, &error))
+		qb_log(LOG_WARNING, "%s", error.text); /* the disks are what they are */
 	if (code != OCF_SUCCESS)
 		return code;
-	resource->memory.good = time(NULL);
-	if (memorize(resource, &error))
-		qb_log(LOG_WARNING, "%s", error.text); /* the disks are all right */
 	return resource->promotable && held ? OCF_RUNNING_PROMOTED : OCF_SUCCESS;
 }
 
@@ -978,7 +1047,7 @@ static enum ocf monitor_unknown(struct resource *resource, int rc)
 /* Whether Pacemaker is not the one any more that started it; what cannot be told is no. */
 static bool is_of_an_earlier_session(const struct resource *resource)
 {
-	long now = pacemaker_session();
+	long long now = pacemaker_executor_start(); /* what a managed disk shows is the same before and after */
 
 	return now && resource->memory.session && resource->memory.session != now;
 }
@@ -1007,9 +1076,19 @@ static enum ocf monitor(struct resource *resource)
 		return resource->memory.exists ? OCF_ERR_GENERIC : code; /* it ran, and its disk has gone */
 	rc = resource->agent.ntargets ? watch(resource) : -ENODEV;
 	check_deeply(resource);
-	if (resource->memory.exists && was_ended(resource))
+	if (resource->memory.exists && was_ended(resource)) {
+		if (resource->run != BY_PACEMAKER) /* only looked at: crm_resource --force-check */
+			return OCF_NOT_RUNNING;
 		return forget(resource) == OCF_SUCCESS ? OCF_NOT_RUNNING : OCF_ERR_GENERIC;
+	}
 	return resource->memory.exists ? monitor_started(resource, rc) : monitor_unknown(resource, rc);
+}
+
+/* No other node holds it. */
+static bool is_unheld(const struct resource *resource, const struct blkpr_verdict *verdict)
+{
+	(void)resource;
+	return verdict->result == BLKPR_OK || verdict->result == BLKPR_UNRESERVED;
 }
 
 /* --- promote, demote ------------------------------------------------------------------------------ */
@@ -1022,12 +1101,16 @@ static enum ocf promote(struct resource *resource)
 	enum ocf code = plan(resource, false);
 	int rc = 0;
 
-	if (code == OCF_SUCCESS && find_fencers(resource, &error))
+	if (code == OCF_SUCCESS && find_keys(resource, &error))
 		code = fail_with(resource, OCF_ERR_GENERIC, &error);
 	if (code != OCF_SUCCESS)
 		return code;
 	if (!resource->managed && !resource->hold.evict && !resource->agent.clustered)
 		return fail_with(resource, OCF_ERR_GENERIC, &agent->unclustered);
+	if (!resource->managed && resource->run == BY_HAND && resource->evict != EVICT_ALL)
+		code = judge_all(resource, watch(resource), is_unheld); /* the service may run there */
+	if (code != OCF_SUCCESS)
+		return code;
 	if (!resource->managed) {
 		rc = blkpr_hold_promote(&resource->hold, agent->targets, agent->ntargets, agent->verdicts, &arbiter);
 		code = judge_all(resource, rc, is_ok);
@@ -1125,16 +1208,42 @@ static void set_deadline(struct resource *resource, int64_t began)
 	alarm_before_work(ms);
 }
 
+/* As Pacemaker reads booleans. */
+static bool is_true(const char *text)
+{
+	static const char *const words[] = { "true", "on", "yes", "y", "1" };
+
+	for (unsigned i = 0; text && i < sizeof(words) / sizeof(*words); i++)
+		if (!strcasecmp(text, words[i]))
+			return true;
+	return false;
+}
+
+/*
+ * What the executor passes, and what crm_resource --force-* does (Pacemaker 2.1.5 to 3.0.2, tools/crm_resource_runtime.c and
+ * lib/pengine/complex.c: get_meta_attributes): the meta-attributes of the resource and its clone as they are configured
+ * (promotable, no promoted-max that is not set), the attributes of its element (id, which is the primitive's even if the clone's
+ * was named, as OCF_RESOURCE_INSTANCE then is), `clone` (an instance's number), no interval. Both say in PCMK_service who
+ * they are (lib/common/logging.c).
+ */
 static void read_environment(struct resource *resource)
 {
-	const char *instance = getenv("OCF_RESOURCE_INSTANCE");
+	const char *instance = getenv("OCF_RESKEY_CRM_meta_id"), *service = getenv("PCMK_service");
 
+	if (service && (!strcmp(service, "pacemaker-execd") || !strcmp(service, "pacemaker-remoted")))
+		resource->run = BY_PACEMAKER;
+	else if (service && !strcmp(service, "crm_resource"))
+		resource->run = BY_HAND;
+	if (!instance)
+		instance = getenv("OCF_RESOURCE_INSTANCE");
 	resource->instance = strdup(instance && *instance ? instance : "default");
 	if (resource->instance)
 		resource->instance[strcspn(resource->instance, ":")] = '\0';
 	resource->check_level = number_in_environment("OCF_CHECK_LEVEL", 0);
-	resource->promotable = getenv("OCF_RESKEY_CRM_meta_promoted_max") || getenv("OCF_RESKEY_CRM_meta_master_max");
-	resource->clone = !resource->promotable && getenv("OCF_RESKEY_CRM_meta_clone_max");
+	resource->promotable = getenv("OCF_RESKEY_CRM_meta_promoted_max") || getenv("OCF_RESKEY_CRM_meta_master_max") ||
+			       is_true(getenv("OCF_RESKEY_CRM_meta_promotable"));
+	resource->clone = !resource->promotable &&
+			  (getenv("OCF_RESKEY_CRM_meta_clone_max") || getenv("OCF_RESKEY_CRM_meta_clone"));
 	resource->probe = number_in_environment("OCF_RESKEY_CRM_meta_interval", 0) == 0;
 }
 
@@ -1210,7 +1319,9 @@ int main(int argc, char *argv[])
 		fprintf(stderr, "ocf-exit-reason:%s\n", resource.reason.text); /* the last line, API 1.1 */
 	agent_clear(&resource.agent);
 	forget_disks(&resource.memory);
+	free(resource.memory.text);
 	free(resource.fencers);
+	free(resource.ours);
 	free(resource.instance);
 	options_clear(&resource.options);
 	return code;

@@ -38,6 +38,8 @@ struct view {
 	bool own;
 	bool passing;      /* left by a run that was killed inside shed() */
 	uint64_t fencer;   /* a fence agent's key, 0: none is registered */
+	uint64_t alien;    /* a key that is not to be evicted; may be 0, as a stranger's */
+	bool aliens;
 	bool holds;        /* own holds the reservation, of whatever type */
 	unsigned type;     /* of the reservation, 0: none */
 	uint64_t stranger; /* the first other key: the holder's, if another one holds */
@@ -50,6 +52,24 @@ static bool is_fencers(const struct blkpr_hold *hold, uint64_t key)
 		if (hold->fencers[i] == key)
 			return true;
 	return false;
+}
+
+/* Whether KEY may be evicted: what runs that were killed inside shed() have left, too. */
+static bool is_ours(const struct blkpr_hold *hold, uint64_t own, uint64_t key)
+{
+	if (!hold->ours || key == passing_key(own))
+		return true;
+	for (unsigned i = 0; i < hold->nours; i++)
+		if (hold->ours[i] == key || passing_key(hold->ours[i]) == key)
+			return true;
+	return false;
+}
+
+static uint64_t offender(const struct view *view)
+{
+	if (view->fencer)
+		return view->fencer;
+	return view->aliens ? view->alien : view->stranger;
 }
 
 static enum blkpr_result look(const struct blkpr_hold *hold, uint64_t own, struct blkpr_disk *disk,
@@ -78,12 +98,16 @@ static enum blkpr_result look(const struct blkpr_hold *hold, uint64_t own, struc
 		view->strangers = true;
 		if (is_fencers(hold, report.keys[i]))
 			view->fencer = report.keys[i];
+		if (!view->aliens && !is_ours(hold, own, report.keys[i])) {
+			view->aliens = true;
+			view->alien = report.keys[i];
+		}
 		if (!view->stranger)
 			view->stranger = report.keys[i];
 	}
 	if (first)
 		verdict->kept = view->own;
-	verdict->offender = view->fencer ? view->fencer : view->stranger;
+	verdict->offender = offender(view);
 	blkpr_report_clear(&report);
 	return BLKPR_OK;
 }
@@ -264,7 +288,7 @@ static enum blkpr_result take_step(struct errand *errand, bool *done)
 		return finish(done, BLKPR_UNDER_FENCING);
 	if (!view->own)
 		return finish(done, BLKPR_EVICTED); /* by somebody, since we registered: theirs is the newer decision */
-	if (view->strangers && !errand->hold->evict)
+	if (view->aliens || (view->strangers && !errand->hold->evict))
 		return finish(done, BLKPR_STRANGERS);
 	if (view->strangers && !view->stranger)
 		return finish(done, BLKPR_STRANGERS); /* key 0: nothing can evict it */
@@ -274,22 +298,41 @@ static enum blkpr_result take_step(struct errand *errand, bool *done)
 			       : hold_step(errand, done);
 }
 
+/* Before anything is changed. */
+static enum blkpr_result foresee(const struct errand *errand, struct view *view)
+{
+	const struct blkpr_hold *hold = errand->hold;
+	uint64_t own = errand->target->own;
+	enum blkpr_result result = look(hold, own, errand->disk, view, errand->verdict);
+
+	if (result != BLKPR_OK)
+		return result;
+	if (view->fencer)
+		return BLKPR_UNDER_FENCING;
+	if (!hold->shared && view->strangers && !hold->evict)
+		return held_by_another(view) ? BLKPR_TAKEN : BLKPR_STRANGERS;
+	if (!hold->shared && view->aliens)
+		return BLKPR_STRANGERS;
+	return blkpr_nexus_check_shared(errand->disk, own, &hold->others, errand->verdict);
+}
+
+void blkpr_hold_foresee_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	const struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
+	struct view view;
+
+	verdict->result = foresee(&errand, &view);
+}
+
 void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
 	struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
 
-	verdict->result = look(errand.hold, target->own, disk, &errand.view, verdict);
+	verdict->result = foresee(&errand, &errand.view);
 	if (verdict->result != BLKPR_OK)
 		return;
-	if (errand.view.fencer)
-		verdict->result = BLKPR_UNDER_FENCING;
-	else if (errand.view.strangers && !errand.hold->evict)
-		verdict->result = held_by_another(&errand.view) ? BLKPR_TAKEN : BLKPR_STRANGERS;
-	if (verdict->result == BLKPR_OK)
-		verdict->result = blkpr_nexus_check_shared(disk, target->own, &errand.hold->others, verdict);
-	if (verdict->result != BLKPR_OK)
-		return; /* before anything is changed */
 	if (verdict->kept)
 		verdict->result = shed(target->own, &errand.view, &errand.hold->others, true, disk, verdict);
 	else
@@ -306,6 +349,8 @@ static enum blkpr_result promote_step(struct errand *errand, bool *done)
 		return finish(done, BLKPR_UNDER_FENCING);
 	if (!view->own)
 		return finish(done, BLKPR_EVICTED);
+	if (held_by_another(view) && !is_ours(errand->hold, errand->target->own, view->stranger))
+		return finish(done, BLKPR_TAKEN);
 	if (held_by_another(view))
 		return evict(errand->hold->type, errand->target->own, view, errand->disk, errand->verdict);
 	return hold_step(errand, done);
@@ -488,6 +533,14 @@ int blkpr_hold_take(const struct blkpr_hold *hold, const struct blkpr_target tar
 	struct blkpr_work work = work_of(hold, blkpr_hold_take_disk);
 
 	return blkpr_work_race(&work, targets, count, verdicts, arbiter);
+}
+
+int blkpr_hold_foresee(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[])
+{
+	struct blkpr_work work = work_of(hold, blkpr_hold_foresee_disk);
+
+	return blkpr_work_run(&work, targets, count, verdicts);
 }
 
 int blkpr_hold_join(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,

@@ -16,6 +16,8 @@
 struct blkpr_hold {
 	enum pr_type type; /* any of the six; an exclusive one works with one path only */
 	bool evict;        /* take: other registrants are evicted; else they are a failure, and nothing is changed */
+	const uint64_t *ours; /* take, promote: only these keys are evicted, any other one is a failure; NULL: all are */
+	unsigned nours;
 	bool shared;       /* watch: other registrants are no strangers */
 	bool managed;      /* watch: any registrant may hold */
 	enum blkpr_in_flight in_flight; /* take, promote: what may end others' commands */
@@ -40,6 +42,13 @@ struct blkpr_hold {
  */
 int blkpr_hold_take(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[], unsigned *arbiter);
+
+/*
+ * What take (of a shared hold: join) would say before it changes anything: BLKPR_OK: it would begin. verdict.kept as for
+ * take. Writes nothing.
+ */
+int blkpr_hold_foresee(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[]);
 
 /* Registers own, and nothing else. */
 int blkpr_hold_join(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
@@ -69,7 +78,7 @@ int blkpr_hold_watch(const struct blkpr_hold *hold, const struct blkpr_target ta
 	struct blkpr_verdict verdicts[]);
 
 /* The same on one disk, in the caller's process. */
-blkpr_protocol blkpr_hold_take_disk, blkpr_hold_join_disk, blkpr_hold_promote_disk, blkpr_hold_demote_disk,
+blkpr_protocol blkpr_hold_take_disk, blkpr_hold_foresee_disk, blkpr_hold_join_disk, blkpr_hold_promote_disk, blkpr_hold_demote_disk,
 	blkpr_hold_leave_disk, blkpr_hold_watch_disk, blkpr_hold_nexus_disk;
 
 #endif

@@ -65,7 +65,7 @@ def test_start_evicts_who_was_there(resource):
     assert not resource.can_write("n1")
     assert result.stderr == ""
     text = reason(resource.must("n1", "monitor", GENERIC, CRM_meta_interval=10000))
-    assert f"{KEYS['n2']:#x} (n2) holds the disk" in text and "all was well at 20" in text
+    assert f"{KEYS['n2']:#x} (n2) holds the disk" in text and "all was well" not in text
     resource.must("n1", "stop")         # nothing of it is left
     assert resource.held() == resource.only("n2")
 
@@ -96,7 +96,10 @@ def test_rogue_registration_is_noticed(resource):
     resource.must("n1", "start")
     resource.lab.pr_out("n2", "--register-ignore --param-sark=0xbad", "/dev/lun1")
     assert "the key 0xbad is registered, too" in reason(resource.must("n1", "monitor", GENERIC))
-    resource.must("n1", "start")
+    before = resource.lab.keys(1)
+    assert "the key 0xbad is registered, too" in reason(resource.must("n1", "start", GENERIC))   # not this cluster's
+    assert resource.lab.keys(1) == before
+    resource.must("n1", "start", other_registrants="evict")
     assert resource.held() == resource.only("n1")
 
 

@@ -137,6 +137,55 @@ static void polite_take_changes_nothing_where_others_are(void **state)
 	check_holds_alone(TYPE);
 }
 
+/* A backup host's, another cluster's: whoever holds, and whatever else is registered. */
+static void take_and_promote_evict_nobody_elses_key(void **state)
+{
+	static const uint64_t ours[] = { OTHER };
+	const struct blkpr_hold cluster = { .type = TYPE, .evict = true, .ours = ours, .nours = ARRAY_SIZE(ours) };
+
+	(void)state;
+	for (unsigned holder = 0; holder < 3; holder++) {
+		fresh();
+		model_set_key(&model, 1, OTHER);
+		model_set_key(&model, 2, THIRD);
+		if (holder)
+			model_set_reservation(&model, TYPE, holder);
+		assert_result(run(blkpr_hold_foresee_disk, &cluster), BLKPR_STRANGERS);
+		assert_result(run(blkpr_hold_take_disk, &cluster), BLKPR_STRANGERS);
+		assert_int_equal(verdict.offender, THIRD);
+		assert_true(model_only_read(&model));
+	}
+	model_set_key(&model, 0, OWN);
+	assert_result(run(blkpr_hold_promote_disk, &cluster), BLKPR_TAKEN);
+	assert_true(model_has(&model, THIRD));
+	model_unregister(&model, 2);
+	assert_result(run(blkpr_hold_foresee_disk, &cluster), BLKPR_OK);
+	assert_result(run(blkpr_hold_take_disk, &cluster), BLKPR_OK);
+	check_holds_alone(TYPE);
+}
+
+static bool register_a_stranger_after_ours(struct model *m, char op, enum blkpr_result *result)
+{
+	(void)result;
+	if (op == 'R' && model_count(m, 'G') && !model_has(m, THIRD))
+		model_set_key(m, 2, THIRD);
+	return false;
+}
+
+static void take_evicts_no_strangers_key_that_comes_meanwhile(void **state)
+{
+	static const uint64_t ours[] = { OTHER };
+	const struct blkpr_hold cluster = { .type = TYPE, .evict = true, .ours = ours, .nours = ARRAY_SIZE(ours) };
+
+	(void)state;
+	fresh();
+	model_set_key(&model, 1, OTHER);
+	model.before = register_a_stranger_after_ours;
+	assert_result(run(blkpr_hold_take_disk, &cluster), BLKPR_STRANGERS);
+	assert_true(model_has(&model, THIRD));
+	assert_true(model_has(&model, OTHER));
+}
+
 static bool evict_us_after_register(struct model *m, char op, enum blkpr_result *result)
 {
 	(void)result;
@@ -749,6 +798,8 @@ int main(void)
 		cmocka_unit_test(take_evicts_registrants_of_an_open_disk),
 		cmocka_unit_test(take_again_changes_nothing_but_the_registration),
 		cmocka_unit_test(polite_take_changes_nothing_where_others_are),
+		cmocka_unit_test(take_and_promote_evict_nobody_elses_key),
+		cmocka_unit_test(take_evicts_no_strangers_key_that_comes_meanwhile),
 		cmocka_unit_test(take_that_is_evicted_meanwhile_has_lost),
 		cmocka_unit_test(take_drains_after_an_eviction_that_was_not_reported),
 		cmocka_unit_test(a_drain_does_not_hold_for_who_came_and_went_unseen),
