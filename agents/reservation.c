@@ -241,7 +241,8 @@ static int take_parameters(struct resource *resource, struct blkpr_error *error)
 	resource->hold = (struct blkpr_hold){ .type = agent->fence.type, .parallel = (unsigned)parallel,
 		.in_flight = agent->fence.in_flight, .shared = resource->promotable,
 		/* a person may not know who runs the service: pcs resource debug-start */
-		.evict = resource->evict == EVICT_ALL || (resource->evict == EVICT_CLUSTER && resource->run != BY_HAND) };
+		.evict = resource->evict == EVICT_ALL ||
+			 (resource->run != BY_HAND && (resource->promotable || resource->evict == EVICT_CLUSTER)) };
 	if (!rc && resource->promotable && agent->fence.type >= PR_WRITE_EXCLUSIVE_ALL_REGS) {
 		blkpr_error_set(error, "reservation_type=%s: all instances would hold; for a promotable clone use "
 			"WRITE_EXCLUSIVE, EXCLUSIVE_ACCESS or a REG_ONLY type", options_get(options, "reservation_type"));
@@ -372,7 +373,7 @@ static int find_keys(struct resource *resource, struct blkpr_error *error)
 	size_t most;
 	int rc;
 
-	if (!fencing && resource->evict != EVICT_CLUSTER)
+	if (!fencing && resource->evict == EVICT_ALL)
 		return 0;
 	if (!agent->clustered) { /* nobody can tell whose a key is, so none is evicted */
 		hold->evict = false;
@@ -396,7 +397,7 @@ static int find_keys(struct resource *resource, struct blkpr_error *error)
 		hold->nfencers = derive_keys(agent, 0, resource->fencers);
 		hold->fencers = resource->fencers;
 	}
-	if (resource->evict == EVICT_CLUSTER) {
+	if (resource->evict != EVICT_ALL) {
 		hold->nours = derive_keys(agent, BLKPR_KEY_OF_RESOURCE, resource->ours);
 		if (!fencing)
 			hold->nours += derive_keys(agent, 0, resource->ours + hold->nours);
@@ -806,8 +807,11 @@ static bool only_silence(const struct resource *resource)
 	return true;
 }
 
+typedef int look_ahead(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[]);
+
 /* OCF_SUCCESS: nothing is known that would make it fail. What does not answer at once gets a second chance. */
-static enum ocf foresee(struct resource *resource)
+static enum ocf foresee(struct resource *resource, look_ahead *look)
 {
 	struct agent *agent = &resource->agent;
 	enum ocf code = OCF_ERR_GENERIC;
@@ -822,7 +826,7 @@ static enum ocf foresee(struct resource *resource)
 
 		/* a disk that hangs must not take all of the time */
 		resource->hold.deadline = now + (agent->deadline - now) / LOOKING_SHARE;
-		rc = blkpr_hold_foresee(&resource->hold, agent->targets, agent->ntargets, agent->verdicts);
+		rc = look(&resource->hold, agent->targets, agent->ntargets, agent->verdicts);
 		resource->hold.deadline = agent->deadline;
 		*resource->reason.text = '\0';
 		code = judge_all(resource, rc, is_ok);
@@ -837,7 +841,7 @@ static enum ocf foresee(struct resource *resource)
 static enum ocf start_anew(struct resource *resource, judge *good)
 {
 	struct blkpr_error error;
-	enum ocf code = foresee(resource);
+	enum ocf code = foresee(resource, blkpr_hold_foresee);
 
 	if (code != OCF_SUCCESS)
 		return code;
@@ -1084,13 +1088,6 @@ static enum ocf monitor(struct resource *resource)
 	return resource->memory.exists ? monitor_started(resource, rc) : monitor_unknown(resource, rc);
 }
 
-/* No other node holds it. */
-static bool is_unheld(const struct resource *resource, const struct blkpr_verdict *verdict)
-{
-	(void)resource;
-	return verdict->result == BLKPR_OK || verdict->result == BLKPR_UNRESERVED;
-}
-
 /* --- promote, demote ------------------------------------------------------------------------------ */
 
 static enum ocf promote(struct resource *resource)
@@ -1107,8 +1104,8 @@ static enum ocf promote(struct resource *resource)
 		return code;
 	if (!resource->managed && !resource->hold.evict && !resource->agent.clustered)
 		return fail_with(resource, OCF_ERR_GENERIC, &agent->unclustered);
-	if (!resource->managed && resource->run == BY_HAND && resource->evict != EVICT_ALL)
-		code = judge_all(resource, watch(resource), is_unheld); /* the service may run there */
+	if (!resource->managed)
+		code = foresee(resource, blkpr_hold_foresee_promotion);
 	if (code != OCF_SUCCESS)
 		return code;
 	if (!resource->managed) {

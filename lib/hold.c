@@ -117,6 +117,13 @@ static bool held_by_another(const struct view *view)
 	return view->type && !view->holds;
 }
 
+/* By another one, who is named, whoever else is registered. */
+static enum blkpr_result taken(const struct view *view, struct blkpr_verdict *verdict)
+{
+	verdict->offender = view->stranger;
+	return BLKPR_TAKEN;
+}
+
 /* --- acting: each returns BLKPR_OK or BLKPR_CONFLICT if it is worth looking again ------------------- */
 
 /* At nobody's cost (S10): whoever shares this node's nexus is not evicted by having its key overwritten. */
@@ -310,7 +317,7 @@ static enum blkpr_result foresee(const struct errand *errand, struct view *view)
 	if (view->fencer)
 		return BLKPR_UNDER_FENCING;
 	if (!hold->shared && view->strangers && !hold->evict)
-		return held_by_another(view) ? BLKPR_TAKEN : BLKPR_STRANGERS;
+		return held_by_another(view) ? taken(view, errand->verdict) : BLKPR_STRANGERS;
 	if (!hold->shared && view->aliens)
 		return BLKPR_STRANGERS;
 	return blkpr_nexus_check_shared(errand->disk, own, &hold->others, errand->verdict);
@@ -341,18 +348,39 @@ void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target
 		verdict->result = repeat(&errand, take_step);
 }
 
-static enum blkpr_result promote_step(struct errand *errand, bool *done)
+/* What forbids to promote. BLKPR_OK: nothing. */
+static enum blkpr_result check_promotion(const struct errand *errand)
 {
+	const struct blkpr_hold *hold = errand->hold;
 	const struct view *view = &errand->view;
 
 	if (view->fencer)
-		return finish(done, BLKPR_UNDER_FENCING);
+		return BLKPR_UNDER_FENCING;
 	if (!view->own)
-		return finish(done, BLKPR_EVICTED);
-	if (held_by_another(view) && !is_ours(errand->hold, errand->target->own, view->stranger))
-		return finish(done, BLKPR_TAKEN);
-	if (held_by_another(view))
-		return evict(errand->hold->type, errand->target->own, view, errand->disk, errand->verdict);
+		return BLKPR_EVICTED;
+	if (held_by_another(view) && !(hold->evict && is_ours(hold, errand->target->own, view->stranger)))
+		return taken(view, errand->verdict);
+	return BLKPR_OK;
+}
+
+void blkpr_hold_foresee_promotion_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
+
+	verdict->result = look(context, target->own, disk, &errand.view, verdict);
+	if (verdict->result == BLKPR_OK)
+		verdict->result = check_promotion(&errand);
+}
+
+static enum blkpr_result promote_step(struct errand *errand, bool *done)
+{
+	enum blkpr_result result = check_promotion(errand);
+
+	if (result != BLKPR_OK)
+		return finish(done, result);
+	if (held_by_another(&errand->view))
+		return evict(errand->hold->type, errand->target->own, &errand->view, errand->disk, errand->verdict);
 	return hold_step(errand, done);
 }
 
@@ -451,7 +479,7 @@ void blkpr_hold_leave_disk(const void *context, const struct blkpr_target *targe
 
 /* --- watch ---------------------------------------------------------------------------------------- */
 
-static enum blkpr_result watch(const struct blkpr_hold *hold, const struct view *view)
+static enum blkpr_result watch(const struct blkpr_hold *hold, const struct view *view, struct blkpr_verdict *verdict)
 {
 	if (!view->own)
 		return BLKPR_EVICTED;
@@ -460,7 +488,7 @@ static enum blkpr_result watch(const struct blkpr_hold *hold, const struct view 
 	if (hold->managed)
 		return serves(hold->type, view->type) ? BLKPR_OK : BLKPR_FOREIGN_TYPE;
 	if (held_by_another(view))
-		return BLKPR_TAKEN;
+		return taken(view, verdict);
 	if (!serves(hold->type, view->type))
 		return BLKPR_FOREIGN_TYPE;
 	return view->strangers && !hold->shared && for_registrants(view->type) ? BLKPR_STRANGERS : BLKPR_OK;
@@ -480,7 +508,7 @@ static enum blkpr_result barred(const struct blkpr_hold *hold, uint64_t own, str
 	enum blkpr_result result = look(hold, own, disk, &view, verdict);
 
 	if (result == BLKPR_OK)
-		result = watch(hold, &view);
+		result = watch(hold, &view, verdict);
 	return may_write_by(result, &view) ? BLKPR_BARRED : result;
 }
 
@@ -496,7 +524,7 @@ void blkpr_hold_watch_disk(const void *context, const struct blkpr_target *targe
 	}
 	verdict->result = look(hold, target->own, disk, &view, verdict);
 	if (verdict->result == BLKPR_OK)
-		verdict->result = watch(hold, &view);
+		verdict->result = watch(hold, &view, verdict);
 	if (verdict->result == BLKPR_OK)
 		verdict->result = blkpr_fence_check_shared(target->own, disk, verdict);
 }
@@ -509,7 +537,7 @@ void blkpr_hold_nexus_disk(const void *context, const struct blkpr_target *targe
 
 	verdict->result = look(hold, target->own, disk, &view, verdict);
 	if (verdict->result == BLKPR_OK)
-		verdict->result = watch(hold, &view);
+		verdict->result = watch(hold, &view, verdict);
 	if (!may_write_by(verdict->result, &view))
 		return;
 	if (blkpr_nexus_check_shared(disk, target->own, &hold->others, verdict) != BLKPR_OK)
@@ -557,6 +585,14 @@ int blkpr_hold_promote(const struct blkpr_hold *hold, const struct blkpr_target 
 	struct blkpr_work work = work_of(hold, blkpr_hold_promote_disk);
 
 	return blkpr_work_race(&work, targets, count, verdicts, arbiter);
+}
+
+int blkpr_hold_foresee_promotion(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[])
+{
+	struct blkpr_work work = work_of(hold, blkpr_hold_foresee_promotion_disk);
+
+	return blkpr_work_run(&work, targets, count, verdicts);
 }
 
 int blkpr_hold_demote(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,

@@ -15,7 +15,7 @@
 /* What to do, the same for all devices. */
 struct blkpr_hold {
 	enum pr_type type; /* any of the six; an exclusive one works with one path only */
-	bool evict;        /* take: other registrants are evicted; else they are a failure, and nothing is changed */
+	bool evict;        /* take: other registrants are evicted, promote: the holder; else a failure, and no change */
 	const uint64_t *ours; /* take, promote: only these keys are evicted, any other one is a failure; NULL: all are */
 	unsigned nours;
 	bool shared;       /* watch: other registrants are no strangers */
@@ -54,9 +54,16 @@ int blkpr_hold_foresee(const struct blkpr_hold *hold, const struct blkpr_target 
 int blkpr_hold_join(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[]);
 
-/* Takes the reservation, from whoever holds it: only a holder is evicted. Never registers. An arbiter as for take. */
+/*
+ * Takes the reservation, from whoever holds it: only a holder is evicted. Never registers. An arbiter as for take.
+ * BLKPR_TAKEN: the holder is not to be evicted.
+ */
 int blkpr_hold_promote(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[], unsigned *arbiter);
+
+/* What promote would say before it changes anything; as blkpr_hold_foresee(). */
+int blkpr_hold_foresee_promotion(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[]);
 
 /* Gives the reservation back and stays registered. BLKPR_OK also where another one holds it, or own is gone. */
 int blkpr_hold_demote(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
@@ -78,7 +85,8 @@ int blkpr_hold_watch(const struct blkpr_hold *hold, const struct blkpr_target ta
 	struct blkpr_verdict verdicts[]);
 
 /* The same on one disk, in the caller's process. */
-blkpr_protocol blkpr_hold_take_disk, blkpr_hold_foresee_disk, blkpr_hold_join_disk, blkpr_hold_promote_disk, blkpr_hold_demote_disk,
-	blkpr_hold_leave_disk, blkpr_hold_watch_disk, blkpr_hold_nexus_disk;
+blkpr_protocol blkpr_hold_take_disk, blkpr_hold_foresee_disk, blkpr_hold_join_disk, blkpr_hold_promote_disk,
+	blkpr_hold_foresee_promotion_disk, blkpr_hold_demote_disk, blkpr_hold_leave_disk, blkpr_hold_watch_disk,
+	blkpr_hold_nexus_disk;
 
 #endif

@@ -233,6 +233,18 @@ def test_promotion_takes_from_a_holder_that_was_fenced(plain):
     plain.must("n1", "start", **CLONE)
 
 
+def test_promotion_that_must_fail_takes_from_nobody(plain):
+    """A key that is not this cluster's holds one of the disks; of the others none is taken."""
+    for node in ("n1", "n2"):
+        plain.must(node, "start", **CLONE)
+    plain.must("n1", "promote", **CLONE)
+    plain.lab.pr_out("n1", f"--register --param-rk={KEYS['n1']:#x} --param-sark=0xbad", f"/dev/lun{LUNS - 1}")
+    before = state(plain)
+    assert "held by 0xbad" in reason(plain.must("n2", "promote", GENERIC, **CLONE))
+    assert state(plain) == before
+    plain.must("n2", "promote", **CLONE, other_registrants="evict")
+
+
 def test_lost_promotion_is_told_from_a_lost_registration(plain):
     plain.must("n1", "start", **CLONE)
     plain.must("n1", "promote", **CLONE)
