@@ -794,7 +794,10 @@ static enum ocf change(struct resource *resource)
 	return code;
 }
 
+/* Disks that fail at once get a second look; ones that are busy or do not answer have this part of the time. */
 #define MOST_LOOKS 2
+#define WAITING_SHARE(ms) ((ms) / 4 * 3)
+#define LOOKS_PAUSE_MS 500
 
 /* Whether what is missing has only not answered. */
 static bool only_silence(const struct resource *resource)
@@ -807,31 +810,52 @@ static bool only_silence(const struct resource *resource)
 	return true;
 }
 
+/* Whether a disk has not answered yet, rather than failed. */
+static bool is_waited_for(const struct resource *resource)
+{
+	const struct agent *agent = &resource->agent;
+
+	for (unsigned i = 0; i < agent->ntargets; i++)
+		if (agent->verdicts[i].result == BLKPR_BUSY || agent->verdicts[i].result == BLKPR_UNFINISHED ||
+			agent->verdicts[i].result == BLKPR_ATTENTION)
+			return true;
+	return false;
+}
+
 typedef int look_ahead(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[]);
 
-/* OCF_SUCCESS: nothing is known that would make it fail. What does not answer at once gets a second chance. */
+/* A disk that hangs must not take all of the time. */
+static enum ocf look_once(struct resource *resource, look_ahead *look, int64_t until)
+{
+	struct agent *agent = &resource->agent;
+	int64_t now = blkpr_clock_ms(), share = now + (agent->deadline - now) / LOOKING_SHARE;
+	int rc;
+
+	resource->hold.deadline = share < until ? share : until;
+	rc = look(&resource->hold, agent->targets, agent->ntargets, agent->verdicts);
+	resource->hold.deadline = agent->deadline;
+	*resource->reason.text = '\0';
+	return judge_all(resource, rc, is_ok);
+}
+
+/* OCF_SUCCESS: nothing is known that would make it fail. */
 static enum ocf foresee(struct resource *resource, look_ahead *look)
 {
 	struct agent *agent = &resource->agent;
+	int64_t now = blkpr_clock_ms(), until = now + WAITING_SHARE(agent->deadline - now);
 	enum ocf code = OCF_ERR_GENERIC;
 
 	if (resource->required > (long)agent->ntargets) {
 		take_reason(resource, 0, is_ok);
 		return code;
 	}
-	for (int looks = 0; looks < MOST_LOOKS && code != OCF_SUCCESS; looks++) {
-		int64_t now = blkpr_clock_ms();
-		int rc;
-
-		/* a disk that hangs must not take all of the time */
-		resource->hold.deadline = now + (agent->deadline - now) / LOOKING_SHARE;
-		rc = look(&resource->hold, agent->targets, agent->ntargets, agent->verdicts);
-		resource->hold.deadline = agent->deadline;
-		*resource->reason.text = '\0';
-		code = judge_all(resource, rc, is_ok);
-		if (code != OCF_SUCCESS && !only_silence(resource))
+	for (int looks = 0; code != OCF_SUCCESS && blkpr_clock_ms() < until; looks++) {
+		if (looks && (!only_silence(resource) || (looks >= MOST_LOOKS && !is_waited_for(resource))))
 			break;
+		if (looks)
+			blkpr_clock_pause(LOOKS_PAUSE_MS, until);
+		code = look_once(resource, look, until);
 	}
 	if (code != OCF_SUCCESS)
 		tell(resource, agent->ntargets);

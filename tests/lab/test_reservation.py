@@ -2,6 +2,7 @@
 """The resource agent's actions, exit codes and words, on both kernels; clusters are test_failover.py's."""
 
 import os
+import time
 
 import pytest
 
@@ -264,6 +265,17 @@ def test_hung_disk_is_bounded_and_never_stopped(resource):
     resource.must("n1", "start")
     resource.must("n1", "stop")
     assert resource.free()
+
+
+def test_start_waits_for_a_disk_that_answers_late(plain):
+    """Most of its time: an array may be busy for a while with a failover of its own."""
+    plain.lab.hang(0)
+    running = plain.lab.start("n1", plain.command("start", timeout=12))
+    time.sleep(6)           # it is time that passes here, nothing else happens
+    plain.lab.resume()
+    result = running.wait()
+    assert result.rc == SUCCESS, result
+    assert plain.held() == plain.only("n1")
 
 
 def test_disk_that_is_gone_cannot_be_stopped(plain):
