@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,18 +35,18 @@ static bool shares_pid_namespace(int process)
 	       ours.st_dev == theirs.st_dev;
 }
 
-/* The owner of /proc/PID is the process's effective user (proc(5)); a name is anybody's to choose. */
+/*
+ * The owner of /proc/PID is the process's effective user (proc(5)); a name is anybody's to choose. Pacemaker's own user is
+ * whom pacemakerd gives its directory below /run to (daemons/pacemakerd/pacemakerd.c): to ask for CRM_DAEMON_USER may block,
+ * where users are in a directory service.
+ */
 static bool is_trusted(int process)
 {
-	const struct passwd *pacemaker;
-	struct stat owner;
+	struct stat process_of, state_of;
 
-	if (fstat(process, &owner) || !shares_pid_namespace(process))
+	if (fstat(process, &process_of) || !shares_pid_namespace(process))
 		return false;
-	if (!owner.st_uid)
-		return true;
-	pacemaker = getpwnam(CRM_DAEMON_USER);
-	return pacemaker && pacemaker->pw_uid == owner.st_uid;
+	return !process_of.st_uid || (!stat(CRM_STATE_DIR, &state_of) && state_of.st_uid == process_of.st_uid);
 }
 
 /* Of a process if it has NAME, as the kernel cuts it; -1: it has not. proc(5): name and starttime are fields 2 and 22. */

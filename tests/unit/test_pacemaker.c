@@ -2,9 +2,13 @@
 // Which processes are believed to be Pacemaker's daemons. Real ones, named like them; needs root, and no Pacemaker here.
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <crm_config.h>
 
 #include "agents/pacemaker.h"
 #include "tests/unit/unit.h"
@@ -18,6 +22,18 @@ struct actor {
 };
 
 static pid_t waiting;
+static uid_t state_owner; /* of Pacemaker's directory below /run */
+
+int __real_stat(const char *path, struct stat *found);
+int __wrap_stat(const char *path, struct stat *found);
+
+int __wrap_stat(const char *path, struct stat *found)
+{
+	if (strcmp(path, CRM_STATE_DIR) != 0)
+		return __real_stat(path, found);
+	*found = (struct stat){ .st_uid = state_owner };
+	return 0;
+}
 
 /* Says by a byte that it plays its part, and plays it until it is killed. */
 static _Noreturn void play(const struct actor *actor, int out)
@@ -95,6 +111,21 @@ static void a_local_users_process_is_not(void **state)
 	}
 }
 
+static void pacemakers_own_users_process_is(void **state)
+{
+	const struct actor controller = { .name = "pacemaker-contr", .user = NOBODY };
+
+	if (check_stage(state))
+		skip();
+	state_owner = NOBODY;
+	begin(&controller);
+	assert_true(pacemaker_controller_age() >= 0);
+	state_owner = NOBODY - 1;
+	assert_true(pacemaker_controller_age() < 0);
+	end();
+	state_owner = 0;
+}
+
 static void a_containers_cluster_is_not_this_nodes(void **state)
 {
 	const struct actor daemon = { .name = "pacemakerd", .contained = true };
@@ -111,6 +142,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(roots_process_is_believed),
 		cmocka_unit_test(a_local_users_process_is_not),
+		cmocka_unit_test(pacemakers_own_users_process_is),
 		cmocka_unit_test(a_containers_cluster_is_not_this_nodes),
 	};
 
