@@ -68,6 +68,21 @@ static long long start_of(int process, const char *name)
 	return fields == 2 && !strcmp(found, name) ? start : -1;
 }
 
+/* The same of process PID, if it is to be believed. */
+static long long trusted_start_of(DIR *proc, const char *pid, const char *name)
+{
+	int process = openat(dirfd(proc), pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	long long start;
+
+	if (process < 0)
+		return -1;
+	start = start_of(process, name);
+	if (start >= 0 && !is_trusted(process))
+		start = -1;
+	close(process);
+	return start;
+}
+
 /* In clock ticks since boot; -1: there is none. */
 static long long find_start(const char *name)
 {
@@ -75,19 +90,9 @@ static long long find_start(const char *name)
 	DIR *proc = opendir("/proc");
 	long long start = -1;
 
-	while (proc && start < 0 && (entry = readdir(proc))) {
-		int process;
-
-		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
-			continue;
-		process = openat(dirfd(proc), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (process < 0)
-			continue;
-		start = start_of(process, name);
-		if (start >= 0 && !is_trusted(process))
-			start = -1;
-		close(process);
-	}
+	while (proc && start < 0 && (entry = readdir(proc)))
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
+			start = trusted_start_of(proc, entry->d_name, name);
 	if (proc)
 		closedir(proc);
 	return start;
@@ -103,11 +108,27 @@ static long process_age(const char *name)
 	return now.tv_sec - (long)(start / sysconf(_SC_CLK_TCK));
 }
 
+#define EXECUTOR "pacemaker-execd"
+
 long long pacemaker_executor_start(void)
 {
-	long long start = find_start("pacemaker-execd");
+	long long start = find_start(EXECUTOR);
 
 	return start > 0 ? start : 0;
+}
+
+long long pacemaker_executor_start_of(long pid)
+{
+	DIR *proc = opendir("/proc");
+	long long start = -1;
+	char name[32];
+
+	snprintf(name, sizeof(name), "%ld", pid);
+	if (proc) {
+		start = trusted_start_of(proc, name, EXECUTOR);
+		closedir(proc);
+	}
+	return start;
 }
 
 /* Without the daemon that started them the others go on; the fencer is as old. */

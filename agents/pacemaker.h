@@ -24,6 +24,7 @@ long pacemaker_controller_age(void);
 
 /* When its executor was started, in clock ticks since this node was: another one, another life. 0: it does not run. */
 long long pacemaker_executor_start(void);
+long long pacemaker_executor_start_of(long pid); /* -1: PID is not it, or not any more */
 
 /*
  * 0: the controller of NODE, which is this one, answers, and has joined the cluster. -errno with text: it has not, or does not

@@ -125,25 +125,44 @@ static void forget_disks(struct memory *memory)
 	memory->disks = NULL;
 }
 
+/* A line of what an older version wrote, which may run resources yet: when all was well, the executor's pid, its own clock. */
+static void take_older_line(struct memory *memory, const char *line)
+{
+	long pid;
+
+	if (sscanf(line, "session %ld", &pid) == 1 && pid)
+		memory->session = pacemaker_executor_start_of(pid);
+	else
+		sscanf(line, "score %ld", &memory->score);
+}
+
+static int take_line(struct memory *memory, const char *line)
+{
+	char wwid[256];
+	int keep, name;
+	uint64_t key;
+	long long good;
+
+	if (sscanf(line, "disk %255s %" SCNx64 " %d %n", wwid, &key, &keep, &name) == 3)
+		return remember_disk(memory, wwid, line + name, key, keep);
+	if (!strcmp(line, "role promoted"))
+		memory->promoted = true;
+	else if (sscanf(line, "good %lld", &good) == 1)
+		memory->good = good;
+	else if (sscanf(line, "executor %lld", &memory->session) != 1 &&
+		 sscanf(line, "promotion %ld %ld %ld", &memory->score, &memory->pending, &memory->pending_since) != 3)
+		take_older_line(memory, line);
+	return 0;
+}
+
 static int parse_memory(struct memory *memory, char *text)
 {
-	char *rest = NULL, wwid[256];
-	int rc = 0, keep, name;
-	uint64_t key;
+	char *rest = NULL;
+	int rc = 0;
 
 	memory->exists = true;
-	for (char *line = strtok_r(text, "\n", &rest); line && !rc; line = strtok_r(NULL, "\n", &rest)) {
-		int good;
-
-		if (sscanf(line, "disk %255s %" SCNx64 " %d %n", wwid, &key, &keep, &name) == 3)
-			rc = remember_disk(memory, wwid, line + name, key, keep);
-		else if (!strcmp(line, "role promoted"))
-			memory->promoted = true;
-		else if (sscanf(line, "good %d", &good) == 1)
-			memory->good = good;
-		else if (sscanf(line, "executor %lld", &memory->session) != 1)
-			sscanf(line, "promotion %ld %ld %ld", &memory->score, &memory->pending, &memory->pending_since);
-	}
+	for (char *line = strtok_r(text, "\n", &rest); line && !rc; line = strtok_r(NULL, "\n", &rest))
+		rc = take_line(memory, line);
 	return rc;
 }
 

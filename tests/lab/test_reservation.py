@@ -179,6 +179,20 @@ def test_managed_disk_needs_this_node_to_be_unfenced(resource):
     assert state(resource) == before
 
 
+def test_record_of_the_version_before_is_read(plain):
+    """It has the executor's pid. One that is over has not started what this node remembers."""
+    plain.agent.unfence("n1", "n2")
+    plain.must("n1", "start")
+    executor = plain.lab.start("n1", "cp /usr/bin/sleep /run/pacemaker-execd && exec /run/pacemaker-execd 300")
+    wait_for(lambda: plain.lab.exec("n1", "pgrep -x pacemaker-execd").rc == 0)
+    for session, code in (("$(pgrep -x pacemaker-execd)", SUCCESS), ("1", NOT_RUNNING)):
+        plain.lab.exec("n1", f"sed -i \"s/^executor .*\\|^session .*/session {session}/; s/^good .*/good 1764000000/; "
+                             "s/^promotion .*/score 0 -1 0/\" /run/fence_blkpr/resource-*", check=True)
+        plain.must("n1", "monitor", code)
+    plain.lab.exec("n1", "pkill -x pacemaker-execd; rm /run/pacemaker-execd")
+    executor.wait()
+
+
 def test_fencing_is_noticed_and_survives_stop_and_start(resource):
     resource.agent.unfence("n1", "n2")
     resource.must("n1", "start")

@@ -92,6 +92,8 @@ static void roots_process_is_believed(void **state)
 	end();
 	begin(&executor);
 	assert_true(pacemaker_executor_start() > 0);
+	assert_true(pacemaker_executor_start_of(waiting) == pacemaker_executor_start());
+	assert_true(pacemaker_executor_start_of(getpid()) < 0);
 	assert_true(pacemaker_age() < 0);
 	end();
 }
