@@ -50,7 +50,7 @@ struct remembered {
 
 /* What this node remembers of the resource until it is rebooted; written before a disk is changed. */
 struct memory {
-	bool exists;
+	bool exists;          /* start has been tried; with no disks: it has changed none */
 	bool promoted;
 	bool good;            /* start has run to its end */
 	long long session;    /* pacemaker_executor_start() of then */
@@ -220,6 +220,15 @@ static int memorize(const struct resource *resource, struct blkpr_error *error)
 	return memorize_over(resource, NULL, error);
 }
 
+/* However start ends, stop knows that it was tried, and what it has changed. */
+static int memorize_attempt(struct resource *resource, struct blkpr_error *error)
+{
+	if (resource->memory.exists)
+		return 0;
+	resource->memory.exists = true;
+	return memorize(resource, error);
+}
+
 /* Of a monitor, beside which start or stop may have run: what they have left stays. */
 static int memorize_score(const struct resource *resource, struct blkpr_error *error)
 {
@@ -258,7 +267,7 @@ static int take_parameters(struct resource *resource, struct blkpr_error *error)
 	agent->fence.in_flight = (enum blkpr_in_flight)options_choice(options, "in_flight");
 	resource->evict = options_choice(options, "other_registrants");
 	resource->hold = (struct blkpr_hold){ .type = agent->fence.type, .parallel = (unsigned)parallel,
-		.in_flight = agent->fence.in_flight, .shared = resource->promotable,
+		.in_flight = agent->fence.in_flight, .shared = resource->promotable, .deadline = agent->deadline,
 		/* a person may not know who runs the service: pcs resource debug-start */
 		.evict = resource->evict == EVICT_ALL ||
 			 (resource->run != BY_HAND && (resource->promotable || resource->evict == EVICT_CLUSTER)) };
@@ -514,7 +523,7 @@ static enum ocf plan(struct resource *resource, bool changes)
 	int rc;
 
 	agent_load_cluster(&resource->agent);
-	anew |= !resource->memory.exists || !resource->memory.ndisks;
+	anew |= !resource->memory.ndisks;
 	rc = find_devices(resource, !anew, &error);
 	if (rc)
 		return fail_with(resource, rc == -EINVAL ? OCF_ERR_CONFIGURED : OCF_ERR_INSTALLED, &error);
@@ -567,8 +576,6 @@ static bool enough(const struct resource *resource, int rc, judge *good)
 	}
 	if (rc || decided)
 		return false;
-	if (resource->memory.exists && !resource->required)
-		return count == agent->ntargets;
 	return count >= (resource->required ? (unsigned)resource->required : agent->ntargets + resource->absent);
 }
 
@@ -746,10 +753,9 @@ static int begin_memory(struct resource *resource, struct blkpr_error *error)
 {
 	struct memory *memory = &resource->memory;
 	const struct agent *agent = &resource->agent;
-	bool fresh = !memory->exists;
+	bool fresh = !memory->ndisks;
 	int rc = 0;
 
-	memory->exists = true;
 	memory->promoted = false;
 	memory->good = false;
 	memory->session = resource->managed ? pacemaker_executor_start() : 0;
@@ -930,8 +936,8 @@ static bool is_left(const struct resource *resource, const struct blkpr_verdict 
 	const struct agent *agent = &resource->agent;
 	const char *wwid = agent->targets[verdict - agent->verdicts].device->wwid;
 
-	/* what this resource never held need not be reached */
-	return verdict->result == BLKPR_OK || !remembered(&resource->memory, wwid);
+	/* what this resource has not changed need not be reached; without a memory nothing is known but what the disk says */
+	return verdict->result == BLKPR_OK || (resource->memory.exists && !remembered(&resource->memory, wwid));
 }
 
 static bool all_left(const struct resource *resource)
@@ -1002,8 +1008,8 @@ static bool holds_of_its_own(const struct memory *memory)
 }
 
 /*
- * A disk that is remembered, and whose state is not known now, is no reason to say that all is stopped; what was never
- * started here needs no disk to be stopped.
+ * A disk that is remembered, and whose state is not known now, is no reason to say that all is stopped; nor is one of a
+ * resource of which nothing is remembered. What start was tried of, and has changed nothing, needs no disk to be stopped.
  */
 static enum ocf stop(struct resource *resource)
 {
@@ -1011,7 +1017,7 @@ static enum ocf stop(struct resource *resource)
 
 	if (code == OCF_SUCCESS)
 		return resource->managed ? forget(resource) : leave(resource);
-	if (holds_of_its_own(&resource->memory))
+	if (!resource->memory.exists || holds_of_its_own(&resource->memory))
 		return OCF_ERR_GENERIC;
 	qb_log(LOG_NOTICE, "%s; nothing is held here", resource->reason.text);
 	*resource->reason.text = '\0';
@@ -1109,26 +1115,32 @@ static bool was_ended(const struct resource *resource)
 	return resource->agent.ntargets && !lost_disk(resource) && all_away(resource);
 }
 
+/* What cannot be started does not run. */
+static enum ocf cannot_run(struct resource *resource)
+{
+	qb_log(LOG_INFO, "%s", resource->reason.text);
+	*resource->reason.text = '\0';
+	return OCF_NOT_RUNNING;
+}
+
 static enum ocf monitor(struct resource *resource)
 {
+	bool started = resource->memory.ndisks;
 	enum ocf code = plan(resource, false);
 	int rc;
 
-	if (code != OCF_SUCCESS && !resource->memory.exists && resource->probe) {
-		qb_log(LOG_INFO, "%s", resource->reason.text);
-		*resource->reason.text = '\0';
-		return OCF_NOT_RUNNING; /* what cannot be started does not run */
-	}
+	if (code != OCF_SUCCESS && !started)
+		return resource->probe ? cannot_run(resource) : code;
 	if (code != OCF_SUCCESS)
-		return resource->memory.exists ? OCF_ERR_GENERIC : code; /* it ran, and its disk has gone */
+		return OCF_ERR_GENERIC; /* it ran, and its disk has gone */
 	rc = resource->agent.ntargets ? watch(resource) : -ENODEV;
 	check_deeply(resource);
-	if (resource->memory.exists && was_ended(resource)) {
+	if (started && was_ended(resource)) {
 		if (resource->run != BY_PACEMAKER) /* only looked at: crm_resource --force-check */
 			return OCF_NOT_RUNNING;
 		return forget(resource) == OCF_SUCCESS ? OCF_NOT_RUNNING : OCF_ERR_GENERIC;
 	}
-	return resource->memory.exists ? monitor_started(resource, rc) : monitor_unknown(resource, rc);
+	return started ? monitor_started(resource, rc) : monitor_unknown(resource, rc);
 }
 
 /* --- promote, demote ------------------------------------------------------------------------------ */
@@ -1244,7 +1256,6 @@ static void set_deadline(struct resource *resource, int64_t began)
 	if (ms < LEAST_TIME_MS)
 		ms = LEAST_TIME_MS;
 	resource->agent.deadline = began + ms;
-	resource->hold.deadline = resource->agent.deadline;
 	alarm_before_work(ms);
 }
 
@@ -1287,6 +1298,14 @@ static void read_environment(struct resource *resource)
 	resource->probe = number_in_environment("OCF_RESKEY_CRM_meta_interval", 0) == 0;
 }
 
+/* For bad parameters. A probe that fails would be taken for a resource that runs, and must be stopped. */
+static enum ocf refuse(struct resource *resource, const struct action *action, const struct blkpr_error *error)
+{
+	enum ocf code = fail_with(resource, OCF_ERR_CONFIGURED, error);
+
+	return action->run == monitor && resource->probe && !resource->memory.ndisks ? cannot_run(resource) : code;
+}
+
 static enum ocf run(struct resource *resource, const struct action *action)
 {
 	int64_t began = blkpr_clock_ms();
@@ -1308,11 +1327,13 @@ static enum ocf run(struct resource *resource, const struct action *action)
 	log.verbosity = options_flag(&resource->options, "verbose");
 	if (log_open(&log, &error))
 		return fail_with(resource, OCF_ERR_GENERIC, &error);
-	if (take_parameters(resource, &error) && action->run != stop && action->run != demote)
-		return fail_with(resource, OCF_ERR_CONFIGURED, &error);
 	set_deadline(resource, began);
 	if (action->disks && recall(resource, &error))
 		return fail_with(resource, OCF_ERR_GENERIC, &error);
+	if (action->run == start && memorize_attempt(resource, &error))
+		return fail_with(resource, OCF_ERR_GENERIC, &error);
+	if (take_parameters(resource, &error) && action->run != stop && action->run != demote)
+		return refuse(resource, action, &error);
 	if (action->disks && agent_load_coverage(&resource->agent, &error))
 		qb_log(LOG_WARNING, "%s",
 			error.text); /* then no disk is known to be a fence agent's */

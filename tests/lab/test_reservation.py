@@ -303,8 +303,21 @@ def test_disk_that_is_gone_cannot_be_stopped(plain):
     assert plain.free()
 
 
+def test_stop_without_a_memory_needs_every_disk_to_say_so(plain):
+    plain.must("n1", "start")
+    plain.lab.exec("n1", "rm -rf /run/fence_blkpr", check=True)
+    plain.lab.hang(0)
+    for parameters, said in (({}, plain.agent.device(0)), ({"devices": "/dev/nothing"}, "/dev/nothing"),
+                             ({"devices": None}, "devices is not set")):
+        assert said in reason(plain.must("n1", "stop", GENERIC, timeout=4, **parameters))
+    plain.lab.resume()
+    plain.must("n1", "stop")
+    assert plain.free()
+
+
 def test_disk_that_was_never_there_needs_no_stop(plain):
     plain.must("n1", "start", INSTALLED, devices="/dev/nothing")
+    plain.must("n1", "monitor", NOT_RUNNING, devices="/dev/nothing")
     plain.must("n1", "stop", devices="/dev/nothing")
     plain.must("n1", "monitor", NOT_RUNNING, devices="/dev/nothing")
 
@@ -368,6 +381,7 @@ def test_start_that_failed_on_a_disk_it_never_reached_can_be_stopped(plain):
     plain.must("n1", "start", GENERIC, timeout=4)
     plain.must("n1", "stop", timeout=4)
     plain.lab.resume()
+    plain.must("n1", "monitor", NOT_RUNNING)
 
 
 def test_stop_needs_no_parameters(plain):
@@ -412,6 +426,7 @@ def test_bad_input_is_refused_and_no_disk_touched(plain, parameters, code, compl
     assert complaint in reason(result), result
     assert plain.free()
     assert plain("n1", "validate-all", level=10, **parameters).rc == code
+    plain.must("n1", "monitor", NOT_RUNNING, **parameters)      # a probe: what cannot be started does not run
     plain.must("n1", "stop", **parameters)
 
 
