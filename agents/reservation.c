@@ -512,6 +512,23 @@ static void keep_remembered(struct resource *resource)
 		agent->domain = 0;
 }
 
+#define WORDS_MS 1000
+
+/*
+ * To take disks, other nodes' keys must be known. What is remembered needs corosync for words, and to find that another
+ * node has become this one's twin (S10): it is not waited for long.
+ */
+static void know_cluster(struct resource *resource, bool changes, bool anew)
+{
+	struct agent *agent = &resource->agent;
+	int64_t words = blkpr_clock_ms() + WORDS_MS, until = agent_asking_deadline(agent);
+
+	if (changes)
+		agent_load_cluster(agent);
+	else
+		agent_load_cluster_by(agent, anew || until < words ? until : words);
+}
+
 /*
  * Devices, who manages them, keys. CHANGES: for start, by the parameters; else by what start has remembered, if it has.
  * OCF_SUCCESS, or with the reason.
@@ -519,11 +536,10 @@ static void keep_remembered(struct resource *resource)
 static enum ocf plan(struct resource *resource, bool changes)
 {
 	struct blkpr_error error;
-	bool anew = changes;
+	bool anew = changes || !resource->memory.ndisks;
 	int rc;
 
-	agent_load_cluster(&resource->agent);
-	anew |= !resource->memory.ndisks;
+	know_cluster(resource, changes, anew);
 	rc = find_devices(resource, !anew, &error);
 	if (rc)
 		return fail_with(resource, rc == -EINVAL ? OCF_ERR_CONFIGURED : OCF_ERR_INSTALLED, &error);
@@ -648,16 +664,17 @@ static int watch_first(struct resource *resource)
 
 /* --- promotion score ------------------------------------------------------------------------------ */
 
+#define ATTRIBUTE_MS 3000
+
 /* crm_attribute knows the resource from the environment. A cluster that does not answer costs no action. */
 static bool set_attribute(const struct resource *resource, const char *score)
 {
 	const char *const update[] = { "crm_attribute", "--promotion", "--lifetime", "reboot", "--update", score, NULL };
 	const char *const delete[] = { "crm_attribute", "--promotion", "--lifetime", "reboot", "--delete", NULL };
-	int64_t now = blkpr_clock_ms();
+	int64_t now = blkpr_clock_ms(), half = (resource->agent.deadline - now) / 2;
 	struct blkpr_error error;
 	char *output = NULL;
-
-	int rc = run_program(score ? update : delete, now + (resource->agent.deadline - now) / 2, &output, &error);
+	int rc = run_program(score ? update : delete, now + (half < ATTRIBUTE_MS ? half : ATTRIBUTE_MS), &output, &error);
 
 	if (rc)
 		qb_log(LOG_INFO, "promotion score: %s", error.text);
@@ -1150,9 +1167,11 @@ static enum ocf promote(struct resource *resource)
 	struct agent *agent = &resource->agent;
 	unsigned arbiter = agent->ntargets;
 	struct blkpr_error error;
-	enum ocf code = plan(resource, false);
+	enum ocf code;
 	int rc = 0;
 
+	agent_load_cluster(agent);
+	code = plan(resource, false);
 	if (code == OCF_SUCCESS && find_keys(resource, &error))
 		code = fail_with(resource, OCF_ERR_GENERIC, &error);
 	if (code != OCF_SUCCESS)

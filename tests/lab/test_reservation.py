@@ -150,6 +150,22 @@ def test_explicit_key_without_a_cluster(plain):
     assert plain.free()
 
 
+def test_monitor_and_stop_need_no_corosync(plain):
+    """Neither one that has died nor one that is frozen: it knows names, the disks know the rest."""
+    for stop, resume in (("pkill -9 -x corosync; while pgrep -x corosync; do sleep 0.05; done",
+                          "corosync; until corosync-cmapctl -g totem.cluster_name; do sleep 0.05; done"),
+                         ("pkill -STOP -x corosync", "pkill -CONT -x corosync")):
+        plain.must("n1", "start")
+        plain.lab.exec("n1", stop)
+        try:
+            for action, interval in (("monitor", 10000), ("monitor", 0), ("stop", 0)):
+                result = plain.must("n1", action, CRM_meta_interval=interval)
+                assert result.seconds < patience(3), result
+            assert plain.free()
+        finally:
+            plain.lab.exec("n1", resume, check=True)
+
+
 # ---------------------------------------------------------------- on disks that fence_blkpr manages
 
 def state(resource):
