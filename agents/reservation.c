@@ -733,14 +733,27 @@ static bool told_before(const struct agent *agent, unsigned disk, uint64_t key)
 	return false;
 }
 
-#define LONGEST_QUESTION_MS 2000
+/* What the fencer knows of the nodes whose keys go: asked while they do, for nobody waits for a hint for people. */
+struct inquiry {
+	unsigned count;
+	struct {
+		const char *node;
+		struct fencer_question question;
+	} nodes[8];
+};
 
-/* Before keys go: whose they are, and what the fencer knows of their nodes. A hint for people; the disk decides. */
-static void tell_evidence(const struct resource *resource)
+static void inquire(struct inquiry *inquiry, const char *node)
+{
+	if (inquiry->count == sizeof(inquiry->nodes) / sizeof(*inquiry->nodes))
+		return;
+	inquiry->nodes[inquiry->count].node = node;
+	inquiry->nodes[inquiry->count++].question = fencer_ask(node);
+}
+
+/* Before keys go: whose they are. */
+static void tell_whose(const struct resource *resource, struct inquiry *inquiry)
 {
 	const struct agent *agent = &resource->agent;
-	int64_t began = blkpr_clock_ms();
-	char history[256];
 
 	for (unsigned i = 0; i < agent->ntargets; i++)
 		for (unsigned k = 0; k < agent->verdicts[i].nkeys; k++) {
@@ -750,14 +763,27 @@ static void tell_evidence(const struct resource *resource)
 
 			if (key == agent->targets[i].own || told_before(agent, i, key))
 				continue;
+			if (owner)
+				inquire(inquiry, owner);
 			text = say_key(agent, &agent->targets[i], key);
-			snprintf(history, sizeof(history), "no node of the cluster has this key");
-			if (owner && blkpr_clock_ms() - began < LONGEST_QUESTION_MS)
-				fencer_history(owner, history, sizeof(history));
-			qb_log(LOG_NOTICE, "%s: %s is registered, and will be evicted; %s", agent->targets[i].device->name,
-				text ? text : "a key", history);
+			qb_log(LOG_NOTICE, "%s: %s is registered, and will be evicted%s", agent->targets[i].device->name,
+				text ? text : "a key", owner ? "" : "; no node of the cluster has this key");
 			free(text);
 		}
+}
+
+#define HISTORY_MS 200
+
+/* When they are gone. */
+static void tell_history(const struct inquiry *inquiry)
+{
+	int64_t until = blkpr_clock_ms() + HISTORY_MS;
+	char history[256];
+
+	for (unsigned i = 0; i < inquiry->count; i++) {
+		fencer_answer(&inquiry->nodes[i].question, inquiry->nodes[i].node, until, history, sizeof(history));
+		qb_log(LOG_NOTICE, "%s", history);
+	}
 }
 
 static bool takes_over(const struct resource *resource)
@@ -906,16 +932,18 @@ static enum ocf foresee(struct resource *resource, look_ahead *look)
 
 static enum ocf start_anew(struct resource *resource, judge *good)
 {
+	struct inquiry inquiry = { 0 };
 	struct blkpr_error error;
 	enum ocf code = foresee(resource, blkpr_hold_foresee);
 
 	if (code != OCF_SUCCESS)
 		return code;
-	if (takes_over(resource))
-		tell_evidence(resource);
 	if (begin_memory(resource, &error))
 		return fail_with(resource, OCF_ERR_GENERIC, &error);
+	if (takes_over(resource))
+		tell_whose(resource, &inquiry);
 	code = change(resource);
+	tell_history(&inquiry);
 	return code == OCF_SUCCESS ? judge_all(resource, watch(resource), good) : code; /* all at one time, after the last change */
 }
 
