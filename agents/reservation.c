@@ -65,6 +65,7 @@ struct resource {
 	struct agent agent;
 	struct options options;
 	char *instance;       /* without a clone instance's number: one node has one */
+	char *tag;            /* of the log: NAME(INSTANCE), as ocf-shellfuncs has it */
 	long check_level;
 	bool probe;           /* monitor, not a recurring one */
 	bool promotable;
@@ -1337,6 +1338,8 @@ static void read_environment(struct resource *resource)
 	resource->instance = strdup(instance && *instance ? instance : "default");
 	if (resource->instance)
 		resource->instance[strcspn(resource->instance, ":")] = '\0';
+	if (!resource->instance || asprintf(&resource->tag, "%s(%s)", NAME, resource->instance) < 0)
+		resource->tag = NULL;
 	resource->check_level = number_in_environment("OCF_CHECK_LEVEL", 0);
 	resource->promotable = getenv("OCF_RESKEY_CRM_meta_promoted_max") || getenv("OCF_RESKEY_CRM_meta_master_max") ||
 			       is_true(getenv("OCF_RESKEY_CRM_meta_promotable"));
@@ -1357,12 +1360,12 @@ static enum ocf run(struct resource *resource, const struct action *action)
 {
 	int64_t began = blkpr_clock_ms();
 	struct blkpr_error error;
-	struct log_options log = { .name = NAME };
+	struct log_options log = { 0 };
 
 	read_environment(resource);
 	resource->agent.options = &resource->options;
 	resource->agent.domain = BLKPR_KEY_OF_RESOURCE;
-	if (!resource->instance || options_init(&resource->options, reservation_options) ||
+	if (!resource->instance || !resource->tag || options_init(&resource->options, reservation_options) ||
 		options_parse_environment(&resource->options, "OCF_RESKEY_")) {
 		blkpr_error_set(&resource->reason, "out of memory");
 		return OCF_ERR_GENERIC;
@@ -1371,6 +1374,7 @@ static enum ocf run(struct resource *resource, const struct action *action)
 		blkpr_error_set(&resource->reason, "must run as root: only root may use persistent reservations");
 		return OCF_ERR_PERM;
 	}
+	log.name = resource->tag;
 	log.verbosity = options_flag(&resource->options, "verbose");
 	if (log_open(&log, &error))
 		return fail_with(resource, OCF_ERR_GENERIC, &error);
@@ -1431,6 +1435,7 @@ int main(int argc, char *argv[])
 	free(resource.fencers);
 	free(resource.ours);
 	free(resource.instance);
+	free(resource.tag);
 	options_clear(&resource.options);
 	return code;
 }

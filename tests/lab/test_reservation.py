@@ -456,6 +456,11 @@ def test_exclusive_type_needs_one_path(resource):
         assert resource.free()
 
 
+def test_log_tells_resources_apart(plain):
+    result = plain.must("n1", "start", verbose=1)
+    assert result.stderr and all(line.startswith("reservation(disk): ") for line in result.stderr.splitlines()), result
+
+
 def test_what_anybody_may_do(plain):
     nobody = "setpriv --reuid=65534 --clear-groups "
     run = plain.lab.exec
