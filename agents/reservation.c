@@ -596,12 +596,30 @@ static bool enough(const struct resource *resource, int rc, judge *good)
 	return count >= (resource->required ? (unsigned)resource->required : agent->ntargets + resource->absent);
 }
 
+/* What Pacemaker keeps of a reason (lib/services/services_linux.c: EXIT_REASON_MAX_LEN). */
+#define REASON_KEPT 128
+
+/* Where and what first, in what Pacemaker keeps; then what to do about it. The log has each disk's whole name. */
+static void set_reason(struct resource *resource, unsigned disk, unsigned more)
+{
+	const struct agent *agent = &resource->agent;
+	const char *name = agent->targets[disk].device->name, *last = strrchr(name, '/');
+	char *text = say_text(agent, disk), others[32] = "";
+	const char *what = text ? text + strlen(name) + strlen(": ") : blkpr_result_text(agent->verdicts[disk].result);
+
+	if (more)
+		snprintf(others, sizeof(others), " and %u more", more);
+	if (last && strlen(name) + strlen(others) + strlen(": ") + strcspn(what, ";") > REASON_KEPT)
+		name = last + 1;
+	blkpr_error_set(&resource->reason, "%s%s: %.400s", name, others, what);
+	free(text);
+}
+
 /* The reason is the first disk's; one that somebody decided about before one that does not answer. */
 static void take_reason(struct resource *resource, int rc, judge *good)
 {
 	const struct agent *agent = &resource->agent;
 	unsigned bad = 0, worst = agent->ntargets;
-	char *text;
 
 	for (unsigned i = 0; i < agent->ntargets; i++) {
 		if (good(resource, &agent->verdicts[i]) || agent->verdicts[i].result == BLKPR_UNTOUCHED)
@@ -611,19 +629,14 @@ static void take_reason(struct resource *resource, int rc, judge *good)
 							  !blkpr_result_unreachable(agent->verdicts[i].result)))
 			worst = i;
 	}
-	if (worst == agent->ntargets) {
-		if (rc)
-			blkpr_error_set(&resource->reason, "no process to work on the disks: %s; free memory, or raise the limits",
-				strerror(-rc));
-		else
-			blkpr_error_set(&resource->reason, "%u of the disks in devices are there, and required_devices=%ld; reconnect "
-				"the others, or lower it", agent->ntargets, resource->required);
-		return;
-	}
-	text = say_text(agent, worst);
-	blkpr_error_set(&resource->reason, "%.440s%s", text ? text : blkpr_result_text(agent->verdicts[worst].result),
-		bad > 1 ? " (and more disks, see the log)" : "");
-	free(text);
+	if (worst < agent->ntargets)
+		set_reason(resource, worst, bad - 1);
+	else if (rc)
+		blkpr_error_set(&resource->reason, "no process to work on the disks: %s; free memory, or raise the limits",
+			strerror(-rc));
+	else
+		blkpr_error_set(&resource->reason, "%u of the disks in devices are there, and required_devices=%ld; reconnect "
+			"the others, or lower it", agent->ntargets, resource->required);
 }
 
 static enum ocf judge_all(struct resource *resource, int rc, judge *good)

@@ -94,6 +94,19 @@ def test_start_may_refuse_to_evict(resource):
     assert resource.held() == resource.only("n1")
 
 
+def test_what_pacemaker_keeps_of_a_reason_says_what_and_where(plain):
+    """The first 128 characters of it; names of disks in production are long."""
+    names = [f"/dev/disk/by-id/wwn-0x6001405{k}abcdef0123456789abcdef01" for k in range(LUNS)]
+    for lun, name in enumerate(names):
+        plain.lab.exec("n1", f"mkdir -p /dev/disk/by-id; ln -s {plain.agent.device(lun)} {name}", check=True)
+    plain.must("n1", "start", devices=",".join(names))
+    plain.must("n2", "start")
+    kept = reason(plain.must("n1", "monitor", GENERIC, devices=",".join(names), CRM_meta_interval=10000))[:128]
+    assert f"{names[0].rpartition('/')[2]} and 2 more: {KEYS['n2']:#x} (n2) holds the disk" in kept
+    plain.must("n1", "stop", devices=",".join(names))
+    plain.lab.exec("n1", f"rm {' '.join(names)}")
+
+
 def test_rogue_registration_is_noticed(resource):
     resource.must("n1", "start")
     resource.lab.pr_out("n2", "--register-ignore --param-sark=0xbad", "/dev/lun1")
