@@ -87,14 +87,15 @@ static void settle_names(struct cluster *cluster)
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < cluster->count; i++) {
-		struct cluster_node *node = &cluster->nodes[i];
+		struct cluster_node node = cluster->nodes[i];
 
-		if (!node->name && node->address)
-			node->name = strdup(node->address);
-		if (node->name)
-			cluster->nodes[kept++] = *node;
+		cluster->nodes[i] = (struct cluster_node){ 0 };
+		if (!node.name && node.address)
+			node.name = strdup(node.address);
+		if (node.name)
+			cluster->nodes[kept++] = node;
 		else
-			free(node->address);
+			free(node.address);
 	}
 	cluster->count = kept;
 }
