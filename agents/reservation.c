@@ -408,6 +408,9 @@ static int find_keys(struct resource *resource, struct blkpr_error *error)
 		hold->evict = false;
 		return 0;
 	}
+	if (agent->key && resource->evict == EVICT_CLUSTER)
+		qb_log(LOG_WARNING, "key is set: which keys the other nodes have is not known, so none of theirs is evicted, "
+			"not even when this node takes over; set other_registrants=evict, or leave key out");
 	rc = agent_add_remotes(agent, &unasked);
 	if (rc)
 		qb_log(LOG_INFO, "remote nodes are not known: %s", unasked.text);
@@ -1331,6 +1334,13 @@ static bool is_true(const char *text)
 	return false;
 }
 
+static char *make_tag(const char *instance)
+{
+	char *tag;
+
+	return asprintf(&tag, "%s(%s)", NAME, instance) < 0 ? NULL : tag;
+}
+
 /*
  * What the executor passes, and what crm_resource --force-* does (Pacemaker 2.1.5 to 3.0.2, tools/crm_resource_runtime.c and
  * lib/pengine/complex.c: get_meta_attributes): the meta-attributes of the resource and its clone as they are configured
@@ -1351,8 +1361,7 @@ static void read_environment(struct resource *resource)
 	resource->instance = strdup(instance && *instance ? instance : "default");
 	if (resource->instance)
 		resource->instance[strcspn(resource->instance, ":")] = '\0';
-	if (!resource->instance || asprintf(&resource->tag, "%s(%s)", NAME, resource->instance) < 0)
-		resource->tag = NULL;
+	resource->tag = resource->instance ? make_tag(resource->instance) : NULL;
 	resource->check_level = number_in_environment("OCF_CHECK_LEVEL", 0);
 	resource->promotable = getenv("OCF_RESKEY_CRM_meta_promoted_max") || getenv("OCF_RESKEY_CRM_meta_master_max") ||
 			       is_true(getenv("OCF_RESKEY_CRM_meta_promotable"));
