@@ -364,6 +364,32 @@ def test_required_devices(plain):
     assert plain.free()
 
 
+def test_start_that_must_fail_evicts_nobody(plain):
+    """It is known before that one of the disks that it needs is not there, or belongs to somebody else."""
+    plain.must("n2", "start")
+    plain.lab.detach("n1", 1)
+    plain.must("n1", "start", GENERIC, required_devices=3)
+    assert plain.held() == plain.only("n2")
+    plain.lab.attach("n1", 1)
+    plain.lab.pr_out("n2", f"--register --param-rk={KEYS['n2']:#x} --param-sark=0xbad", f"/dev/lun{LUNS - 1}")
+    before = state(plain)
+    assert "0xbad is registered" in reason(plain.must("n1", "start", GENERIC))
+    assert state(plain) == before
+    plain.must("n1", "stop")
+    assert state(plain) == before
+
+
+def test_monitor_writes_nothing(plain):
+    """A start, stop or promote may run beside it, whose record would be lost."""
+    record = "stat -c '%i %z' /run/fence_blkpr/resource-*"
+    plain.must("n1", "start", **CLONE)
+    before = plain.lab.exec("n1", record, check=True).stdout
+    for run in ("pacemaker-execd", "crm_resource", ""):
+        monitor = plain.command("monitor", **CLONE, CRM_meta_interval=10000)
+        assert plain.lab.exec("n1", f"PCMK_service={run} {monitor}").rc == SUCCESS
+    assert plain.lab.exec("n1", record, check=True).stdout == before
+
+
 @pytest.mark.shapes("7-multipath", every=["7-multipath", "6.1-multipath"])
 def test_dead_path_is_survived(resource):
     resource.must("n1", "start")
