@@ -165,7 +165,8 @@ static int load_and_print(const void *context, int out, struct blkpr_error *erro
 
 static int take_printed(struct cluster *cluster, char *line)
 {
-	const char *first = strsep(&line, "\t"), *second = strsep(&line, "\t"), *third = strsep(&line, "\t");
+	const char *first = strsep(&line, "\t"), *second = strsep(&line, "\t"),
+		   *third = strsep(&line, "\t");
 	struct cluster_node *node;
 
 	if (!second || !third)
@@ -192,7 +193,8 @@ int cluster_load_by(struct cluster *cluster, int64_t deadline, struct blkpr_erro
 	*cluster = (struct cluster){ .local = -1 };
 	if (rc == -ETIME)
 		blkpr_error_set(error, "corosync does not answer (corosync-cmapctl)");
-	for (char *line = rc ? NULL : strtok_r(output, "\n", &rest); line && !rc; line = strtok_r(NULL, "\n", &rest)) {
+	for (char *line = rc ? NULL : strtok_r(output, "\n", &rest); line && !rc;
+		line = strtok_r(NULL, "\n", &rest)) {
 		rc = take_printed(cluster, line);
 		if (rc)
 			blkpr_error_set(error, "corosync's answer: %s", strerror(-rc));

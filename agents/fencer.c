@@ -131,18 +131,21 @@ struct fencer_question fencer_ask(const char *node)
 	return question;
 }
 
-void fencer_answer(const struct fencer_question *question, const char *node, int64_t deadline, char *text, unsigned size)
+void fencer_answer(const struct fencer_question *question, const char *node, int64_t deadline,
+	char *text, unsigned size)
 {
 	struct pollfd answer = { .fd = question->answer, .events = POLLIN };
 	int64_t left = deadline - blkpr_clock_ms();
 
 	snprintf(text, size, "the fencer cannot be asked about %s: it does not answer", node);
-	if (question->pid > 0 && poll(&answer, 1, left > 0 ? (int)left : 0) > 0 && read(answer.fd, text, size) > 0)
+	if (question->pid > 0 && poll(&answer, 1, left > 0 ? (int)left : 0) > 0 &&
+		read(answer.fd, text, size) > 0)
 		text[size - 1] = '\0';
 	if (question->answer >= 0)
 		close(question->answer);
 	if (question->pid > 0) {
 		kill(question->pid, SIGKILL);
-		waitpid(question->pid, NULL, WNOHANG); /* never waited for: it may sleep in the kernel */
+		/* never waited for: it may sleep in the kernel */
+		waitpid(question->pid, NULL, WNOHANG);
 	}
 }

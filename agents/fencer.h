@@ -19,6 +19,7 @@ struct fencer_question fencer_ask(const char *node);
  * Says in TEXT what has come of it by DEADLINE (blkpr_clock_ms()): a fencing, as far as the fencer remembers; that there was
  * none; or why it cannot be asked.
  */
-void fencer_answer(const struct fencer_question *question, const char *node, int64_t deadline, char *text, unsigned size);
+void fencer_answer(const struct fencer_question *question, const char *node, int64_t deadline,
+	char *text, unsigned size);
 
 #endif

@@ -31,8 +31,8 @@ static bool shares_pid_namespace(int process)
 {
 	struct stat ours, theirs;
 
-	return !stat("/proc/self/ns/pid", &ours) && !fstatat(process, "ns/pid", &theirs, 0) && ours.st_ino == theirs.st_ino &&
-	       ours.st_dev == theirs.st_dev;
+	return !stat("/proc/self/ns/pid", &ours) && !fstatat(process, "ns/pid", &theirs, 0) &&
+	       ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
 }
 
 /*
@@ -46,7 +46,8 @@ static bool is_trusted(int process)
 
 	if (fstat(process, &process_of) || !shares_pid_namespace(process))
 		return false;
-	return !process_of.st_uid || (!stat(CRM_STATE_DIR, &state_of) && state_of.st_uid == process_of.st_uid);
+	return !process_of.st_uid ||
+	       (!stat(CRM_STATE_DIR, &state_of) && state_of.st_uid == process_of.st_uid);
 }
 
 /* Of a process if it has NAME, as the kernel cuts it; -1: it has not. proc(5): name and starttime are fields 2 and 22. */
@@ -62,7 +63,9 @@ static long long start_of(int process, const char *name)
 			close(fd);
 		return -1;
 	}
-	fields = fscanf(file, "%*d (%15[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %lld",
+	fields = fscanf(file,
+		"%*d (%15[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
+		"%*d %*d %lld",
 		found, &start);
 	fclose(file);
 	return fields == 2 && !strcmp(found, name) ? start : -1;

@@ -54,7 +54,7 @@ struct memory {
 	bool promoted;
 	bool good;            /* start has run to its end */
 	long long session;    /* pacemaker_executor_start() of then */
-	long score, pending;  /* promotion score; the one that it will have when master_score_delay is over, -1: none */
+	long score, pending;  /* of promotion; what it will be when master_score_delay is over, -1: none */
 	long pending_since;   /* registration_clock() */
 	char *text;           /* as it was loaded, NULL: it was not */
 	struct remembered *disks;
@@ -72,7 +72,7 @@ struct resource {
 	bool clone;           /* a plain one */
 	bool managed;         /* by a fence agent */
 	enum { BY_ANYBODY, BY_PACEMAKER, BY_HAND } run; /* its executor; crm_resource --force-* */
-	enum { EVICT_CLUSTER, EVICT_ALL, EVICT_NONE } evict; /* as the choices in metadata/reservation.xml */
+	enum { EVICT_CLUSTER, EVICT_ALL, EVICT_NONE } evict; /* as in metadata/reservation.xml */
 	long required, score_base, score_factor, score_delay;
 	unsigned absent;      /* names in devices that stand for nothing here, and need not */
 	struct blkpr_hold hold;
@@ -126,7 +126,7 @@ static void forget_disks(struct memory *memory)
 	memory->disks = NULL;
 }
 
-/* A line of what an older version wrote, which may run resources yet: when all was well, the executor's pid, its own clock. */
+/* Of what an older version wrote, whose resources may still run: the executor's pid, a wall clock. */
 static void take_older_line(struct memory *memory, const char *line)
 {
 	long pid;
@@ -151,7 +151,8 @@ static int take_line(struct memory *memory, const char *line)
 	else if (sscanf(line, "good %lld", &good) == 1)
 		memory->good = good;
 	else if (sscanf(line, "executor %lld", &memory->session) != 1 &&
-		 sscanf(line, "promotion %ld %ld %ld", &memory->score, &memory->pending, &memory->pending_since) != 3)
+		 sscanf(line, "promotion %ld %ld %ld", &memory->score, &memory->pending,
+			 &memory->pending_since) != 3)
 		take_older_line(memory, line);
 	return 0;
 }
@@ -162,7 +163,8 @@ static int parse_memory(struct memory *memory, char *text)
 	int rc = 0;
 
 	memory->exists = true;
-	for (char *line = strtok_r(text, "\n", &rest); line && !rc; line = strtok_r(NULL, "\n", &rest))
+	for (char *line = strtok_r(text, "\n", &rest); line && !rc;
+		line = strtok_r(NULL, "\n", &rest))
 		rc = take_line(memory, line);
 	return rc;
 }
@@ -192,8 +194,9 @@ static char *print_memory(const struct memory *memory)
 
 	if (!out)
 		return NULL;
-	fprintf(out, "role %s\ngood %d\nexecutor %lld\npromotion %ld %ld %ld\n", memory->promoted ? "promoted" : "started",
-		memory->good, memory->session, memory->score, memory->pending, memory->pending_since);
+	fprintf(out, "role %s\ngood %d\nexecutor %lld\npromotion %ld %ld %ld\n",
+		memory->promoted ? "promoted" : "started", memory->good, memory->session,
+		memory->score, memory->pending, memory->pending_since);
 	for (unsigned i = 0; i < memory->ndisks; i++)
 		fprintf(out, "disk %s %" PRIx64 " %d %s\n", memory->disks[i].wwid, memory->disks[i].key,
 			memory->disks[i].keep, memory->disks[i].name);
@@ -201,7 +204,8 @@ static char *print_memory(const struct memory *memory)
 	return text;
 }
 
-static int memorize_over(const struct resource *resource, const char *former, struct blkpr_error *error)
+static int memorize_over(
+	const struct resource *resource, const char *former, struct blkpr_error *error)
 {
 	char *text = print_memory(&resource->memory);
 	int rc;
@@ -267,11 +271,15 @@ static int take_parameters(struct resource *resource, struct blkpr_error *error)
 	agent->fence.type = types[options_choice(options, "reservation_type")];
 	agent->fence.in_flight = (enum blkpr_in_flight)options_choice(options, "in_flight");
 	resource->evict = options_choice(options, "other_registrants");
-	resource->hold = (struct blkpr_hold){ .type = agent->fence.type, .parallel = (unsigned)parallel,
-		.in_flight = agent->fence.in_flight, .shared = resource->promotable, .deadline = agent->deadline,
+	resource->hold = (struct blkpr_hold){ .type = agent->fence.type,
+		.parallel = (unsigned)parallel,
+		.in_flight = agent->fence.in_flight,
+		.shared = resource->promotable,
+		.deadline = agent->deadline,
 		/* a person may not know who runs the service: pcs resource debug-start */
 		.evict = resource->evict == EVICT_ALL ||
-			 (resource->run != BY_HAND && (resource->promotable || resource->evict == EVICT_CLUSTER)) };
+			 (resource->run != BY_HAND &&
+				 (resource->promotable || resource->evict == EVICT_CLUSTER)) };
 	if (!rc && resource->promotable && agent->fence.type >= PR_WRITE_EXCLUSIVE_ALL_REGS) {
 		blkpr_error_set(error, "reservation_type=%s: all instances would hold; for a promotable clone use "
 			"WRITE_EXCLUSIVE, EXCLUSIVE_ACCESS or a REG_ONLY type", options_get(options, "reservation_type"));
@@ -409,13 +417,16 @@ static int find_keys(struct resource *resource, struct blkpr_error *error)
 		return 0;
 	}
 	if (agent->key && resource->evict == EVICT_CLUSTER)
-		qb_log(LOG_WARNING, "key is set: which keys the other nodes have is not known, so none of theirs is evicted, "
-			"not even when this node takes over; set other_registrants=evict, or leave key out");
+		qb_log(LOG_WARNING,
+			"key is set: which keys the other nodes have is not known, so none of theirs is "
+			"evicted, not even when this node takes over; set other_registrants=evict, or "
+			"leave key out");
 	rc = agent_add_remotes(agent, &unasked);
 	if (rc)
 		qb_log(LOG_INFO, "remote nodes are not known: %s", unasked.text);
-	if (rc == -ETIME) { /* a cluster that does not answer may have some, whose keys are not to be evicted */
-		blkpr_error_set(error, "Pacemaker does not say which remote nodes it has: %.400s", unasked.text);
+	if (rc == -ETIME) { /* it may have some, whose keys are not to be evicted */
+		blkpr_error_set(error, "Pacemaker does not say which remote nodes it has: %.400s",
+			unasked.text);
 		return rc;
 	}
 	most = (size_t)agent->cluster.count * BLKPR_KEY_METHODS;
@@ -608,7 +619,8 @@ static void set_reason(struct resource *resource, unsigned disk, unsigned more)
 	const struct agent *agent = &resource->agent;
 	const char *name = agent->targets[disk].device->name, *last = strrchr(name, '/');
 	char *text = say_text(agent, disk), others[32] = "";
-	const char *what = text ? text + strlen(name) + strlen(": ") : blkpr_result_text(agent->verdicts[disk].result);
+	const char *what = text ? text + strlen(name) + strlen(": ")
+				: blkpr_result_text(agent->verdicts[disk].result);
 
 	if (more)
 		snprintf(others, sizeof(others), " and %u more", more);
@@ -635,11 +647,14 @@ static void take_reason(struct resource *resource, int rc, judge *good)
 	if (worst < agent->ntargets)
 		set_reason(resource, worst, bad - 1);
 	else if (rc)
-		blkpr_error_set(&resource->reason, "no process to work on the disks: %s; free memory, or raise the limits",
+		blkpr_error_set(&resource->reason,
+			"no process to work on the disks: %s; free memory, or raise the limits",
 			strerror(-rc));
 	else
-		blkpr_error_set(&resource->reason, "%u of the disks in devices are there, and required_devices=%ld; reconnect "
-			"the others, or lower it", agent->ntargets, resource->required);
+		blkpr_error_set(&resource->reason,
+			"%u of the disks in devices are there, and required_devices=%ld; reconnect "
+			"the others, or lower it",
+			agent->ntargets, resource->required);
 }
 
 static enum ocf judge_all(struct resource *resource, int rc, judge *good)
@@ -691,7 +706,8 @@ static bool set_attribute(const struct resource *resource, const char *score)
 	int64_t now = blkpr_clock_ms(), half = (resource->agent.deadline - now) / 2;
 	struct blkpr_error error;
 	char *output = NULL;
-	int rc = run_program(score ? update : delete, now + (half < ATTRIBUTE_MS ? half : ATTRIBUTE_MS), &output, &error);
+	int rc = run_program(score ? update : delete,
+		now + (half < ATTRIBUTE_MS ? half : ATTRIBUTE_MS), &output, &error);
 
 	if (rc)
 		qb_log(LOG_INFO, "promotion score: %s", error.text);
@@ -750,7 +766,7 @@ static bool told_before(const struct agent *agent, unsigned disk, uint64_t key)
 	return false;
 }
 
-/* What the fencer knows of the nodes whose keys go: asked while they do, for nobody waits for a hint for people. */
+/* What the fencer knows of the nodes whose keys go: asked meanwhile, as a hint for people. */
 struct inquiry {
 	unsigned count;
 	struct {
@@ -783,8 +799,9 @@ static void tell_whose(const struct resource *resource, struct inquiry *inquiry)
 			if (owner)
 				inquire(inquiry, owner);
 			text = say_key(agent, &agent->targets[i], key);
-			qb_log(LOG_NOTICE, "%s: %s is registered, and will be evicted%s", agent->targets[i].device->name,
-				text ? text : "a key", owner ? "" : "; no node of the cluster has this key");
+			qb_log(LOG_NOTICE, "%s: %s is registered, and will be evicted%s",
+				agent->targets[i].device->name, text ? text : "a key",
+				owner ? "" : "; no node of the cluster has this key");
 			free(text);
 		}
 }
@@ -798,7 +815,8 @@ static void tell_history(const struct inquiry *inquiry)
 	char history[256];
 
 	for (unsigned i = 0; i < inquiry->count; i++) {
-		fencer_answer(&inquiry->nodes[i].question, inquiry->nodes[i].node, until, history, sizeof(history));
+		fencer_answer(&inquiry->nodes[i].question, inquiry->nodes[i].node, until, history,
+			sizeof(history));
 		qb_log(LOG_NOTICE, "%s", history);
 	}
 }
@@ -890,7 +908,8 @@ static bool only_silence(const struct resource *resource)
 	const struct agent *agent = &resource->agent;
 
 	for (unsigned i = 0; i < agent->ntargets; i++)
-		if (agent->verdicts[i].result != BLKPR_OK && !blkpr_result_unreachable(agent->verdicts[i].result))
+		if (agent->verdicts[i].result != BLKPR_OK &&
+			!blkpr_result_unreachable(agent->verdicts[i].result))
 			return false;
 	return true;
 }
@@ -901,14 +920,15 @@ static bool is_waited_for(const struct resource *resource)
 	const struct agent *agent = &resource->agent;
 
 	for (unsigned i = 0; i < agent->ntargets; i++)
-		if (agent->verdicts[i].result == BLKPR_BUSY || agent->verdicts[i].result == BLKPR_UNFINISHED ||
+		if (agent->verdicts[i].result == BLKPR_BUSY ||
+			agent->verdicts[i].result == BLKPR_UNFINISHED ||
 			agent->verdicts[i].result == BLKPR_ATTENTION)
 			return true;
 	return false;
 }
 
-typedef int look_ahead(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[]);
+typedef int look_ahead(const struct blkpr_hold *hold, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[]);
 
 /* A disk that hangs must not take all of the time. */
 static enum ocf look_once(struct resource *resource, look_ahead *look, int64_t until)
@@ -936,7 +956,8 @@ static enum ocf foresee(struct resource *resource, look_ahead *look)
 		return code;
 	}
 	for (int looks = 0; code != OCF_SUCCESS && blkpr_clock_ms() < until; looks++) {
-		if (looks && (!only_silence(resource) || (looks >= MOST_LOOKS && !is_waited_for(resource))))
+		if (looks && (!only_silence(resource) ||
+				     (looks >= MOST_LOOKS && !is_waited_for(resource))))
 			break;
 		if (looks)
 			blkpr_clock_pause(LOOKS_PAUSE_MS, until);
@@ -961,7 +982,9 @@ static enum ocf start_anew(struct resource *resource, judge *good)
 		tell_whose(resource, &inquiry);
 	code = change(resource);
 	tell_history(&inquiry);
-	return code == OCF_SUCCESS ? judge_all(resource, watch(resource), good) : code; /* all at one time, after the last change */
+	if (code == OCF_SUCCESS) /* all at one time, after the last change */
+		code = judge_all(resource, watch(resource), good);
+	return code;
 }
 
 static enum ocf start(struct resource *resource)
@@ -998,8 +1021,9 @@ static bool is_left(const struct resource *resource, const struct blkpr_verdict 
 	const struct agent *agent = &resource->agent;
 	const char *wwid = agent->targets[verdict - agent->verdicts].device->wwid;
 
-	/* what this resource has not changed need not be reached; without a memory nothing is known but what the disk says */
-	return verdict->result == BLKPR_OK || (resource->memory.exists && !remembered(&resource->memory, wwid));
+	/* what it has not changed need not be reached; without a memory only the disk knows */
+	return verdict->result == BLKPR_OK ||
+	       (resource->memory.exists && !remembered(&resource->memory, wwid));
 }
 
 static bool all_left(const struct resource *resource)
@@ -1135,7 +1159,8 @@ static enum ocf monitor_started(struct resource *resource, int rc)
 	if (code == OCF_SUCCESS && *resource->reason.text)
 		code = OCF_ERR_GENERIC;
 	tell(resource, resource->agent.ntargets);
-	if (resource->run == BY_PACEMAKER && update_score(resource, good) && memorize_score(resource, &error))
+	if (resource->run == BY_PACEMAKER && update_score(resource, good) &&
+		memorize_score(resource, &error))
 		qb_log(LOG_WARNING, "%s", error.text); /* the disks are what they are */
 	if (code != OCF_SUCCESS)
 		return code;
@@ -1162,7 +1187,8 @@ static enum ocf monitor_unknown(struct resource *resource, int rc)
 /* Whether Pacemaker is not the one any more that started it; what cannot be told is no. */
 static bool is_of_an_earlier_session(const struct resource *resource)
 {
-	long long now = pacemaker_executor_start(); /* what a managed disk shows is the same before and after */
+	long long now =
+		pacemaker_executor_start(); /* what a managed disk shows is the same before and after */
 
 	return now && resource->memory.session && resource->memory.session != now;
 }
@@ -1352,7 +1378,8 @@ static void read_environment(struct resource *resource)
 {
 	const char *instance = getenv("OCF_RESKEY_CRM_meta_id"), *service = getenv("PCMK_service");
 
-	if (service && (!strcmp(service, "pacemaker-execd") || !strcmp(service, "pacemaker-remoted")))
+	if (service &&
+		(!strcmp(service, "pacemaker-execd") || !strcmp(service, "pacemaker-remoted")))
 		resource->run = BY_PACEMAKER;
 	else if (service && !strcmp(service, "crm_resource"))
 		resource->run = BY_HAND;
@@ -1363,19 +1390,23 @@ static void read_environment(struct resource *resource)
 		resource->instance[strcspn(resource->instance, ":")] = '\0';
 	resource->tag = resource->instance ? make_tag(resource->instance) : NULL;
 	resource->check_level = number_in_environment("OCF_CHECK_LEVEL", 0);
-	resource->promotable = getenv("OCF_RESKEY_CRM_meta_promoted_max") || getenv("OCF_RESKEY_CRM_meta_master_max") ||
+	resource->promotable = getenv("OCF_RESKEY_CRM_meta_promoted_max") ||
+			       getenv("OCF_RESKEY_CRM_meta_master_max") ||
 			       is_true(getenv("OCF_RESKEY_CRM_meta_promotable"));
-	resource->clone = !resource->promotable &&
-			  (getenv("OCF_RESKEY_CRM_meta_clone_max") || getenv("OCF_RESKEY_CRM_meta_clone"));
+	resource->clone = !resource->promotable && (getenv("OCF_RESKEY_CRM_meta_clone_max") ||
+							   getenv("OCF_RESKEY_CRM_meta_clone"));
 	resource->probe = number_in_environment("OCF_RESKEY_CRM_meta_interval", 0) == 0;
 }
 
 /* For bad parameters. A probe that fails would be taken for a resource that runs, and must be stopped. */
-static enum ocf refuse(struct resource *resource, const struct action *action, const struct blkpr_error *error)
+static enum ocf refuse(
+	struct resource *resource, const struct action *action, const struct blkpr_error *error)
 {
 	enum ocf code = fail_with(resource, OCF_ERR_CONFIGURED, error);
 
-	return action->run == monitor && resource->probe && !resource->memory.ndisks ? cannot_run(resource) : code;
+	return action->run == monitor && resource->probe && !resource->memory.ndisks
+		       ? cannot_run(resource)
+		       : code;
 }
 
 static enum ocf run(struct resource *resource, const struct action *action)
@@ -1387,7 +1418,8 @@ static enum ocf run(struct resource *resource, const struct action *action)
 	read_environment(resource);
 	resource->agent.options = &resource->options;
 	resource->agent.domain = BLKPR_KEY_OF_RESOURCE;
-	if (!resource->instance || !resource->tag || options_init(&resource->options, reservation_options) ||
+	if (!resource->instance || !resource->tag ||
+		options_init(&resource->options, reservation_options) ||
 		options_parse_environment(&resource->options, "OCF_RESKEY_")) {
 		blkpr_error_set(&resource->reason, "out of memory");
 		return OCF_ERR_GENERIC;

@@ -225,7 +225,8 @@ static void print_lost(FILE *out, const struct scene *scene)
 	bool others = scene->verdict->offender;
 
 	if (others)
-		print_offender(out, scene, "", scene->verdict->type ? " holds the disk; " : " is registered; ");
+		print_offender(out, scene, "",
+			scene->verdict->type ? " holds the disk; " : " is registered; ");
 	fputs("this node's key ", out);
 	print_key(out, scene->agent, scene->target, scene->target->own);
 	fprintf(out, " is not registered%s", others ? "" : ", nor is any other");

@@ -323,10 +323,12 @@ static enum blkpr_result foresee(const struct errand *errand, struct view *view)
 	return blkpr_nexus_check_shared(errand->disk, own, &hold->others, errand->verdict);
 }
 
-void blkpr_hold_foresee_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+void blkpr_hold_foresee_disk(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
-	const struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
+	const struct errand errand = {
+		.hold = context, .target = target, .disk = disk, .verdict = verdict
+	};
 	struct view view;
 
 	verdict->result = foresee(&errand, &view);
@@ -358,15 +360,18 @@ static enum blkpr_result check_promotion(const struct errand *errand)
 		return BLKPR_UNDER_FENCING;
 	if (!view->own)
 		return BLKPR_EVICTED;
-	if (held_by_another(view) && !(hold->evict && is_ours(hold, errand->target->own, view->stranger)))
+	if (held_by_another(view) &&
+		!(hold->evict && is_ours(hold, errand->target->own, view->stranger)))
 		return taken(view, errand->verdict);
 	return BLKPR_OK;
 }
 
-void blkpr_hold_foresee_promotion_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+void blkpr_hold_foresee_promotion_disk(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
-	struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
+	struct errand errand = {
+		.hold = context, .target = target, .disk = disk, .verdict = verdict
+	};
 
 	verdict->result = look(context, target->own, disk, &errand.view, verdict);
 	if (verdict->result == BLKPR_OK)
@@ -380,7 +385,8 @@ static enum blkpr_result promote_step(struct errand *errand, bool *done)
 	if (result != BLKPR_OK)
 		return finish(done, result);
 	if (held_by_another(&errand->view))
-		return evict(errand->hold->type, errand->target->own, &errand->view, errand->disk, errand->verdict);
+		return evict(errand->hold->type, errand->target->own, &errand->view, errand->disk,
+			errand->verdict);
 	return hold_step(errand, done);
 }
 
@@ -479,7 +485,8 @@ void blkpr_hold_leave_disk(const void *context, const struct blkpr_target *targe
 
 /* --- watch ---------------------------------------------------------------------------------------- */
 
-static enum blkpr_result watch(const struct blkpr_hold *hold, const struct view *view, struct blkpr_verdict *verdict)
+static enum blkpr_result watch(
+	const struct blkpr_hold *hold, const struct view *view, struct blkpr_verdict *verdict)
 {
 	if (!view->own)
 		return BLKPR_EVICTED;
@@ -563,8 +570,8 @@ int blkpr_hold_take(const struct blkpr_hold *hold, const struct blkpr_target tar
 	return blkpr_work_race(&work, targets, count, verdicts, arbiter);
 }
 
-int blkpr_hold_foresee(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[])
+int blkpr_hold_foresee(const struct blkpr_hold *hold, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[])
 {
 	struct blkpr_work work = work_of(hold, blkpr_hold_foresee_disk);
 
@@ -587,8 +594,8 @@ int blkpr_hold_promote(const struct blkpr_hold *hold, const struct blkpr_target 
 	return blkpr_work_race(&work, targets, count, verdicts, arbiter);
 }
 
-int blkpr_hold_foresee_promotion(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[])
+int blkpr_hold_foresee_promotion(const struct blkpr_hold *hold, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[])
 {
 	struct blkpr_work work = work_of(hold, blkpr_hold_foresee_promotion_disk);
 

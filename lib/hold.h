@@ -15,8 +15,8 @@
 /* What to do, the same for all devices. */
 struct blkpr_hold {
 	enum pr_type type; /* any of the six; an exclusive one works with one path only */
-	bool evict;        /* take: other registrants are evicted, promote: the holder; else a failure, and no change */
-	const uint64_t *ours; /* take, promote: only these keys are evicted, any other one is a failure; NULL: all are */
+	bool evict; /* take: others are evicted, promote: the holder is; else a failure, and no change */
+	const uint64_t *ours; /* take, promote: only these are evicted, others a failure; NULL: all */
 	unsigned nours;
 	bool shared;       /* watch: other registrants are no strangers */
 	bool managed;      /* watch: any registrant may hold */
