@@ -715,34 +715,42 @@ static bool set_attribute(const struct resource *resource, const char *score)
 	return !rc;
 }
 
-/* A change that would move the promoted role has to last for master_score_delay. True: the memory has changed. */
+static long find_score(const struct resource *resource, judge *good)
+{
+	long score = resource->score_base;
+
+	for (unsigned i = 0; i < resource->agent.ntargets; i++)
+		if (good(resource, &resource->agent.verdicts[i]))
+			score += resource->score_factor;
+	return score;
+}
+
+/*
+ * A change that would move the promoted role has to last for master_score_delay. True: what is to be
+ * remembered has changed.
+ */
 static bool update_score(struct resource *resource, judge *good)
 {
 	struct memory *memory = &resource->memory;
-	long score = resource->score_base, now = registration_clock(), former = memory->pending;
-	bool wait;
+	long score = find_score(resource, good), now = registration_clock();
+	long former = memory->score, pending = memory->pending;
+	bool wait = former && resource->score_delay && (score < former) == memory->promoted;
 	char text[32];
 
 	if (!resource->promotable)
 		return false;
-	for (unsigned i = 0; i < resource->agent.ntargets; i++)
-		if (good(resource, &resource->agent.verdicts[i]))
-			score += resource->score_factor;
-	if (score == memory->score) {
-		memory->pending = -1;
-		return former != -1;
-	}
-	wait = memory->score && resource->score_delay && (score < memory->score) == memory->promoted;
-	if (wait && memory->pending < 0) {
-		memory->pending = score;
-		memory->pending_since = now;
-	}
-	if (wait && now - memory->pending_since < resource->score_delay)
-		return former != memory->pending;
 	memory->pending = -1;
+	if (score == former)
+		return pending != -1;
+	if (wait && pending < 0)
+		memory->pending_since = now;
+	if (wait && (pending < 0 || now - memory->pending_since < resource->score_delay)) {
+		memory->pending = score;
+		return pending != score;
+	}
 	snprintf(text, sizeof(text), "%ld", score);
 	memory->score = set_attribute(resource, text) ? score : 0;
-	return true;
+	return memory->score != former || pending != -1;
 }
 
 /* --- start ---------------------------------------------------------------------------------------- */
