@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Which processes are believed to be Pacemaker's daemons. Real ones, named like them; needs root, and no Pacemaker here.
+// Which processes are believed to be Pacemaker's daemons. Real ones, named like them; needs root, /proc, and no Pacemaker here.
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -76,7 +76,7 @@ static void end(void)
 static int check_stage(void **state)
 {
 	(void)state;
-	return geteuid() || pacemaker_age() >= 0 || pacemaker_executor_start() ? -1 : 0;
+	return geteuid() || access("/proc/self/ns/pid", F_OK) || pacemaker_age() >= 0 || pacemaker_executor_start() ? -1 : 0;
 }
 
 static void roots_process_is_believed(void **state)
