@@ -277,9 +277,8 @@ static int take_parameters(struct resource *resource, struct blkpr_error *error)
 		.shared = resource->promotable,
 		.deadline = agent->deadline,
 		/* a person may not know who runs the service: pcs resource debug-start */
-		.evict = resource->evict == EVICT_ALL ||
-			 (resource->run != BY_HAND &&
-				 (resource->promotable || resource->evict == EVICT_CLUSTER)) };
+		.evict = resource->run != BY_HAND &&
+			 (resource->evict != EVICT_NONE || resource->promotable) };
 	if (!rc && resource->promotable && agent->fence.type >= PR_WRITE_EXCLUSIVE_ALL_REGS) {
 		blkpr_error_set(error, "reservation_type=%s: all instances would hold; for a promotable clone use "
 			"WRITE_EXCLUSIVE, EXCLUSIVE_ACCESS or a REG_ONLY type", options_get(options, "reservation_type"));

@@ -238,8 +238,10 @@ def test_primitive_by_hand_evicts_nobody(cluster):
     before = sorted(cluster.lab.keys(DISK)), cluster.lab.holder(DISK)
     assert by_hand(cluster, node, "check", "disk").rc == ra.SUCCESS
     assert by_hand(cluster, idle, "check", "disk").rc == ra.NOT_RUNNING
-    result = by_hand(cluster, idle, "start", "disk")
-    assert result.rc == ra.GENERIC and f"held by {ra.KEYS[node]:#x} ({node})" in result.stdout + result.stderr, result
+    for name in ("disk", "disk other_registrants=evict"):
+        result = by_hand(cluster, idle, "start", name)
+        assert result.rc == ra.GENERIC, result
+        assert f"held by {ra.KEYS[node]:#x} ({node})" in result.stdout + result.stderr, result
     assert (sorted(cluster.lab.keys(DISK)), cluster.lab.holder(DISK)) == before
     assert by_hand(cluster, idle, "stop", "disk").rc == ra.SUCCESS
     assert by_hand(cluster, idle, "check", "disk").rc == ra.NOT_RUNNING
