@@ -203,6 +203,15 @@ void agent_load_cluster(struct agent *agent)
 		qb_log(LOG_INFO, "%s", agent->unclustered.text);
 }
 
+void agent_load_cluster_by(struct agent *agent, int64_t until)
+{
+	if (agent->clustered)
+		return;
+	agent->clustered = !cluster_load_by(&agent->cluster, until, &agent->unclustered);
+	if (!agent->clustered)
+		qb_log(LOG_INFO, "%s", agent->unclustered.text);
+}
+
 int agent_derive_own(const struct agent *agent, uint64_t *key, struct blkpr_error *error)
 {
 	const struct cluster_node *self = cluster_self(&agent->cluster);

@@ -79,6 +79,9 @@ int agent_settle_devices(struct agent *agent, struct blkpr_error *error);
 /* Asks corosync, once. Without a cluster an action can still work with explicit keys: agent.unclustered is why not. */
 void agent_load_cluster(struct agent *agent);
 
+/* The same, and not for longer than until UNTIL. */
+void agent_load_cluster_by(struct agent *agent, int64_t until);
+
 /* Until when Pacemaker may be asked something: it is worth a part of the time that is left, not all of it. */
 int64_t agent_asking_deadline(const struct agent *agent);
 

@@ -87,14 +87,15 @@ static void settle_names(struct cluster *cluster)
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < cluster->count; i++) {
-		struct cluster_node *node = &cluster->nodes[i];
+		struct cluster_node node = cluster->nodes[i];
 
-		if (!node->name && node->address)
-			node->name = strdup(node->address);
-		if (node->name)
-			cluster->nodes[kept++] = *node;
+		cluster->nodes[i] = (struct cluster_node){ 0 };
+		if (!node.name && node.address)
+			node.name = strdup(node.address);
+		if (node.name)
+			cluster->nodes[kept++] = node;
 		else
-			free(node->address);
+			free(node.address);
 	}
 	cluster->count = kept;
 }
@@ -141,6 +142,64 @@ int cluster_load(struct cluster *cluster, struct blkpr_error *error)
 	}
 	rc = load(cmap, cluster, error);
 	cmap_finalize(cmap);
+	if (rc)
+		cluster_clear(cluster);
+	return rc;
+}
+
+/* Lines of words with tabs between them, which no name has. */
+static int load_and_print(const void *context, int out, struct blkpr_error *error)
+{
+	struct cluster cluster;
+	int rc = cluster_load(&cluster, error);
+
+	(void)context;
+	if (rc)
+		return rc;
+	dprintf(out, "cluster\t%s\t%d\n", cluster.name, cluster.local);
+	for (unsigned i = 0; i < cluster.count; i++)
+		dprintf(out, "%u\t%s\t%s\n", cluster.nodes[i].position, cluster.nodes[i].name,
+			cluster.nodes[i].address ? cluster.nodes[i].address : "");
+	return 0;
+}
+
+static int take_printed(struct cluster *cluster, char *line)
+{
+	const char *first = strsep(&line, "\t"), *second = strsep(&line, "\t"),
+		   *third = strsep(&line, "\t");
+	struct cluster_node *node;
+
+	if (!second || !third)
+		return -EIO;
+	if (!strcmp(first, "cluster")) {
+		cluster->name = strdup(second);
+		cluster->local = atoi(third);
+		return cluster->name ? 0 : -ENOMEM;
+	}
+	node = add_node(cluster);
+	if (!node)
+		return -ENOMEM;
+	node->position = (unsigned)strtoul(first, NULL, 10);
+	node->name = strdup(second);
+	node->address = *third ? strdup(third) : NULL;
+	return node->name && (node->address || !*third) ? 0 : -ENOMEM;
+}
+
+int cluster_load_by(struct cluster *cluster, int64_t deadline, struct blkpr_error *error)
+{
+	char *output = NULL, *rest = NULL;
+	int rc = run_aside(load_and_print, NULL, deadline, &output, error);
+
+	*cluster = (struct cluster){ .local = -1 };
+	if (rc == -ETIME)
+		blkpr_error_set(error, "corosync does not answer (corosync-cmapctl)");
+	for (char *line = rc ? NULL : strtok_r(output, "\n", &rest); line && !rc;
+		line = strtok_r(NULL, "\n", &rest)) {
+		rc = take_printed(cluster, line);
+		if (rc)
+			blkpr_error_set(error, "corosync's answer: %s", strerror(-rc));
+	}
+	free(output);
 	if (rc)
 		cluster_clear(cluster);
 	return rc;

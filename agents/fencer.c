@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,9 +20,9 @@
 #include <crm/stonith-ng.h>
 
 #include "config.h"
+#include "lib/clock.h"
 
-#define PATIENCE 2 /* seconds */
-#define PATIENCE_MS (PATIENCE * 1000)
+#define PATIENCE 2 /* seconds, of the library */
 
 static struct {
 	stonith_t *(*new)(void);
@@ -99,28 +100,52 @@ static void ask(const char *node, char *text, unsigned size)
 	}
 }
 
-/* In a process of its own: the library waits a minute longer than it is told to, and without a limit for the connection. */
-void fencer_history(const char *node, char *text, unsigned size)
+#define LONGEST_ANSWER 256
+
+/* Nobody waits for its end of a pipe but the one that asks. */
+static _Noreturn void be_asking(const char *node, int answer)
 {
-	struct pollfd answer = { .events = POLLIN };
+	char text[LONGEST_ANSWER];
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (int fd = 0; fd <= 2; fd++)
+		if (null < 0 || dup2(null, fd) < 0)
+			close(fd);
+	ask(node, text, sizeof(text));
+	_exit(write(answer, text, strlen(text) + 1) < 0);
+}
+
+/* The library waits a minute longer than it is told to, and without a limit for the connection. */
+struct fencer_question fencer_ask(const char *node)
+{
+	struct fencer_question question = { .pid = -1, .answer = -1 };
 	int fds[2];
-	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return question;
+	question = (struct fencer_question){ .pid = fork(), .answer = fds[0] };
+	if (!question.pid)
+		be_asking(node, fds[1]);
+	close(fds[1]);
+	return question;
+}
+
+void fencer_answer(const struct fencer_question *question, const char *node, int64_t deadline,
+	char *text, unsigned size)
+{
+	struct pollfd answer = { .fd = question->answer, .events = POLLIN };
+	int64_t left = deadline - blkpr_clock_ms();
 
 	snprintf(text, size, "the fencer cannot be asked about %s: it does not answer", node);
-	if (pipe2(fds, O_CLOEXEC))
-		return;
-	pid = fork();
-	if (!pid) {
-		ask(node, text, size);
-		_exit(write(fds[1], text, strlen(text) + 1) < 0);
-	}
-	close(fds[1]);
-	answer.fd = fds[0];
-	if (pid > 0 && poll(&answer, 1, PATIENCE_MS) > 0 && read(fds[0], text, size) > 0)
+	if (question->pid > 0 && poll(&answer, 1, left > 0 ? (int)left : 0) > 0 &&
+		read(answer.fd, text, size) > 0)
 		text[size - 1] = '\0';
-	close(fds[0]);
-	if (pid > 0) {
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, WNOHANG); /* never waited for: it may sleep in the kernel */
+	if (question->answer >= 0)
+		close(question->answer);
+	if (question->pid > 0) {
+		kill(question->pid, SIGKILL);
+		/* never waited for: it may sleep in the kernel */
+		waitpid(question->pid, NULL, WNOHANG);
 	}
 }

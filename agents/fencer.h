@@ -3,10 +3,23 @@
 #ifndef BLKPR_FENCER_H
 #define BLKPR_FENCER_H
 
+#include <stdint.h>
+#include <sys/types.h>
+
+/* A process that asks. */
+struct fencer_question {
+	pid_t pid;
+	int answer; /* its end of a pipe, -1: none */
+};
+
+/* Begins to ask when and by whom NODE was last fenced; waits for nothing. End it with fencer_answer(). */
+struct fencer_question fencer_ask(const char *node);
+
 /*
- * Says in TEXT when and by whom NODE was last fenced, as far as the fencer remembers; that it was not; or why the
- * fencer cannot be asked. Waits two seconds at most.
+ * Says in TEXT what has come of it by DEADLINE (blkpr_clock_ms()): a fencing, as far as the fencer remembers; that there was
+ * none; or why it cannot be asked.
  */
-void fencer_history(const char *node, char *text, unsigned size);
+void fencer_answer(const struct fencer_question *question, const char *node, int64_t deadline,
+	char *text, unsigned size);
 
 #endif

@@ -46,7 +46,23 @@ int record_resource_load(const char *instance, char **text, struct blkpr_error *
 	return close_record(&store, name, rc);
 }
 
-int record_resource_store(const char *instance, const char *text, struct blkpr_error *error)
+/* 0: it is there, and is TEXT; 1: it is not, or another one. */
+static int compare(const struct store *store, const char *name, const char *text, struct blkpr_error *error)
+{
+	char *found = NULL;
+	int rc = store_read(store, name, &found, error);
+
+	if (!rc)
+		rc = strcmp(found, text) ? 1 : 0;
+	else if (rc == -ENOENT)
+		rc = 1;
+	free(found);
+	return rc;
+}
+
+/* FORMER, NULL: over anything. */
+static int store_over(const char *instance, const char *former, const char *text,
+	struct blkpr_error *error)
 {
 	struct store store;
 	char *name;
@@ -54,9 +70,22 @@ int record_resource_store(const char *instance, const char *text, struct blkpr_e
 
 	if (!rc)
 		rc = store_lock(&store, error);
+	if (!rc && former)
+		rc = compare(&store, name, former, error);
 	if (!rc)
 		rc = store_replace(&store, name, text, error);
-	return close_record(&store, name, rc);
+	return close_record(&store, name, rc > 0 ? 0 : rc);
+}
+
+int record_resource_store(const char *instance, const char *text, struct blkpr_error *error)
+{
+	return store_over(instance, NULL, text, error);
+}
+
+int record_resource_update(const char *instance, const char *former, const char *text,
+	struct blkpr_error *error)
+{
+	return store_over(instance, former, text, error);
 }
 
 int record_resource_remove(const char *instance, struct blkpr_error *error)

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -15,7 +15,9 @@
 #include "agents/alarm.h"
 #include "agents/fencer.h"
 #include "agents/log.h"
+#include "agents/pacemaker.h"
 #include "agents/record.h"
+#include "agents/registration.h"
 #include "agents/run.h"
 #include "agents/say.h"
 #include "lib/clock.h"
@@ -48,12 +50,13 @@ struct remembered {
 
 /* What this node remembers of the resource until it is rebooted; written before a disk is changed. */
 struct memory {
-	bool exists;
+	bool exists;          /* start has been tried; with no disks: it has changed none */
 	bool promoted;
-	time_t good;          /* when all was well last; 0: never, start was interrupted */
-	long session;         /* of Pacemaker on this node */
-	long score, pending;  /* promotion score; the one that it will have when master_score_delay is over, -1: none */
-	time_t pending_since;
+	bool good;            /* start has run to its end */
+	long long session;    /* pacemaker_executor_start() of then */
+	long score, pending;  /* of promotion; what it will be when master_score_delay is over, -1: none */
+	long pending_since;   /* registration_clock() */
+	char *text;           /* as it was loaded, NULL: it was not */
 	struct remembered *disks;
 	unsigned ndisks;
 };
@@ -62,15 +65,18 @@ struct resource {
 	struct agent agent;
 	struct options options;
 	char *instance;       /* without a clone instance's number: one node has one */
+	char *tag;            /* of the log: NAME(INSTANCE), as ocf-shellfuncs has it */
 	long check_level;
 	bool probe;           /* monitor, not a recurring one */
 	bool promotable;
 	bool clone;           /* a plain one */
 	bool managed;         /* by a fence agent */
+	enum { BY_ANYBODY, BY_PACEMAKER, BY_HAND } run; /* its executor; crm_resource --force-* */
+	enum { EVICT_CLUSTER, EVICT_ALL, EVICT_NONE } evict; /* as in metadata/reservation.xml */
 	long required, score_base, score_factor, score_delay;
 	unsigned absent;      /* names in devices that stand for nothing here, and need not */
 	struct blkpr_hold hold;
-	uint64_t *fencers;
+	uint64_t *fencers, *ours;
 	struct memory memory;
 	struct blkpr_error reason; /* for Pacemaker: why the action failed */
 };
@@ -120,27 +126,46 @@ static void forget_disks(struct memory *memory)
 	memory->disks = NULL;
 }
 
+/* Of what an older version wrote, whose resources may still run: the executor's pid, a wall clock. */
+static void take_older_line(struct memory *memory, const char *line)
+{
+	long pid;
+
+	if (sscanf(line, "session %ld", &pid) == 1 && pid)
+		memory->session = pacemaker_executor_start_of(pid);
+	else
+		sscanf(line, "score %ld", &memory->score);
+}
+
+static int take_line(struct memory *memory, const char *line)
+{
+	char wwid[256];
+	int keep, name;
+	uint64_t key;
+	long long good;
+
+	if (sscanf(line, "disk %255s %" SCNx64 " %d %n", wwid, &key, &keep, &name) == 3)
+		return remember_disk(memory, wwid, line + name, key, keep);
+	if (!strcmp(line, "role promoted"))
+		memory->promoted = true;
+	else if (sscanf(line, "good %lld", &good) == 1)
+		memory->good = good;
+	else if (sscanf(line, "executor %lld", &memory->session) != 1 &&
+		 sscanf(line, "promotion %ld %ld %ld", &memory->score, &memory->pending,
+			 &memory->pending_since) != 3)
+		take_older_line(memory, line);
+	return 0;
+}
+
 static int parse_memory(struct memory *memory, char *text)
 {
-	char *rest = NULL, wwid[256];
-	int rc = 0, keep, name;
-	uint64_t key;
+	char *rest = NULL;
+	int rc = 0;
 
 	memory->exists = true;
-	for (char *line = strtok_r(text, "\n", &rest); line && !rc; line = strtok_r(NULL, "\n", &rest)) {
-		long long good, since;
-
-		if (sscanf(line, "disk %255s %" SCNx64 " %d %n", wwid, &key, &keep, &name) == 3)
-			rc = remember_disk(memory, wwid, line + name, key, keep);
-		else if (!strcmp(line, "role promoted"))
-			memory->promoted = true;
-		else if (sscanf(line, "good %lld", &good) == 1)
-			memory->good = (time_t)good;
-		else if (sscanf(line, "session %ld", &memory->session) == 1)
-			continue;
-		else if (sscanf(line, "score %ld %ld %lld", &memory->score, &memory->pending, &since) == 3)
-			memory->pending_since = (time_t)since;
-	}
+	for (char *line = strtok_r(text, "\n", &rest); line && !rc;
+		line = strtok_r(NULL, "\n", &rest))
+		rc = take_line(memory, line);
 	return rc;
 }
 
@@ -152,35 +177,67 @@ static int recall(struct resource *resource, struct blkpr_error *error)
 	resource->memory.pending = -1;
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
-	rc = parse_memory(&resource->memory, text);
+	resource->memory.text = strdup(text);
+	rc = resource->memory.text ? parse_memory(&resource->memory, text) : -ENOMEM;
 	free(text);
 	if (rc)
 		blkpr_error_set(error, "out of memory");
 	return rc;
 }
 
-static int memorize(const struct resource *resource, struct blkpr_error *error)
+/* For the caller to free; NULL: no memory. */
+static char *print_memory(const struct memory *memory)
 {
-	const struct memory *memory = &resource->memory;
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
-	int rc;
 
-	if (!out) {
-		blkpr_error_set(error, "out of memory");
-		return -ENOMEM;
-	}
-	fprintf(out, "role %s\ngood %lld\nsession %ld\nscore %ld %ld %lld\n", memory->promoted ? "promoted" : "started",
-		(long long)memory->good, memory->session, memory->score, memory->pending,
-		(long long)memory->pending_since);
+	if (!out)
+		return NULL;
+	fprintf(out, "role %s\ngood %d\nexecutor %lld\npromotion %ld %ld %ld\n",
+		memory->promoted ? "promoted" : "started", memory->good, memory->session,
+		memory->score, memory->pending, memory->pending_since);
 	for (unsigned i = 0; i < memory->ndisks; i++)
 		fprintf(out, "disk %s %" PRIx64 " %d %s\n", memory->disks[i].wwid, memory->disks[i].key,
 			memory->disks[i].keep, memory->disks[i].name);
 	fclose(out);
-	rc = record_resource_store(resource->instance, text, error);
+	return text;
+}
+
+static int memorize_over(
+	const struct resource *resource, const char *former, struct blkpr_error *error)
+{
+	char *text = print_memory(&resource->memory);
+	int rc;
+
+	if (!text) {
+		blkpr_error_set(error, "out of memory");
+		return -ENOMEM;
+	}
+	rc = former ? record_resource_update(resource->instance, former, text, error)
+		    : record_resource_store(resource->instance, text, error);
 	free(text);
 	return rc;
+}
+
+static int memorize(const struct resource *resource, struct blkpr_error *error)
+{
+	return memorize_over(resource, NULL, error);
+}
+
+/* However start ends, stop knows that it was tried, and what it has changed. */
+static int memorize_attempt(struct resource *resource, struct blkpr_error *error)
+{
+	if (resource->memory.exists)
+		return 0;
+	resource->memory.exists = true;
+	return memorize(resource, error);
+}
+
+/* Of a monitor, beside which start or stop may have run: what they have left stays. */
+static int memorize_score(const struct resource *resource, struct blkpr_error *error)
+{
+	return memorize_over(resource, resource->memory.text, error);
 }
 
 /* --- the plan: nothing is changed while it is made --------------------------------------------------- */
@@ -213,9 +270,15 @@ static int take_parameters(struct resource *resource, struct blkpr_error *error)
 	agent->method = methods[options_choice(options, "key_value")];
 	agent->fence.type = types[options_choice(options, "reservation_type")];
 	agent->fence.in_flight = (enum blkpr_in_flight)options_choice(options, "in_flight");
-	resource->hold = (struct blkpr_hold){ .type = agent->fence.type, .parallel = (unsigned)parallel,
+	resource->evict = options_choice(options, "other_registrants");
+	resource->hold = (struct blkpr_hold){ .type = agent->fence.type,
+		.parallel = (unsigned)parallel,
 		.in_flight = agent->fence.in_flight,
-		.evict = options_choice(options, "other_registrants") == 0, .shared = resource->promotable };
+		.shared = resource->promotable,
+		.deadline = agent->deadline,
+		/* a person may not know who runs the service: pcs resource debug-start */
+		.evict = resource->run != BY_HAND &&
+			 (resource->evict != EVICT_NONE || resource->promotable) };
 	if (!rc && resource->promotable && agent->fence.type >= PR_WRITE_EXCLUSIVE_ALL_REGS) {
 		blkpr_error_set(error, "reservation_type=%s: all instances would hold; for a promotable clone use "
 			"WRITE_EXCLUSIVE, EXCLUSIVE_ACCESS or a REG_ONLY type", options_get(options, "reservation_type"));
@@ -319,42 +382,69 @@ static int find_manager(struct resource *resource, struct blkpr_error *error)
 	return -EPERM;
 }
 
-/* Keys that fence agents derive, of every node and by every method; nothing is changed where one is registered. */
-static int find_fencers(struct resource *resource, struct blkpr_error *error)
+/* Every node's key by every method, but this node's, of the resource agent's DOMAIN or (0) of fence agents. */
+static unsigned derive_keys(const struct agent *agent, uint64_t domain, uint64_t keys[])
 {
-	const struct agent *agent = &resource->agent;
-	struct agent fencer;
+	struct agent twin = *agent;
+	unsigned count = 0;
+
+	twin.domain = domain;
+	for (unsigned i = 0; i < agent->cluster.count; i++)
+		for (int method = 0; method < BLKPR_KEY_METHODS; method++) {
+			uint64_t key = agent_node_key(&twin, method, &agent->cluster.nodes[i]);
+
+			if (key && key != agent->key)
+				keys[count++] = key;
+		}
+	return count;
+}
+
+/* Who may be evicted, and where nothing is changed: this cluster's resources' keys, and its fence agents'. */
+static int find_keys(struct resource *resource, struct blkpr_error *error)
+{
+	struct agent *agent = &resource->agent;
+	bool fencing = strcmp(options_get(&resource->options, "fence_blkpr"), "no") != 0;
+	struct blkpr_hold *hold = &resource->hold;
 	struct blkpr_error unasked;
+	size_t most;
 	int rc;
 
-	if (!strcmp(options_get(&resource->options, "fence_blkpr"), "no"))
+	if (!fencing && resource->evict == EVICT_ALL)
 		return 0;
 	if (!agent->clustered) { /* nobody can tell whose a key is, so none is evicted */
-		resource->hold.evict = false;
+		hold->evict = false;
 		return 0;
 	}
-	rc = agent_add_remotes(&resource->agent, &unasked);
+	if (agent->key && resource->evict == EVICT_CLUSTER)
+		qb_log(LOG_WARNING,
+			"key is set: which keys the other nodes have is not known, so none of theirs is "
+			"evicted, not even when this node takes over; set other_registrants=evict, or "
+			"leave key out");
+	rc = agent_add_remotes(agent, &unasked);
 	if (rc)
 		qb_log(LOG_INFO, "remote nodes are not known: %s", unasked.text);
-	if (rc == -ETIME) { /* a cluster that does not answer may have some, whose keys are not to be evicted */
-		*error = unasked;
+	if (rc == -ETIME) { /* it may have some, whose keys are not to be evicted */
+		blkpr_error_set(error, "Pacemaker does not say which remote nodes it has: %.400s",
+			unasked.text);
 		return rc;
 	}
-	fencer = *agent;
-	fencer.domain = 0;
-	resource->fencers = calloc((size_t)agent->cluster.count * BLKPR_KEY_METHODS + 1, sizeof(*resource->fencers));
-	if (!resource->fencers) {
+	most = (size_t)agent->cluster.count * BLKPR_KEY_METHODS;
+	resource->fencers = calloc(most + 1, sizeof(*resource->fencers));
+	resource->ours = calloc(2 * most + 1, sizeof(*resource->ours));
+	if (!resource->fencers || !resource->ours) {
 		blkpr_error_set(error, "out of memory");
 		return -ENOMEM;
 	}
-	for (unsigned i = 0; i < agent->cluster.count; i++)
-		for (int method = 0; method < BLKPR_KEY_METHODS; method++) {
-			uint64_t key = agent_node_key(&fencer, method, &agent->cluster.nodes[i]);
-
-			if (key && key != agent->key)
-				resource->fencers[resource->hold.nfencers++] = key;
-		}
-	resource->hold.fencers = resource->fencers;
+	if (fencing) {
+		hold->nfencers = derive_keys(agent, 0, resource->fencers);
+		hold->fencers = resource->fencers;
+	}
+	if (resource->evict != EVICT_ALL) {
+		hold->nours = derive_keys(agent, BLKPR_KEY_OF_RESOURCE, resource->ours);
+		if (!fencing)
+			hold->nours += derive_keys(agent, 0, resource->ours + hold->nours);
+		hold->ours = resource->ours;
+	}
 	return 0;
 }
 
@@ -436,6 +526,23 @@ static void keep_remembered(struct resource *resource)
 		agent->domain = 0;
 }
 
+#define WORDS_MS 1000
+
+/*
+ * To take disks, other nodes' keys must be known. What is remembered needs corosync for words, and to find that another
+ * node has become this one's twin (S10): it is not waited for long.
+ */
+static void know_cluster(struct resource *resource, bool changes, bool anew)
+{
+	struct agent *agent = &resource->agent;
+	int64_t words = blkpr_clock_ms() + WORDS_MS, until = agent_asking_deadline(agent);
+
+	if (changes)
+		agent_load_cluster(agent);
+	else
+		agent_load_cluster_by(agent, anew || until < words ? until : words);
+}
+
 /*
  * Devices, who manages them, keys. CHANGES: for start, by the parameters; else by what start has remembered, if it has.
  * OCF_SUCCESS, or with the reason.
@@ -443,11 +550,10 @@ static void keep_remembered(struct resource *resource)
 static enum ocf plan(struct resource *resource, bool changes)
 {
 	struct blkpr_error error;
-	bool anew = changes;
+	bool anew = changes || !resource->memory.ndisks;
 	int rc;
 
-	agent_load_cluster(&resource->agent);
-	anew |= !resource->memory.exists || !resource->memory.ndisks;
+	know_cluster(resource, changes, anew);
 	rc = find_devices(resource, !anew, &error);
 	if (rc)
 		return fail_with(resource, rc == -EINVAL ? OCF_ERR_CONFIGURED : OCF_ERR_INSTALLED, &error);
@@ -500,9 +606,27 @@ static bool enough(const struct resource *resource, int rc, judge *good)
 	}
 	if (rc || decided)
 		return false;
-	if (resource->memory.exists && !resource->required)
-		return count == agent->ntargets;
 	return count >= (resource->required ? (unsigned)resource->required : agent->ntargets + resource->absent);
+}
+
+/* What Pacemaker keeps of a reason (lib/services/services_linux.c: EXIT_REASON_MAX_LEN). */
+#define REASON_KEPT 128
+
+/* Where and what first, in what Pacemaker keeps; then what to do about it. The log has each disk's whole name. */
+static void set_reason(struct resource *resource, unsigned disk, unsigned more)
+{
+	const struct agent *agent = &resource->agent;
+	const char *name = agent->targets[disk].device->name, *last = strrchr(name, '/');
+	char *text = say_text(agent, disk), others[32] = "";
+	const char *what = text ? text + strlen(name) + strlen(": ")
+				: blkpr_result_text(agent->verdicts[disk].result);
+
+	if (more)
+		snprintf(others, sizeof(others), " and %u more", more);
+	if (last && strlen(name) + strlen(others) + strlen(": ") + strcspn(what, ";") > REASON_KEPT)
+		name = last + 1;
+	blkpr_error_set(&resource->reason, "%s%s: %.400s", name, others, what);
+	free(text);
 }
 
 /* The reason is the first disk's; one that somebody decided about before one that does not answer. */
@@ -510,7 +634,6 @@ static void take_reason(struct resource *resource, int rc, judge *good)
 {
 	const struct agent *agent = &resource->agent;
 	unsigned bad = 0, worst = agent->ntargets;
-	char *text;
 
 	for (unsigned i = 0; i < agent->ntargets; i++) {
 		if (good(resource, &agent->verdicts[i]) || agent->verdicts[i].result == BLKPR_UNTOUCHED)
@@ -520,14 +643,17 @@ static void take_reason(struct resource *resource, int rc, judge *good)
 							  !blkpr_result_unreachable(agent->verdicts[i].result)))
 			worst = i;
 	}
-	if (worst == agent->ntargets) {
-		blkpr_error_set(&resource->reason, "%s", rc ? strerror(-rc) : "fewer disks are there than required_devices");
-		return;
-	}
-	text = say_text(agent, worst);
-	blkpr_error_set(&resource->reason, "%.440s%s", text ? text : blkpr_result_text(agent->verdicts[worst].result),
-		bad > 1 ? " (and more disks, see the log)" : "");
-	free(text);
+	if (worst < agent->ntargets)
+		set_reason(resource, worst, bad - 1);
+	else if (rc)
+		blkpr_error_set(&resource->reason,
+			"no process to work on the disks: %s; free memory, or raise the limits",
+			strerror(-rc));
+	else
+		blkpr_error_set(&resource->reason,
+			"%u of the disks in devices are there, and required_devices=%ld; reconnect "
+			"the others, or lower it",
+			agent->ntargets, resource->required);
 }
 
 static enum ocf judge_all(struct resource *resource, int rc, judge *good)
@@ -569,16 +695,18 @@ static int watch_first(struct resource *resource)
 
 /* --- promotion score ------------------------------------------------------------------------------ */
 
+#define ATTRIBUTE_MS 3000
+
 /* crm_attribute knows the resource from the environment. A cluster that does not answer costs no action. */
 static bool set_attribute(const struct resource *resource, const char *score)
 {
 	const char *const update[] = { "crm_attribute", "--promotion", "--lifetime", "reboot", "--update", score, NULL };
 	const char *const delete[] = { "crm_attribute", "--promotion", "--lifetime", "reboot", "--delete", NULL };
-	int64_t now = blkpr_clock_ms();
+	int64_t now = blkpr_clock_ms(), half = (resource->agent.deadline - now) / 2;
 	struct blkpr_error error;
 	char *output = NULL;
-
-	int rc = run_program(score ? update : delete, now + (resource->agent.deadline - now) / 2, &output, &error);
+	int rc = run_program(score ? update : delete,
+		now + (half < ATTRIBUTE_MS ? half : ATTRIBUTE_MS), &output, &error);
 
 	if (rc)
 		qb_log(LOG_INFO, "promotion score: %s", error.text);
@@ -586,34 +714,42 @@ static bool set_attribute(const struct resource *resource, const char *score)
 	return !rc;
 }
 
-/* A change that would move the promoted role has to last for master_score_delay. */
-static void update_score(struct resource *resource, judge *good)
+static long find_score(const struct resource *resource, judge *good)
 {
-	struct memory *memory = &resource->memory;
 	long score = resource->score_base;
-	time_t now = time(NULL);
-	bool wait;
-	char text[32];
 
-	if (!resource->promotable)
-		return;
 	for (unsigned i = 0; i < resource->agent.ntargets; i++)
 		if (good(resource, &resource->agent.verdicts[i]))
 			score += resource->score_factor;
-	if (score == memory->score) {
-		memory->pending = -1;
-		return;
-	}
-	wait = memory->score && resource->score_delay && (score < memory->score) == memory->promoted;
-	if (wait && memory->pending < 0) {
-		memory->pending = score;
-		memory->pending_since = now;
-	}
-	if (wait && now - memory->pending_since < resource->score_delay)
-		return;
+	return score;
+}
+
+/*
+ * A change that would move the promoted role has to last for master_score_delay. True: what is to be
+ * remembered has changed.
+ */
+static bool update_score(struct resource *resource, judge *good)
+{
+	struct memory *memory = &resource->memory;
+	long score = find_score(resource, good), now = registration_clock();
+	long former = memory->score, pending = memory->pending;
+	bool wait = former && resource->score_delay && (score < former) == memory->promoted;
+	char text[32];
+
+	if (!resource->promotable)
+		return false;
 	memory->pending = -1;
+	if (score == former)
+		return pending != -1;
+	if (wait && pending < 0)
+		memory->pending_since = now;
+	if (wait && (pending < 0 || now - memory->pending_since < resource->score_delay)) {
+		memory->pending = score;
+		return pending != score;
+	}
 	snprintf(text, sizeof(text), "%ld", score);
 	memory->score = set_attribute(resource, text) ? score : 0;
+	return memory->score != former || pending != -1;
 }
 
 /* --- start ---------------------------------------------------------------------------------------- */
@@ -637,14 +773,27 @@ static bool told_before(const struct agent *agent, unsigned disk, uint64_t key)
 	return false;
 }
 
-#define LONGEST_QUESTION_MS 2000
+/* What the fencer knows of the nodes whose keys go: asked meanwhile, as a hint for people. */
+struct inquiry {
+	unsigned count;
+	struct {
+		const char *node;
+		struct fencer_question question;
+	} nodes[8];
+};
 
-/* Before keys go: whose they are, and what the fencer knows of their nodes. A hint for people; the disk decides. */
-static void tell_evidence(const struct resource *resource)
+static void inquire(struct inquiry *inquiry, const char *node)
+{
+	if (inquiry->count == sizeof(inquiry->nodes) / sizeof(*inquiry->nodes))
+		return;
+	inquiry->nodes[inquiry->count].node = node;
+	inquiry->nodes[inquiry->count++].question = fencer_ask(node);
+}
+
+/* Before keys go: whose they are. */
+static void tell_whose(const struct resource *resource, struct inquiry *inquiry)
 {
 	const struct agent *agent = &resource->agent;
-	int64_t began = blkpr_clock_ms();
-	char history[256];
 
 	for (unsigned i = 0; i < agent->ntargets; i++)
 		for (unsigned k = 0; k < agent->verdicts[i].nkeys; k++) {
@@ -654,14 +803,29 @@ static void tell_evidence(const struct resource *resource)
 
 			if (key == agent->targets[i].own || told_before(agent, i, key))
 				continue;
+			if (owner)
+				inquire(inquiry, owner);
 			text = say_key(agent, &agent->targets[i], key);
-			snprintf(history, sizeof(history), "no node of the cluster has this key");
-			if (owner && blkpr_clock_ms() - began < LONGEST_QUESTION_MS)
-				fencer_history(owner, history, sizeof(history));
-			qb_log(LOG_NOTICE, "%s: %s is registered, and will be evicted; %s", agent->targets[i].device->name,
-				text ? text : "a key", history);
+			qb_log(LOG_NOTICE, "%s: %s is registered, and will be evicted%s",
+				agent->targets[i].device->name, text ? text : "a key",
+				owner ? "" : "; no node of the cluster has this key");
 			free(text);
 		}
+}
+
+#define HISTORY_MS 200
+
+/* When they are gone. */
+static void tell_history(const struct inquiry *inquiry)
+{
+	int64_t until = blkpr_clock_ms() + HISTORY_MS;
+	char history[256];
+
+	for (unsigned i = 0; i < inquiry->count; i++) {
+		fencer_answer(&inquiry->nodes[i].question, inquiry->nodes[i].node, until, history,
+			sizeof(history));
+		qb_log(LOG_NOTICE, "%s", history);
+	}
 }
 
 static bool takes_over(const struct resource *resource)
@@ -669,32 +833,17 @@ static bool takes_over(const struct resource *resource)
 	return !resource->promotable && resource->hold.evict;
 }
 
-/* Of this node's Pacemaker: its executor's process. What a managed disk shows is the same before and after. */
-static long pacemaker_session(void)
-{
-	static const char *const argv[] = { "pidof", "-s", "pacemaker-execd", NULL };
-	struct blkpr_error error;
-	char *output = NULL;
-	long session = 0;
-
-	if (!run_program(argv, blkpr_clock_ms() + 1000, &output, &error))
-		session = strtol(output, NULL, 10);
-	free(output);
-	return session;
-}
-
 /* A derived key is nobody's but this agent's; an explicit one that was there before is not ended by stop. */
 static int begin_memory(struct resource *resource, struct blkpr_error *error)
 {
 	struct memory *memory = &resource->memory;
 	const struct agent *agent = &resource->agent;
-	bool fresh = !memory->exists;
+	bool fresh = !memory->ndisks;
 	int rc = 0;
 
-	memory->exists = true;
 	memory->promoted = false;
-	memory->good = 0;
-	memory->session = resource->managed ? pacemaker_session() : 0;
+	memory->good = false;
+	memory->session = resource->managed ? pacemaker_executor_start() : 0;
 	for (unsigned i = 0; i < agent->ntargets && !rc; i++) {
 		const char *wwid = agent->targets[i].device->wwid;
 		uint64_t key = resource->managed ? 0 : agent->targets[i].own;
@@ -714,7 +863,7 @@ static enum ocf good_now(struct resource *resource)
 {
 	struct blkpr_error error;
 
-	resource->memory.good = time(NULL);
+	resource->memory.good = true;
 	if (memorize(resource, &error))
 		return fail_with(resource, OCF_ERR_GENERIC, &error);
 	return OCF_SUCCESS;
@@ -755,34 +904,115 @@ static enum ocf change(struct resource *resource)
 	return code;
 }
 
+/* Disks that fail at once get a second look; ones that are busy or do not answer have this part of the time. */
+#define MOST_LOOKS 2
+#define WAITING_SHARE(ms) ((ms) / 4 * 3)
+#define LOOKS_PAUSE_MS 500
+
+/* Whether what is missing has only not answered. */
+static bool only_silence(const struct resource *resource)
+{
+	const struct agent *agent = &resource->agent;
+
+	for (unsigned i = 0; i < agent->ntargets; i++)
+		if (agent->verdicts[i].result != BLKPR_OK &&
+			!blkpr_result_unreachable(agent->verdicts[i].result))
+			return false;
+	return true;
+}
+
+/* Whether a disk has not answered yet, rather than failed. */
+static bool is_waited_for(const struct resource *resource)
+{
+	const struct agent *agent = &resource->agent;
+
+	for (unsigned i = 0; i < agent->ntargets; i++)
+		if (agent->verdicts[i].result == BLKPR_BUSY ||
+			agent->verdicts[i].result == BLKPR_UNFINISHED ||
+			agent->verdicts[i].result == BLKPR_ATTENTION)
+			return true;
+	return false;
+}
+
+typedef int look_ahead(const struct blkpr_hold *hold, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[]);
+
+/* A disk that hangs must not take all of the time. */
+static enum ocf look_once(struct resource *resource, look_ahead *look, int64_t until)
+{
+	struct agent *agent = &resource->agent;
+	int64_t now = blkpr_clock_ms(), share = now + (agent->deadline - now) / LOOKING_SHARE;
+	int rc;
+
+	resource->hold.deadline = share < until ? share : until;
+	rc = look(&resource->hold, agent->targets, agent->ntargets, agent->verdicts);
+	resource->hold.deadline = agent->deadline;
+	*resource->reason.text = '\0';
+	return judge_all(resource, rc, is_ok);
+}
+
+/* OCF_SUCCESS: nothing is known that would make it fail. */
+static enum ocf foresee(struct resource *resource, look_ahead *look)
+{
+	struct agent *agent = &resource->agent;
+	int64_t now = blkpr_clock_ms(), until = now + WAITING_SHARE(agent->deadline - now);
+	enum ocf code = OCF_ERR_GENERIC;
+
+	if (resource->required > (long)agent->ntargets) {
+		take_reason(resource, 0, is_ok);
+		return code;
+	}
+	for (int looks = 0; code != OCF_SUCCESS && blkpr_clock_ms() < until; looks++) {
+		if (looks && (!only_silence(resource) ||
+				     (looks >= MOST_LOOKS && !is_waited_for(resource))))
+			break;
+		if (looks)
+			blkpr_clock_pause(LOOKS_PAUSE_MS, until);
+		code = look_once(resource, look, until);
+	}
+	if (code != OCF_SUCCESS)
+		tell(resource, agent->ntargets);
+	return code;
+}
+
+static enum ocf start_anew(struct resource *resource, judge *good)
+{
+	struct inquiry inquiry = { 0 };
+	struct blkpr_error error;
+	enum ocf code = foresee(resource, blkpr_hold_foresee);
+
+	if (code != OCF_SUCCESS)
+		return code;
+	if (begin_memory(resource, &error))
+		return fail_with(resource, OCF_ERR_GENERIC, &error);
+	if (takes_over(resource))
+		tell_whose(resource, &inquiry);
+	code = change(resource);
+	tell_history(&inquiry);
+	if (code == OCF_SUCCESS) /* all at one time, after the last change */
+		code = judge_all(resource, watch(resource), good);
+	return code;
+}
+
 static enum ocf start(struct resource *resource)
 {
 	judge *good = resource->promotable ? is_registered : is_ok;
 	struct blkpr_error error;
 	enum ocf code = plan(resource, true);
-	int rc;
 
-	if (code == OCF_SUCCESS && find_fencers(resource, &error))
+	if (code == OCF_SUCCESS && find_keys(resource, &error))
 		code = fail_with(resource, OCF_ERR_GENERIC, &error);
 	if (code != OCF_SUCCESS)
 		return code;
-	rc = resource->managed ? watch(resource) : watch_first(resource);
 	if (resource->managed) {
-		code = judge_all(resource, rc, good);
+		code = judge_all(resource, watch(resource), good);
 		if (code == OCF_SUCCESS && begin_memory(resource, &error))
 			return fail_with(resource, OCF_ERR_GENERIC, &error);
-	} else if (resource->memory.good && enough(resource, rc, good)) {
-		code = OCF_SUCCESS; /* started before, to its end */
-	} else {
-		if (takes_over(resource))
-			tell_evidence(resource);
-		if (begin_memory(resource, &error))
-			return fail_with(resource, OCF_ERR_GENERIC, &error);
-		code = change(resource);
+	} else if (!resource->memory.good || !enough(resource, watch_first(resource), good)) {
+		code = start_anew(resource, good);
 		if (code != OCF_SUCCESS)
 			return code;
-		code = judge_all(resource, watch(resource), good); /* all at one time, after the last change */
-	}
+	} /* else started before, to its end */
 	tell(resource, resource->agent.ntargets);
 	if (code != OCF_SUCCESS)
 		return code;
@@ -798,8 +1028,9 @@ static bool is_left(const struct resource *resource, const struct blkpr_verdict 
 	const struct agent *agent = &resource->agent;
 	const char *wwid = agent->targets[verdict - agent->verdicts].device->wwid;
 
-	/* what this resource never held need not be reached */
-	return verdict->result == BLKPR_OK || !remembered(&resource->memory, wwid);
+	/* what it has not changed need not be reached; without a memory only the disk knows */
+	return verdict->result == BLKPR_OK ||
+	       (resource->memory.exists && !remembered(&resource->memory, wwid));
 }
 
 static bool all_left(const struct resource *resource)
@@ -870,8 +1101,8 @@ static bool holds_of_its_own(const struct memory *memory)
 }
 
 /*
- * A disk that is remembered, and whose state is not known now, is no reason to say that all is stopped; what was never
- * started here needs no disk to be stopped.
+ * A disk that is remembered, and whose state is not known now, is no reason to say that all is stopped; nor is one of a
+ * resource of which nothing is remembered. What start was tried of, and has changed nothing, needs no disk to be stopped.
  */
 static enum ocf stop(struct resource *resource)
 {
@@ -879,7 +1110,7 @@ static enum ocf stop(struct resource *resource)
 
 	if (code == OCF_SUCCESS)
 		return resource->managed ? forget(resource) : leave(resource);
-	if (holds_of_its_own(&resource->memory))
+	if (!resource->memory.exists || holds_of_its_own(&resource->memory))
 		return OCF_ERR_GENERIC;
 	qb_log(LOG_NOTICE, "%s; nothing is held here", resource->reason.text);
 	*resource->reason.text = '\0';
@@ -914,18 +1145,6 @@ static bool all_away(const struct resource *resource)
 	return true;
 }
 
-static void add_time(struct resource *resource)
-{
-	char *reason = strdup(resource->reason.text), when[32];
-	struct tm local;
-
-	if (reason && resource->memory.good && localtime_r(&resource->memory.good, &local)) {
-		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &local);
-		blkpr_error_set(&resource->reason, "%.450s (all was well at %s)", reason, when);
-	}
-	free(reason);
-}
-
 /* Started here, as this node remembers: it must be on the disks. */
 static enum ocf monitor_started(struct resource *resource, int rc)
 {
@@ -946,15 +1165,12 @@ static enum ocf monitor_started(struct resource *resource, int rc)
 		blkpr_error_set(&resource->reason, "start was interrupted, and has not proven that nobody else writes; start it again");
 	if (code == OCF_SUCCESS && *resource->reason.text)
 		code = OCF_ERR_GENERIC;
-	if (code != OCF_SUCCESS)
-		add_time(resource);
 	tell(resource, resource->agent.ntargets);
-	update_score(resource, good);
+	if (resource->run == BY_PACEMAKER && update_score(resource, good) &&
+		memorize_score(resource, &error))
+		qb_log(LOG_WARNING, "%s", error.text); /* the disks are what they are */
 	if (code != OCF_SUCCESS)
 		return code;
-	resource->memory.good = time(NULL);
-	if (memorize(resource, &error))
-		qb_log(LOG_WARNING, "%s", error.text); /* the disks are all right */
 	return resource->promotable && held ? OCF_RUNNING_PROMOTED : OCF_SUCCESS;
 }
 
@@ -978,7 +1194,8 @@ static enum ocf monitor_unknown(struct resource *resource, int rc)
 /* Whether Pacemaker is not the one any more that started it; what cannot be told is no. */
 static bool is_of_an_earlier_session(const struct resource *resource)
 {
-	long now = pacemaker_session();
+	long long now =
+		pacemaker_executor_start(); /* what a managed disk shows is the same before and after */
 
 	return now && resource->memory.session && resource->memory.session != now;
 }
@@ -993,23 +1210,32 @@ static bool was_ended(const struct resource *resource)
 	return resource->agent.ntargets && !lost_disk(resource) && all_away(resource);
 }
 
+/* What cannot be started does not run. */
+static enum ocf cannot_run(struct resource *resource)
+{
+	qb_log(LOG_INFO, "%s", resource->reason.text);
+	*resource->reason.text = '\0';
+	return OCF_NOT_RUNNING;
+}
+
 static enum ocf monitor(struct resource *resource)
 {
+	bool started = resource->memory.ndisks;
 	enum ocf code = plan(resource, false);
 	int rc;
 
-	if (code != OCF_SUCCESS && !resource->memory.exists && resource->probe) {
-		qb_log(LOG_INFO, "%s", resource->reason.text);
-		*resource->reason.text = '\0';
-		return OCF_NOT_RUNNING; /* what cannot be started does not run */
-	}
+	if (code != OCF_SUCCESS && !started)
+		return resource->probe ? cannot_run(resource) : code;
 	if (code != OCF_SUCCESS)
-		return resource->memory.exists ? OCF_ERR_GENERIC : code; /* it ran, and its disk has gone */
+		return OCF_ERR_GENERIC; /* it ran, and its disk has gone */
 	rc = resource->agent.ntargets ? watch(resource) : -ENODEV;
 	check_deeply(resource);
-	if (resource->memory.exists && was_ended(resource))
+	if (started && was_ended(resource)) {
+		if (resource->run != BY_PACEMAKER) /* only looked at: crm_resource --force-check */
+			return OCF_NOT_RUNNING;
 		return forget(resource) == OCF_SUCCESS ? OCF_NOT_RUNNING : OCF_ERR_GENERIC;
-	return resource->memory.exists ? monitor_started(resource, rc) : monitor_unknown(resource, rc);
+	}
+	return started ? monitor_started(resource, rc) : monitor_unknown(resource, rc);
 }
 
 /* --- promote, demote ------------------------------------------------------------------------------ */
@@ -1019,15 +1245,21 @@ static enum ocf promote(struct resource *resource)
 	struct agent *agent = &resource->agent;
 	unsigned arbiter = agent->ntargets;
 	struct blkpr_error error;
-	enum ocf code = plan(resource, false);
+	enum ocf code;
 	int rc = 0;
 
-	if (code == OCF_SUCCESS && find_fencers(resource, &error))
+	agent_load_cluster(agent);
+	code = plan(resource, false);
+	if (code == OCF_SUCCESS && find_keys(resource, &error))
 		code = fail_with(resource, OCF_ERR_GENERIC, &error);
 	if (code != OCF_SUCCESS)
 		return code;
 	if (!resource->managed && !resource->hold.evict && !resource->agent.clustered)
 		return fail_with(resource, OCF_ERR_GENERIC, &agent->unclustered);
+	if (!resource->managed)
+		code = foresee(resource, blkpr_hold_foresee_promotion);
+	if (code != OCF_SUCCESS)
+		return code;
 	if (!resource->managed) {
 		rc = blkpr_hold_promote(&resource->hold, agent->targets, agent->ntargets, agent->verdicts, &arbiter);
 		code = judge_all(resource, rc, is_ok);
@@ -1121,33 +1353,80 @@ static void set_deadline(struct resource *resource, int64_t began)
 	if (ms < LEAST_TIME_MS)
 		ms = LEAST_TIME_MS;
 	resource->agent.deadline = began + ms;
-	resource->hold.deadline = resource->agent.deadline;
 	alarm_before_work(ms);
 }
 
+/* As Pacemaker reads booleans. */
+static bool is_true(const char *text)
+{
+	static const char *const words[] = { "true", "on", "yes", "y", "1" };
+
+	for (unsigned i = 0; text && i < sizeof(words) / sizeof(*words); i++)
+		if (!strcasecmp(text, words[i]))
+			return true;
+	return false;
+}
+
+static char *make_tag(const char *instance)
+{
+	char *tag;
+
+	return asprintf(&tag, "%s(%s)", NAME, instance) < 0 ? NULL : tag;
+}
+
+/*
+ * What the executor passes, and what crm_resource --force-* does (Pacemaker 2.1.5 to 3.0.2, tools/crm_resource_runtime.c and
+ * lib/pengine/complex.c: get_meta_attributes): the meta-attributes of the resource and its clone as they are configured
+ * (promotable, no promoted-max that is not set), the attributes of its element (id, which is the primitive's even if the clone's
+ * was named, as OCF_RESOURCE_INSTANCE then is), `clone` (an instance's number), no interval. Both say in PCMK_service who
+ * they are (lib/common/logging.c).
+ */
 static void read_environment(struct resource *resource)
 {
-	const char *instance = getenv("OCF_RESOURCE_INSTANCE");
+	const char *instance = getenv("OCF_RESKEY_CRM_meta_id"), *service = getenv("PCMK_service");
 
+	if (service &&
+		(!strcmp(service, "pacemaker-execd") || !strcmp(service, "pacemaker-remoted")))
+		resource->run = BY_PACEMAKER;
+	else if (service && !strcmp(service, "crm_resource"))
+		resource->run = BY_HAND;
+	if (!instance)
+		instance = getenv("OCF_RESOURCE_INSTANCE");
 	resource->instance = strdup(instance && *instance ? instance : "default");
 	if (resource->instance)
 		resource->instance[strcspn(resource->instance, ":")] = '\0';
+	resource->tag = resource->instance ? make_tag(resource->instance) : NULL;
 	resource->check_level = number_in_environment("OCF_CHECK_LEVEL", 0);
-	resource->promotable = getenv("OCF_RESKEY_CRM_meta_promoted_max") || getenv("OCF_RESKEY_CRM_meta_master_max");
-	resource->clone = !resource->promotable && getenv("OCF_RESKEY_CRM_meta_clone_max");
+	resource->promotable = getenv("OCF_RESKEY_CRM_meta_promoted_max") ||
+			       getenv("OCF_RESKEY_CRM_meta_master_max") ||
+			       is_true(getenv("OCF_RESKEY_CRM_meta_promotable"));
+	resource->clone = !resource->promotable && (getenv("OCF_RESKEY_CRM_meta_clone_max") ||
+							   getenv("OCF_RESKEY_CRM_meta_clone"));
 	resource->probe = number_in_environment("OCF_RESKEY_CRM_meta_interval", 0) == 0;
+}
+
+/* For bad parameters. A probe that fails would be taken for a resource that runs, and must be stopped. */
+static enum ocf refuse(
+	struct resource *resource, const struct action *action, const struct blkpr_error *error)
+{
+	enum ocf code = fail_with(resource, OCF_ERR_CONFIGURED, error);
+
+	return action->run == monitor && resource->probe && !resource->memory.ndisks
+		       ? cannot_run(resource)
+		       : code;
 }
 
 static enum ocf run(struct resource *resource, const struct action *action)
 {
 	int64_t began = blkpr_clock_ms();
 	struct blkpr_error error;
-	struct log_options log = { .name = NAME };
+	struct log_options log = { 0 };
 
 	read_environment(resource);
 	resource->agent.options = &resource->options;
 	resource->agent.domain = BLKPR_KEY_OF_RESOURCE;
-	if (!resource->instance || options_init(&resource->options, reservation_options) ||
+	if (!resource->instance || !resource->tag ||
+		options_init(&resource->options, reservation_options) ||
 		options_parse_environment(&resource->options, "OCF_RESKEY_")) {
 		blkpr_error_set(&resource->reason, "out of memory");
 		return OCF_ERR_GENERIC;
@@ -1156,14 +1435,17 @@ static enum ocf run(struct resource *resource, const struct action *action)
 		blkpr_error_set(&resource->reason, "must run as root: only root may use persistent reservations");
 		return OCF_ERR_PERM;
 	}
+	log.name = resource->tag;
 	log.verbosity = options_flag(&resource->options, "verbose");
 	if (log_open(&log, &error))
 		return fail_with(resource, OCF_ERR_GENERIC, &error);
-	if (take_parameters(resource, &error) && action->run != stop && action->run != demote)
-		return fail_with(resource, OCF_ERR_CONFIGURED, &error);
 	set_deadline(resource, began);
 	if (action->disks && recall(resource, &error))
 		return fail_with(resource, OCF_ERR_GENERIC, &error);
+	if (action->run == start && memorize_attempt(resource, &error))
+		return fail_with(resource, OCF_ERR_GENERIC, &error);
+	if (take_parameters(resource, &error) && action->run != stop && action->run != demote)
+		return refuse(resource, action, &error);
 	if (action->disks && agent_load_coverage(&resource->agent, &error))
 		qb_log(LOG_WARNING, "%s",
 			error.text); /* then no disk is known to be a fence agent's */
@@ -1210,8 +1492,11 @@ int main(int argc, char *argv[])
 		fprintf(stderr, "ocf-exit-reason:%s\n", resource.reason.text); /* the last line, API 1.1 */
 	agent_clear(&resource.agent);
 	forget_disks(&resource.memory);
+	free(resource.memory.text);
 	free(resource.fencers);
+	free(resource.ours);
 	free(resource.instance);
+	free(resource.tag);
 	options_clear(&resource.options);
 	return code;
 }

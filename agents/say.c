@@ -219,16 +219,17 @@ static void print_fencers(FILE *out, const struct scene *scene)
 	print_offender(out, scene, "the key ", " is registered, and this disk left to fencing");
 }
 
-/* Where this node does not hold what it should. */
+/* Where this node does not hold what it should: who does comes first. */
 static void print_lost(FILE *out, const struct scene *scene)
 {
+	bool others = scene->verdict->offender;
+
+	if (others)
+		print_offender(out, scene, "",
+			scene->verdict->type ? " holds the disk; " : " is registered; ");
 	fputs("this node's key ", out);
 	print_key(out, scene->agent, scene->target, scene->target->own);
-	fputs(" is not registered", out);
-	if (scene->verdict->offender)
-		print_offender(out, scene, "; ", scene->verdict->type ? " holds the disk" : " is");
-	else
-		fputs(", nor is any other", out);
+	fprintf(out, " is not registered%s", others ? "" : ", nor is any other");
 }
 
 static void print_capability(FILE *out, const struct scene *scene)

@@ -35,6 +35,8 @@ struct view {
 	bool own;
 	bool passing;      /* left by a run that was killed inside shed() */
 	uint64_t fencer;   /* a fence agent's key, 0: none is registered */
+	uint64_t alien;    /* a key that is not to be evicted; may be 0, as a stranger's */
+	bool aliens;
 	bool holds;        /* own holds the reservation, of whatever type */
 	unsigned type;     /* of the reservation, 0: none */
 	uint64_t stranger; /* the first other key: the holder's, if another one holds */
@@ -47,6 +49,24 @@ static bool is_fencers(const struct blkpr_hold *hold, uint64_t key)
 		if (hold->fencers[i] == key)
 			return true;
 	return false;
+}
+
+/* Whether KEY may be evicted: what runs that were killed inside shed() have left, too. */
+static bool is_ours(const struct blkpr_hold *hold, uint64_t own, uint64_t key)
+{
+	if (!hold->ours || key == passing_key(own))
+		return true;
+	for (unsigned i = 0; i < hold->nours; i++)
+		if (hold->ours[i] == key || passing_key(hold->ours[i]) == key)
+			return true;
+	return false;
+}
+
+static uint64_t offender(const struct view *view)
+{
+	if (view->fencer)
+		return view->fencer;
+	return view->aliens ? view->alien : view->stranger;
 }
 
 static enum blkpr_result look(const struct blkpr_hold *hold, uint64_t own, struct blkpr_disk *disk,
@@ -75,12 +95,16 @@ static enum blkpr_result look(const struct blkpr_hold *hold, uint64_t own, struc
 		view->strangers = true;
 		if (is_fencers(hold, report.keys[i]))
 			view->fencer = report.keys[i];
+		if (!view->aliens && !is_ours(hold, own, report.keys[i])) {
+			view->aliens = true;
+			view->alien = report.keys[i];
+		}
 		if (!view->stranger)
 			view->stranger = report.keys[i];
 	}
 	if (first)
 		verdict->kept = view->own;
-	verdict->offender = view->fencer ? view->fencer : view->stranger;
+	verdict->offender = offender(view);
 	blkpr_report_clear(&report);
 	return BLKPR_OK;
 }
@@ -88,6 +112,13 @@ static enum blkpr_result look(const struct blkpr_hold *hold, uint64_t own, struc
 static bool held_by_another(const struct view *view)
 {
 	return view->type && !view->holds;
+}
+
+/* By another one, who is named, whoever else is registered. */
+static enum blkpr_result taken(const struct view *view, struct blkpr_verdict *verdict)
+{
+	verdict->offender = view->stranger;
+	return BLKPR_TAKEN;
 }
 
 /* --- acting: each returns BLKPR_OK or BLKPR_CONFLICT if it is worth looking again ------------------- */
@@ -261,7 +292,7 @@ static enum blkpr_result take_step(struct errand *errand, bool *done)
 		return finish(done, BLKPR_UNDER_FENCING);
 	if (!view->own)
 		return finish(done, BLKPR_EVICTED); /* by somebody, since we registered: theirs is the newer decision */
-	if (view->strangers && !errand->hold->evict)
+	if (view->aliens || (view->strangers && !errand->hold->evict))
 		return finish(done, BLKPR_STRANGERS);
 	if (view->strangers && !view->stranger)
 		return finish(done, BLKPR_STRANGERS); /* key 0: nothing can evict it */
@@ -271,22 +302,45 @@ static enum blkpr_result take_step(struct errand *errand, bool *done)
 			       : hold_step(errand, done);
 }
 
+/* Before anything is changed. */
+static enum blkpr_result foresee(const struct errand *errand, struct view *view)
+{
+	const struct blkpr_hold *hold = errand->hold;
+	uint64_t own = errand->target->own;
+	enum blkpr_result result = look(hold, own, errand->disk, view, errand->verdict);
+
+	if (result != BLKPR_OK)
+		return result;
+	if (view->fencer)
+		return BLKPR_UNDER_FENCING;
+	if (!hold->shared && view->strangers && !hold->evict)
+		return held_by_another(view) ? taken(view, errand->verdict) : BLKPR_STRANGERS;
+	if (!hold->shared && view->aliens)
+		return BLKPR_STRANGERS;
+	return blkpr_nexus_check_shared(errand->disk, own, &hold->others, errand->verdict);
+}
+
+void blkpr_hold_foresee_disk(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	const struct errand errand = {
+		.hold = context, .target = target, .disk = disk, .verdict = verdict
+	};
+	struct view view;
+
+	verdict->result = foresee(&errand, &view);
+	if (verdict->result == BLKPR_OK)
+		disk->ops->silent(disk); /* each path is registered next: here that is found out for all disks at once */
+}
+
 void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
 	struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
 
-	verdict->result = look(errand.hold, target->own, disk, &errand.view, verdict);
+	verdict->result = foresee(&errand, &errand.view);
 	if (verdict->result != BLKPR_OK)
 		return;
-	if (errand.view.fencer)
-		verdict->result = BLKPR_UNDER_FENCING;
-	else if (errand.view.strangers && !errand.hold->evict)
-		verdict->result = held_by_another(&errand.view) ? BLKPR_TAKEN : BLKPR_STRANGERS;
-	if (verdict->result == BLKPR_OK)
-		verdict->result = blkpr_nexus_check_shared(disk, target->own, &errand.hold->others, verdict);
-	if (verdict->result != BLKPR_OK)
-		return; /* before anything is changed */
 	if (verdict->kept)
 		verdict->result = shed(target->own, &errand.view, &errand.hold->others, true, disk, verdict);
 	else
@@ -295,16 +349,43 @@ void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target
 		verdict->result = repeat(&errand, take_step);
 }
 
-static enum blkpr_result promote_step(struct errand *errand, bool *done)
+/* What forbids to promote. BLKPR_OK: nothing. */
+static enum blkpr_result check_promotion(const struct errand *errand)
 {
+	const struct blkpr_hold *hold = errand->hold;
 	const struct view *view = &errand->view;
 
 	if (view->fencer)
-		return finish(done, BLKPR_UNDER_FENCING);
+		return BLKPR_UNDER_FENCING;
 	if (!view->own)
-		return finish(done, BLKPR_EVICTED);
-	if (held_by_another(view))
-		return evict(errand->hold->type, errand->target->own, view, errand->disk, errand->verdict);
+		return BLKPR_EVICTED;
+	if (held_by_another(view) &&
+		!(hold->evict && is_ours(hold, errand->target->own, view->stranger)))
+		return taken(view, errand->verdict);
+	return BLKPR_OK;
+}
+
+void blkpr_hold_foresee_promotion_disk(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+{
+	struct errand errand = {
+		.hold = context, .target = target, .disk = disk, .verdict = verdict
+	};
+
+	verdict->result = look(context, target->own, disk, &errand.view, verdict);
+	if (verdict->result == BLKPR_OK)
+		verdict->result = check_promotion(&errand);
+}
+
+static enum blkpr_result promote_step(struct errand *errand, bool *done)
+{
+	enum blkpr_result result = check_promotion(errand);
+
+	if (result != BLKPR_OK)
+		return finish(done, result);
+	if (held_by_another(&errand->view))
+		return evict(errand->hold->type, errand->target->own, &errand->view, errand->disk,
+			errand->verdict);
 	return hold_step(errand, done);
 }
 
@@ -403,7 +484,8 @@ void blkpr_hold_leave_disk(const void *context, const struct blkpr_target *targe
 
 /* --- watch ---------------------------------------------------------------------------------------- */
 
-static enum blkpr_result watch(const struct blkpr_hold *hold, const struct view *view)
+static enum blkpr_result watch(
+	const struct blkpr_hold *hold, const struct view *view, struct blkpr_verdict *verdict)
 {
 	if (!view->own)
 		return BLKPR_EVICTED;
@@ -412,7 +494,7 @@ static enum blkpr_result watch(const struct blkpr_hold *hold, const struct view 
 	if (hold->managed)
 		return serves(hold->type, view->type) ? BLKPR_OK : BLKPR_FOREIGN_TYPE;
 	if (held_by_another(view))
-		return BLKPR_TAKEN;
+		return taken(view, verdict);
 	if (!serves(hold->type, view->type))
 		return BLKPR_FOREIGN_TYPE;
 	return view->strangers && !hold->shared && for_registrants(view->type) ? BLKPR_STRANGERS : BLKPR_OK;
@@ -432,7 +514,7 @@ static enum blkpr_result barred(const struct blkpr_hold *hold, uint64_t own, str
 	enum blkpr_result result = look(hold, own, disk, &view, verdict);
 
 	if (result == BLKPR_OK)
-		result = watch(hold, &view);
+		result = watch(hold, &view, verdict);
 	return may_write_by(result, &view) ? BLKPR_BARRED : result;
 }
 
@@ -448,7 +530,7 @@ void blkpr_hold_watch_disk(const void *context, const struct blkpr_target *targe
 	}
 	verdict->result = look(hold, target->own, disk, &view, verdict);
 	if (verdict->result == BLKPR_OK)
-		verdict->result = watch(hold, &view);
+		verdict->result = watch(hold, &view, verdict);
 	if (verdict->result == BLKPR_OK)
 		verdict->result = blkpr_fence_watch_shared(target->own, disk, verdict);
 }
@@ -461,7 +543,7 @@ void blkpr_hold_nexus_disk(const void *context, const struct blkpr_target *targe
 
 	verdict->result = look(hold, target->own, disk, &view, verdict);
 	if (verdict->result == BLKPR_OK)
-		verdict->result = watch(hold, &view);
+		verdict->result = watch(hold, &view, verdict);
 	if (!may_write_by(verdict->result, &view))
 		return;
 	if (blkpr_nexus_check_shared(disk, target->own, &hold->others, verdict) != BLKPR_OK)
@@ -487,6 +569,14 @@ int blkpr_hold_take(const struct blkpr_hold *hold, const struct blkpr_target tar
 	return blkpr_work_race(&work, targets, count, verdicts, arbiter);
 }
 
+int blkpr_hold_foresee(const struct blkpr_hold *hold, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[])
+{
+	struct blkpr_work work = work_of(hold, blkpr_hold_foresee_disk);
+
+	return blkpr_work_run(&work, targets, count, verdicts);
+}
+
 int blkpr_hold_join(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[])
 {
@@ -501,6 +591,14 @@ int blkpr_hold_promote(const struct blkpr_hold *hold, const struct blkpr_target 
 	struct blkpr_work work = work_of(hold, blkpr_hold_promote_disk);
 
 	return blkpr_work_race(&work, targets, count, verdicts, arbiter);
+}
+
+int blkpr_hold_foresee_promotion(const struct blkpr_hold *hold, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[])
+{
+	struct blkpr_work work = work_of(hold, blkpr_hold_foresee_promotion_disk);
+
+	return blkpr_work_run(&work, targets, count, verdicts);
 }
 
 int blkpr_hold_demote(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,

@@ -15,7 +15,9 @@
 /* What to do, the same for all devices. */
 struct blkpr_hold {
 	enum pr_type type; /* any of the six; an exclusive one works with one path only */
-	bool evict;        /* take: other registrants are evicted; else they are a failure, and nothing is changed */
+	bool evict; /* take: others are evicted, promote: the holder is; else a failure, and no change */
+	const uint64_t *ours; /* take, promote: only these are evicted, others a failure; NULL: all */
+	unsigned nours;
 	bool shared;       /* watch: other registrants are no strangers */
 	bool managed;      /* watch: any registrant may hold */
 	enum blkpr_in_flight in_flight; /* take, promote: what may end others' commands */
@@ -41,13 +43,27 @@ struct blkpr_hold {
 int blkpr_hold_take(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[], unsigned *arbiter);
 
+/*
+ * What take (of a shared hold: join) would say before it changes anything: BLKPR_OK: it would begin. verdict.kept as for
+ * take. Writes nothing.
+ */
+int blkpr_hold_foresee(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[]);
+
 /* Registers own, and nothing else. */
 int blkpr_hold_join(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[]);
 
-/* Takes the reservation, from whoever holds it: only a holder is evicted. Never registers. An arbiter as for take. */
+/*
+ * Takes the reservation, from whoever holds it: only a holder is evicted. Never registers. An arbiter as for take.
+ * BLKPR_TAKEN: the holder is not to be evicted.
+ */
 int blkpr_hold_promote(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[], unsigned *arbiter);
+
+/* What promote would say before it changes anything; as blkpr_hold_foresee(). */
+int blkpr_hold_foresee_promotion(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
+	struct blkpr_verdict verdicts[]);
 
 /* Gives the reservation back and stays registered. BLKPR_OK also where another one holds it, or own is gone. */
 int blkpr_hold_demote(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
@@ -69,7 +85,8 @@ int blkpr_hold_watch(const struct blkpr_hold *hold, const struct blkpr_target ta
 	struct blkpr_verdict verdicts[]);
 
 /* The same on one disk, in the caller's process. */
-blkpr_protocol blkpr_hold_take_disk, blkpr_hold_join_disk, blkpr_hold_promote_disk, blkpr_hold_demote_disk,
-	blkpr_hold_leave_disk, blkpr_hold_watch_disk, blkpr_hold_nexus_disk;
+blkpr_protocol blkpr_hold_take_disk, blkpr_hold_foresee_disk, blkpr_hold_join_disk, blkpr_hold_promote_disk,
+	blkpr_hold_foresee_promotion_disk, blkpr_hold_demote_disk, blkpr_hold_leave_disk, blkpr_hold_watch_disk,
+	blkpr_hold_nexus_disk;
 
 #endif

@@ -74,10 +74,11 @@ def test_moves_and_failovers_lose_no_write(cluster, record_property):
         assert cluster.agent.registered()[FENCED].keys() == set(cluster.lab.nodes) - {victim}
         assert victim not in {node for node, key in ra.KEYS.items()
                               if hex(key) in {k for k, _ in cluster.lab.keys(DISK)}}
-        # before the victim's key was evicted, the fencer was asked; one that is cut off may have stopped, and left no key
+        # the fencer was asked while the victim's key was evicted; one that is cut off may have stopped, and left no key
         if how == "off" and not cluster.managed:
-            said = [cluster.admin(f"grep 'will be evicted' {SYSLOG} || :", n) for n in cluster.lab.nodes if n != victim]
-            assert f"({victim}) is registered, and will be evicted; {victim} was fenced (" in "".join(said)
+            said = "".join(cluster.admin(f"grep 'reservation.*\\(will be evicted\\|was fenced (\\)' {SYSLOG} || :", n)
+                           for n in cluster.lab.nodes if n != victim)
+            assert f"({victim}) is registered, and will be evicted" in said and f": {victim} was fenced (" in said, said
         cluster.bring_back(victim)
         cluster.until_up()
         cluster.assert_nothing_lost(cluster.where("service", "n1")[0])
@@ -190,6 +191,64 @@ def test_promotable_clone_has_one_writer_at_any_time(clone):
 
 
 # ---------------------------------------------------------------- Pacemaker's own tools
+
+RECORDS = "cat /run/fence_blkpr/resource-*"
+
+
+def by_hand(cluster, node, action, name):
+    """What an administrator types at night."""
+    return cluster.lab.exec(node, f"crm_resource --force-{action} --resource {name}")
+
+
+@on(["own"])
+def test_clone_by_hand_evicts_nobody(clone):
+    """By its name or its clone's: what is looked at does not change, and a promoted instance elsewhere stays."""
+    until(lambda: len(promoted(clone)) == 1 and registered(clone) == clone.lab.nodes, "not promoted")
+    active = promoted(clone)[0]
+    idle = clone.other(active)
+
+    def state():
+        return (sorted(clone.lab.keys(SHARED)), clone.lab.holder(SHARED), clone.admin(RECORDS, active), clone.admin(RECORDS, idle))
+
+    before = state()
+    for name in ("shared", "shared-clone"):
+        assert by_hand(clone, active, "check", name).rc == ra.PROMOTED
+        assert by_hand(clone, idle, "check", name).rc == ra.SUCCESS
+        assert state() == before
+        result = by_hand(clone, idle, "promote", f"{name} --force")
+        assert result.rc == ra.GENERIC and f"({active})" in result.stdout + result.stderr, result
+        assert by_hand(clone, idle, "start", f"{name} --force").rc == ra.SUCCESS
+        assert state()[:2] == before[:2]
+    clone.admin("pcs resource unmanage shared")
+    try:
+        assert by_hand(clone, idle, "stop", "shared").rc == ra.SUCCESS
+        assert registered(clone) == [n for n in clone.lab.nodes if n != idle]
+        assert by_hand(clone, idle, "check", "shared-clone").rc == ra.NOT_RUNNING
+        assert by_hand(clone, idle, "start", "shared").rc == ra.SUCCESS
+        assert registered(clone) == clone.lab.nodes and clone.lab.holder(SHARED) == before[1]
+    finally:
+        clone.admin("pcs resource manage shared")
+    assert promoted(clone) == [active]
+
+
+@on(["own"])
+def test_primitive_by_hand_evicts_nobody(cluster):
+    node = cluster.where("service", "n1")[0]
+    idle = cluster.other(node)
+    before = sorted(cluster.lab.keys(DISK)), cluster.lab.holder(DISK)
+    assert by_hand(cluster, node, "check", "disk").rc == ra.SUCCESS
+    assert by_hand(cluster, idle, "check", "disk").rc == ra.NOT_RUNNING
+    for name in ("disk", "disk other_registrants=evict"):
+        result = by_hand(cluster, idle, "start", name)
+        assert result.rc == ra.GENERIC, result
+        assert f"held by {ra.KEYS[node]:#x} ({node})" in result.stdout + result.stderr, result
+    assert (sorted(cluster.lab.keys(DISK)), cluster.lab.holder(DISK)) == before
+    assert by_hand(cluster, idle, "stop", "disk").rc == ra.SUCCESS
+    assert by_hand(cluster, idle, "check", "disk").rc == ra.NOT_RUNNING
+    assert (sorted(cluster.lab.keys(DISK)), cluster.lab.holder(DISK)) == before
+    cluster.until_acknowledged(node, len(cluster.acks()))
+    assert cluster.where("service", "n1") == [node]
+
 
 @only("managed")
 def test_pacemakers_tools_drive_the_agent(cluster):

@@ -2,6 +2,7 @@
 """The resource agent's actions, exit codes and words, on both kernels; clusters are test_failover.py's."""
 
 import os
+import time
 
 import pytest
 
@@ -65,19 +66,20 @@ def test_start_evicts_who_was_there(resource):
     assert not resource.can_write("n1")
     assert result.stderr == ""
     text = reason(resource.must("n1", "monitor", GENERIC, CRM_meta_interval=10000))
-    assert f"{KEYS['n2']:#x} (n2) holds the disk" in text and "all was well at 20" in text
+    assert f"{KEYS['n2']:#x} (n2) holds the disk" in text and "all was well" not in text
     resource.must("n1", "stop")         # nothing of it is left
     assert resource.held() == resource.only("n2")
 
 
 def test_fencer_that_does_not_answer_holds_nobody_up(plain):
-    """Its history is a hint for the log. A socket with its name takes the connection, and no more."""
-    plain.must("n1", "start")
+    """Its history is a hint for the log, asked for while keys go. A socket with its name takes the connection, and no more."""
+    plain.must("n2", "start")
+    usual = plain.must("n1", "start").seconds
     hung = plain.lab.start("n2", "exec /usr/bin/python3 -c \"import socket, time; s = socket.socket(socket.AF_UNIX); "
                                  "s.bind(b'\\0stonith-ng'.ljust(108, b'\\0')); s.listen(); time.sleep(20)\"")
     wait_for(lambda: plain.lab.exec("n2", "grep -q stonith-ng /proc/net/unix").rc == 0)
-    result = plain.must("n2", "start")
-    assert 2 < result.seconds < 10, result
+    result = plain.must("n2", "start", verbose=1)
+    assert result.seconds < usual + 1 and "cannot be asked about n1: it does not answer" in result.stderr, (usual, result)
     assert plain.held() == plain.only("n2")
     plain.lab.exec("n2", "pkill -f 'import [s]ocket'")
     hung.wait()
@@ -92,11 +94,27 @@ def test_start_may_refuse_to_evict(resource):
     assert resource.held() == resource.only("n1")
 
 
+def test_what_pacemaker_keeps_of_a_reason_says_what_and_where(plain):
+    """The first 128 characters of it; names of disks in production are long."""
+    names = [f"/dev/disk/by-id/wwn-0x6001405{k}abcdef0123456789abcdef01" for k in range(LUNS)]
+    for lun, name in enumerate(names):
+        plain.lab.exec("n1", f"mkdir -p /dev/disk/by-id; ln -s {plain.agent.device(lun)} {name}", check=True)
+    plain.must("n1", "start", devices=",".join(names))
+    plain.must("n2", "start")
+    kept = reason(plain.must("n1", "monitor", GENERIC, devices=",".join(names), CRM_meta_interval=10000))[:128]
+    assert f"{names[0].rpartition('/')[2]} and 2 more: {KEYS['n2']:#x} (n2) holds the disk" in kept
+    plain.must("n1", "stop", devices=",".join(names))
+    plain.lab.exec("n1", f"rm {' '.join(names)}")
+
+
 def test_rogue_registration_is_noticed(resource):
     resource.must("n1", "start")
     resource.lab.pr_out("n2", "--register-ignore --param-sark=0xbad", "/dev/lun1")
     assert "the key 0xbad is registered, too" in reason(resource.must("n1", "monitor", GENERIC))
-    resource.must("n1", "start")
+    before = resource.lab.keys(1)
+    assert "the key 0xbad is registered, too" in reason(resource.must("n1", "start", GENERIC))   # not this cluster's
+    assert resource.lab.keys(1) == before
+    resource.must("n1", "start", other_registrants="evict")
     assert resource.held() == resource.only("n1")
 
 
@@ -146,6 +164,22 @@ def test_explicit_key_without_a_cluster(plain):
     assert plain.free()
 
 
+def test_monitor_and_stop_need_no_corosync(plain):
+    """Neither one that has died nor one that is frozen: it knows names, the disks know the rest."""
+    for stop, resume in (("pkill -9 -x corosync; while pgrep -x corosync; do sleep 0.05; done",
+                          "corosync; until corosync-cmapctl -g totem.cluster_name; do sleep 0.05; done"),
+                         ("pkill -STOP -x corosync", "pkill -CONT -x corosync")):
+        plain.must("n1", "start")
+        plain.lab.exec("n1", stop)
+        try:
+            for action, interval in (("monitor", 10000), ("monitor", 0), ("stop", 0)):
+                result = plain.must("n1", action, CRM_meta_interval=interval)
+                assert result.seconds < patience(3), result
+            assert plain.free()
+        finally:
+            plain.lab.exec("n1", resume, check=True)
+
+
 # ---------------------------------------------------------------- on disks that fence_blkpr manages
 
 def state(resource):
@@ -173,6 +207,20 @@ def test_managed_disk_needs_this_node_to_be_unfenced(resource):
         assert "stonith_admin --unfence" in text
         resource.must("n1", "stop", **parameters)
     assert state(resource) == before
+
+
+def test_record_of_the_version_before_is_read(plain):
+    """It has the executor's pid. One that is over has not started what this node remembers."""
+    plain.agent.unfence("n1", "n2")
+    plain.must("n1", "start")
+    executor = plain.lab.start("n1", "cp /usr/bin/sleep /run/pacemaker-execd && exec /run/pacemaker-execd 300")
+    wait_for(lambda: plain.lab.exec("n1", "pgrep -x pacemaker-execd").rc == 0)
+    for session, code in (("$(pgrep -x pacemaker-execd)", SUCCESS), ("1", NOT_RUNNING)):
+        plain.lab.exec("n1", f"sed -i \"s/^executor .*\\|^session .*/session {session}/; s/^good .*/good 1764000000/; "
+                             "s/^promotion .*/score 0 -1 0/\" /run/fence_blkpr/resource-*", check=True)
+        plain.must("n1", "monitor", code)
+    plain.lab.exec("n1", "pkill -x pacemaker-execd; rm /run/pacemaker-execd")
+    executor.wait()
 
 
 def test_fencing_is_noticed_and_survives_stop_and_start(resource):
@@ -230,6 +278,18 @@ def test_promotion_takes_from_a_holder_that_was_fenced(plain):
     plain.must("n1", "start", **CLONE)
 
 
+def test_promotion_that_must_fail_takes_from_nobody(plain):
+    """A key that is not this cluster's holds one of the disks; of the others none is taken."""
+    for node in ("n1", "n2"):
+        plain.must(node, "start", **CLONE)
+    plain.must("n1", "promote", **CLONE)
+    plain.lab.pr_out("n1", f"--register --param-rk={KEYS['n1']:#x} --param-sark=0xbad", f"/dev/lun{LUNS - 1}")
+    before = state(plain)
+    assert "held by 0xbad" in reason(plain.must("n2", "promote", GENERIC, **CLONE))
+    assert state(plain) == before
+    plain.must("n2", "promote", **CLONE, other_registrants="evict")
+
+
 def test_lost_promotion_is_told_from_a_lost_registration(plain):
     plain.must("n1", "start", **CLONE)
     plain.must("n1", "promote", **CLONE)
@@ -251,6 +311,17 @@ def test_hung_disk_is_bounded_and_never_stopped(resource):
     assert resource.free()
 
 
+def test_start_waits_for_a_disk_that_answers_late(plain):
+    """Most of its time: an array may be busy for a while with a failover of its own."""
+    plain.lab.hang(0)
+    running = plain.lab.start("n1", plain.command("start", timeout=12))
+    time.sleep(6)           # it is time that passes here, nothing else happens
+    plain.lab.resume()
+    result = running.wait()
+    assert result.rc == SUCCESS, result
+    assert plain.held() == plain.only("n1")
+
+
 def test_disk_that_is_gone_cannot_be_stopped(plain):
     plain.must("n1", "start")
     plain.lab.detach("n1", 1)
@@ -262,8 +333,21 @@ def test_disk_that_is_gone_cannot_be_stopped(plain):
     assert plain.free()
 
 
+def test_stop_without_a_memory_needs_every_disk_to_say_so(plain):
+    plain.must("n1", "start")
+    plain.lab.exec("n1", "rm -rf /run/fence_blkpr", check=True)
+    plain.lab.hang(0)
+    for parameters, said in (({}, plain.agent.device(0)), ({"devices": "/dev/nothing"}, "/dev/nothing"),
+                             ({"devices": None}, "devices is not set")):
+        assert said in reason(plain.must("n1", "stop", GENERIC, timeout=4, **parameters))
+    plain.lab.resume()
+    plain.must("n1", "stop")
+    assert plain.free()
+
+
 def test_disk_that_was_never_there_needs_no_stop(plain):
     plain.must("n1", "start", INSTALLED, devices="/dev/nothing")
+    plain.must("n1", "monitor", NOT_RUNNING, devices="/dev/nothing")
     plain.must("n1", "stop", devices="/dev/nothing")
     plain.must("n1", "monitor", NOT_RUNNING, devices="/dev/nothing")
 
@@ -278,6 +362,32 @@ def test_required_devices(plain):
     assert plain.held([0, 2]) == plain.only("n1")[:2]
     plain.must("n1", "stop", required_devices=2)
     assert plain.free()
+
+
+def test_start_that_must_fail_evicts_nobody(plain):
+    """It is known before that one of the disks that it needs is not there, or belongs to somebody else."""
+    plain.must("n2", "start")
+    plain.lab.detach("n1", 1)
+    plain.must("n1", "start", GENERIC, required_devices=3)
+    assert plain.held() == plain.only("n2")
+    plain.lab.attach("n1", 1)
+    plain.lab.pr_out("n2", f"--register --param-rk={KEYS['n2']:#x} --param-sark=0xbad", f"/dev/lun{LUNS - 1}")
+    before = state(plain)
+    assert "0xbad is registered" in reason(plain.must("n1", "start", GENERIC))
+    assert state(plain) == before
+    plain.must("n1", "stop")
+    assert state(plain) == before
+
+
+def test_monitor_writes_nothing(plain):
+    """A start, stop or promote may run beside it, whose record would be lost."""
+    record = "stat -c '%i %z' /run/fence_blkpr/resource-*"
+    plain.must("n1", "start", **CLONE)
+    before = plain.lab.exec("n1", record, check=True).stdout
+    for run in ("pacemaker-execd", "crm_resource", ""):
+        monitor = plain.command("monitor", **CLONE, CRM_meta_interval=10000)
+        assert plain.lab.exec("n1", f"PCMK_service={run} {monitor}").rc == SUCCESS
+    assert plain.lab.exec("n1", record, check=True).stdout == before
 
 
 @pytest.mark.shapes("7-multipath", every=["7-multipath", "6.1-multipath"])
@@ -327,6 +437,7 @@ def test_start_that_failed_on_a_disk_it_never_reached_can_be_stopped(plain):
     plain.must("n1", "start", GENERIC, timeout=4)
     plain.must("n1", "stop", timeout=4)
     plain.lab.resume()
+    plain.must("n1", "monitor", NOT_RUNNING)
 
 
 def test_stop_needs_no_parameters(plain):
@@ -371,6 +482,7 @@ def test_bad_input_is_refused_and_no_disk_touched(plain, parameters, code, compl
     assert complaint in reason(result), result
     assert plain.free()
     assert plain("n1", "validate-all", level=10, **parameters).rc == code
+    plain.must("n1", "monitor", NOT_RUNNING, **parameters)      # a probe: what cannot be started does not run
     plain.must("n1", "stop", **parameters)
 
 
@@ -381,6 +493,11 @@ def test_exclusive_type_needs_one_path(resource):
     else:
         assert result.rc == CONFIGURED and "has 2 paths" in reason(result), result
         assert resource.free()
+
+
+def test_log_tells_resources_apart(plain):
+    result = plain.must("n1", "start", verbose=1)
+    assert result.stderr and all(line.startswith("reservation(disk): ") for line in result.stderr.splitlines()), result
 
 
 def test_what_anybody_may_do(plain):
@@ -402,6 +519,12 @@ def test_metadata_is_valid_by_pcs_schema(plain, tmp_path):
     schema = f"{lab_image.prepare().root}/usr/share/pcs/data/ocf-1.1.rng"
     found = subprocess.run(["xmllint", "--noout", "--relaxng", schema, "-"], input=text, text=True, capture_output=True)
     assert found.returncode == 0, found.stderr
+
+
+def test_metadata_has_no_declarations(plain):
+    """Pacemaker 3.0 logs `new_private_data: Triggered fatal assertion` for each, whenever it reads the metadata."""
+    text = plain.lab.exec("n1", f"{OCF} meta-data", check=True).stdout
+    assert "<!DOCTYPE resource-agent SYSTEM " in text and "<!ELEMENT" not in text and "<!ATTLIST" not in text
 
 
 def test_ocf_tester_passes(plain):

@@ -17,7 +17,7 @@ static const enum pr_type types[] = { PR_WRITE_EXCLUSIVE, PR_EXCLUSIVE_ACCESS, P
 
 static const struct blkpr_hold alone = { .type = TYPE, .evict = true };
 static const struct blkpr_hold polite = { .type = TYPE };
-static const struct blkpr_hold shared = { .type = PR_WRITE_EXCLUSIVE, .shared = true };
+static const struct blkpr_hold shared = { .type = PR_WRITE_EXCLUSIVE, .evict = true, .shared = true };
 static const struct blkpr_hold managed = { .type = TYPE, .managed = true };
 
 static struct model model;
@@ -135,6 +135,57 @@ static void polite_take_changes_nothing_where_others_are(void **state)
 	model_unregister(&model, 1);
 	assert_result(run(blkpr_hold_take_disk, &polite), BLKPR_OK);
 	check_holds_alone(TYPE);
+}
+
+/* A backup host's, another cluster's: whoever holds, and whatever else is registered. */
+static void take_and_promote_evict_nobody_elses_key(void **state)
+{
+	static const uint64_t ours[] = { OTHER };
+	const struct blkpr_hold cluster = { .type = TYPE, .evict = true, .ours = ours, .nours = ARRAY_SIZE(ours) };
+
+	(void)state;
+	for (unsigned holder = 0; holder < 3; holder++) {
+		fresh();
+		model_set_key(&model, 1, OTHER);
+		model_set_key(&model, 2, THIRD);
+		if (holder)
+			model_set_reservation(&model, TYPE, holder);
+		assert_result(run(blkpr_hold_foresee_disk, &cluster), BLKPR_STRANGERS);
+		assert_result(run(blkpr_hold_take_disk, &cluster), BLKPR_STRANGERS);
+		assert_int_equal(verdict.offender, THIRD);
+		assert_true(model_only_read(&model));
+	}
+	model_set_key(&model, 0, OWN);
+	assert_result(run(blkpr_hold_foresee_promotion_disk, &cluster), BLKPR_TAKEN);
+	assert_result(run(blkpr_hold_promote_disk, &cluster), BLKPR_TAKEN);
+	assert_int_equal(verdict.offender, THIRD);
+	assert_true(model_only_read(&model));
+	model_unregister(&model, 2);
+	assert_result(run(blkpr_hold_foresee_disk, &cluster), BLKPR_OK);
+	assert_result(run(blkpr_hold_take_disk, &cluster), BLKPR_OK);
+	check_holds_alone(TYPE);
+}
+
+static bool register_a_stranger_after_ours(struct model *m, char op, enum blkpr_result *result)
+{
+	(void)result;
+	if (op == 'R' && model_count(m, 'G') && !model_has(m, THIRD))
+		model_set_key(m, 2, THIRD);
+	return false;
+}
+
+static void take_evicts_no_strangers_key_that_comes_meanwhile(void **state)
+{
+	static const uint64_t ours[] = { OTHER };
+	const struct blkpr_hold cluster = { .type = TYPE, .evict = true, .ours = ours, .nours = ARRAY_SIZE(ours) };
+
+	(void)state;
+	fresh();
+	model_set_key(&model, 1, OTHER);
+	model.before = register_a_stranger_after_ours;
+	assert_result(run(blkpr_hold_take_disk, &cluster), BLKPR_STRANGERS);
+	assert_true(model_has(&model, THIRD));
+	assert_true(model_has(&model, OTHER));
 }
 
 static bool evict_us_after_register(struct model *m, char op, enum blkpr_result *result)
@@ -775,6 +826,32 @@ static void promote_takes_from_the_holder_and_leaves_the_others(void **state)
 	assert_result(run(blkpr_hold_watch_disk, &shared), BLKPR_OK);
 }
 
+/* By hand: the service may run where it is held. A holder is named, whoever else is registered. */
+static void promote_that_may_not_evict_takes_only_what_nobody_holds(void **state)
+{
+	static const uint64_t ours[] = { OTHER };
+	const struct blkpr_hold polite_one = { .type = PR_WRITE_EXCLUSIVE, .shared = true, .ours = ours, .nours = 1 };
+	static blkpr_protocol *const protocols[] = { blkpr_hold_foresee_promotion_disk, blkpr_hold_promote_disk };
+
+	(void)state;
+	fresh();
+	model_set_key(&model, 0, OWN);
+	model_set_key(&model, 1, OTHER);
+	model_set_key(&model, 2, THIRD);
+	for (unsigned i = 0; i < ARRAY_SIZE(protocols); i++) {
+		model_set_reservation(&model, PR_WRITE_EXCLUSIVE, 1);
+		assert_result(run(protocols[i], &polite_one), BLKPR_TAKEN);
+		assert_int_equal(verdict.offender, OTHER);
+		assert_true(model_only_read(&model));
+	}
+	model_set_reservation(&model, 0, 0);
+	assert_result(run(blkpr_hold_foresee_promotion_disk, &polite_one), BLKPR_OK);
+	assert_result(run(blkpr_hold_promote_disk, &polite_one), BLKPR_OK);
+	assert_true(model_has(&model, OTHER) && model_has(&model, THIRD));
+	model_unregister(&model, 0);
+	assert_result(run(blkpr_hold_foresee_promotion_disk, &polite_one), BLKPR_EVICTED);
+}
+
 static void promote_registers_nobody(void **state)
 {
 	(void)state; /* S2: who was evicted stays so until start */
@@ -808,6 +885,8 @@ int main(void)
 		cmocka_unit_test(take_evicts_registrants_of_an_open_disk),
 		cmocka_unit_test(take_again_changes_nothing_but_the_registration),
 		cmocka_unit_test(polite_take_changes_nothing_where_others_are),
+		cmocka_unit_test(take_and_promote_evict_nobody_elses_key),
+		cmocka_unit_test(take_evicts_no_strangers_key_that_comes_meanwhile),
 		cmocka_unit_test(take_that_is_evicted_meanwhile_has_lost),
 		cmocka_unit_test(take_drains_after_an_eviction_that_was_not_reported),
 		cmocka_unit_test(a_drain_does_not_hold_for_who_came_and_went_unseen),
@@ -835,6 +914,7 @@ int main(void)
 		cmocka_unit_test(watch_of_a_managed_disk_asks_for_any_holder),
 		cmocka_unit_test(join_registers_and_disturbs_nobody),
 		cmocka_unit_test(promote_takes_from_the_holder_and_leaves_the_others),
+		cmocka_unit_test(promote_that_may_not_evict_takes_only_what_nobody_holds),
 		cmocka_unit_test(promote_registers_nobody),
 		cmocka_unit_test(demote_gives_back_what_it_holds_only),
 	};
