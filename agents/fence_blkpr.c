@@ -11,6 +11,7 @@
 
 #include "agents/actions.h"
 #include "agents/alarm.h"
+#include "agents/line.h"
 #include "agents/log.h"
 #include "agents/options.h"
 #include "lib/clock.h"
@@ -21,13 +22,19 @@
 
 static int fail(const struct blkpr_error *error)
 {
-	fprintf(stderr, NAME ": %s\n", error->text);
+	line_write(stderr, NAME, error->text);
 	return OUTCOME_FAILED;
 }
 
+/* Pacemaker 2.1 passes nodeid with some fencings (lib/fencing/st_actions.c); the name says all. */
 static void warn_unknown(const char *name)
 {
-	fprintf(stderr, NAME ": ignoring the unknown parameter '%s'\n", name);
+	struct blkpr_error text;
+
+	if (!strcmp(name, "nodeid"))
+		return;
+	blkpr_error_set(&text, "ignoring the unknown parameter '%s'", name);
+	line_write(stderr, NAME, text.text);
 }
 
 static int read_options(struct options *options, int argc, char *argv[], struct blkpr_error *error)
