@@ -834,6 +834,8 @@ static enum outcome act_validate(struct agent *agent)
 
 	if (spec && blkpr_list_add(&agent->list, spec, &error))
 		return refuse(&error);
+	if (*agent->unlogged.text)
+		return OUTCOME_FAILED; /* it has been told */
 	if (!spec || agent->list.count)
 		return OUTCOME_DONE;
 	blkpr_error_set(&error, "no devices: the list in devices is empty");
@@ -846,7 +848,7 @@ static const struct action actions[] = {
 	{ "on", ACTION_ROOT, act_on },
 	{ "off", ACTION_ROOT | ACTION_NODE | ACTION_DELAY, act_off },
 	{ "status", ACTION_ROOT | ACTION_NODE, act_status },
-	{ "list", 0, act_list },
+	{ "list", ACTION_BARE, act_list },
 	{ "list-status", ACTION_ROOT, act_list_status },
 	{ "monitor", ACTION_ROOT, act_monitor },
 	{ "validate-all", 0, act_validate },

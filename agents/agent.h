@@ -46,6 +46,7 @@ struct agent {
 		uint64_t *known; /* fence.known */
 	} elsewhere[BLKPR_KEY_METHODS];
 	struct coverage coverage;      /* the disks that this node has registered on */
+	struct blkpr_error unlogged;   /* "": the log files are open; else why not */
 	struct blkpr_error incomplete; /* "": LIST has all of them; else why it may not */
 };
 

@@ -246,7 +246,7 @@ def test_hung_disk_is_bounded_and_the_others_are_fenced(agent, hung):
     try:
         result = agent("n1", "off", plug="n2", power_timeout=6)
         assert result.rc == 1, result
-        assert result.seconds < 7
+        assert result.seconds < 6       # the verdict must arrive before whoever has the same limit ends the agent
         assert f"{agent.device(hung)}: no answer before the deadline" in result.stderr
         registered = agent.registered()
         del registered[hung]
