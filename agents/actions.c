@@ -173,20 +173,32 @@ static bool learned_remotes(struct agent *agent)
 	return agent->cluster.count > before && !know_keys(agent);
 }
 
-static int unknown_node(const struct agent *agent, const char *name, struct blkpr_error *error)
+/* REMOTES: why Pacemaker's remote nodes are not known, "": they are. */
+static int unknown_node(const struct agent *agent, const char *name,
+	const struct blkpr_error *remotes, struct blkpr_error *error)
 {
 	size_t used;
 
-	blkpr_error_set(error, "%s: no such node in the cluster '%s'; it has", name, agent->cluster.name);
+	blkpr_error_set(error,
+		"%.200s: no such node in the cluster '%.100s'; use one of its names, a fence "
+		"device needs no pcmk_host_list",
+		name, agent->cluster.name);
+	used = strlen(error->text);
+	if (cluster_nameless(&agent->cluster))
+		snprintf(error->text + used, sizeof(error->text) - used,
+			"; give the nodes names (nodelist.node.name in corosync.conf)");
+	used = strlen(error->text);
+	if (*remotes->text)
+		snprintf(error->text + used, sizeof(error->text) - used,
+			"; its remote nodes are not known (%.100s)", remotes->text);
+	used = strlen(error->text);
+	snprintf(error->text + used, sizeof(error->text) - used, "; it has");
 	for (unsigned i = 0; i < agent->cluster.count; i++) {
 		used = strlen(error->text);
 		if (!agent->cluster.nodes[i].remote)
 			snprintf(error->text + used, sizeof(error->text) - used, " %s",
 				agent->cluster.nodes[i].name);
 	}
-	used = strlen(error->text);
-	snprintf(error->text + used, sizeof(error->text) - used,
-		"; use one of these names; a fence device needs no pcmk_host_list");
 	return -ENOENT;
 }
 
@@ -202,22 +214,83 @@ static int remote_node(const char *name, struct blkpr_error *error)
 	return -EOPNOTSUPP;
 }
 
-/* The node that NAME means; remote nodes are looked up only when corosync does not have it. */
+/*
+ * The node that NAME means; Pacemaker is asked only when corosync does not have it. NULL: none,
+ * REMOTES may say why.
+ */
+static const struct cluster_node *look_up(
+	struct agent *agent, const char *name, struct blkpr_error *remotes)
+{
+	const struct cluster_node *node = cluster_find(&agent->cluster, name);
+
+	if (!node && !agent_add_remotes(agent, remotes))
+		node = cluster_find(&agent->cluster, name);
+	return node;
+}
+
+/* The node that NAME means. */
 static int find_node(struct agent *agent, const char *name, const struct cluster_node **node,
 	struct blkpr_error *error)
 {
-	struct blkpr_error ignored;
+	struct blkpr_error remotes = { "" };
 
 	if (!agent->clustered) {
 		*error = agent->unclustered;
 		return -ENOTCONN;
 	}
-	*node = cluster_find(&agent->cluster, name);
-	if (!*node && !agent_add_remotes(agent, &ignored))
-		*node = cluster_find(&agent->cluster, name);
+	*node = look_up(agent, name, &remotes);
 	if (*node && (*node)->remote)
 		return remote_node(name, error);
-	return *node ? 0 : unknown_node(agent, name, error);
+	return *node ? 0 : unknown_node(agent, name, &remotes, error);
+}
+
+static void take_nodename(struct agent *agent)
+{
+	qb_log(LOG_INFO, "plug=%s is no node of the cluster, nodename=%s is meant",
+		agent->victims[0].name, agent->nodename);
+	agent->victims[0] = (struct victim){ .name = agent->nodename };
+	agent->nvictims = 1;
+}
+
+/*
+ * Pacemaker means nodename, and plug is what pcmk_host_map makes of that: a name that corosync has.
+ * S1: of a map that leads to another node Pacemaker would believe that it has fenced the one that
+ * it means.
+ */
+static int settle_names(struct agent *agent, struct blkpr_error *error)
+{
+	const struct cluster_node *target, *node, *other = NULL;
+	struct blkpr_error remotes = { "" };
+
+	if (!agent->nodename || !agent->nvictims || !agent->victims[0].name)
+		return 0;
+	for (unsigned i = 0; i < agent->nvictims; i++)
+		if (!strcmp(agent->victims[i].name, agent->nodename))
+			return 0;
+	target = agent->clustered ? look_up(agent, agent->nodename, &remotes) : NULL;
+	if (agent->clustered && !target && *remotes.text) {
+		blkpr_error_set(error,
+			"nodename=%.200s: no name of corosync's, and it cannot be asked whether "
+			"it is a remote node's (%.200s); does Pacemaker answer (crmadmin --nodes)?",
+			agent->nodename, remotes.text);
+		return -ENOTCONN;
+	}
+	for (unsigned i = 0; i < agent->nvictims && target; i++) {
+		node = cluster_find(&agent->cluster, agent->victims[i].name);
+		if (node == target)
+			return 0;
+		other = node ? node : other;
+	}
+	if (other) {
+		blkpr_error_set(error,
+			"plug=%s: another node than nodename=%s, which Pacemaker means; correct "
+			"pcmk_host_map",
+			other->name, agent->nodename);
+		return -EINVAL;
+	}
+	if (target || !agent->clustered)
+		take_nodename(agent);
+	return 0;
 }
 
 /* The key of one node that off or status is about. */
@@ -305,7 +378,9 @@ static int plan(struct agent *agent, struct blkpr_error *error)
 	int rc;
 
 	agent_load_cluster(agent);
-	rc = find_devices(agent, error);
+	rc = settle_names(agent, error);
+	if (!rc)
+		rc = find_devices(agent, error);
 	if (!rc)
 		rc = find_own_keys(agent, error);
 	for (unsigned i = 0; i < agent->nvictims && !rc; i++)
@@ -781,11 +856,20 @@ static enum outcome act_monitor(struct agent *agent)
 /* Every node that can be fenced, registered or not: who can run `on`, as remote nodes cannot. */
 static int load_nodes(struct agent *agent, struct blkpr_error *error)
 {
+	const struct cluster_node *nameless;
+
 	agent_load_cluster(agent);
-	if (agent->clustered)
-		return 0;
-	*error = agent->unclustered;
-	return -ENOTCONN;
+	if (!agent->clustered) {
+		*error = agent->unclustered;
+		return -ENOTCONN;
+	}
+	nameless = cluster_nameless(&agent->cluster);
+	if (nameless)
+		qb_log(LOG_WARNING,
+			"%s: corosync has no name for this node, and Pacemaker calls no node by an "
+			"address; set nodelist.node.name in corosync.conf, or pcmk_host_map",
+			nameless->name);
+	return 0;
 }
 
 static enum outcome act_list(struct agent *agent)

@@ -312,7 +312,8 @@ int agent_check_unique(const struct agent *agent, uint64_t key, const struct clu
 int agent_add_remotes(struct agent *agent, struct blkpr_error *error)
 {
 	if (agent->remotes_asked) {
-		blkpr_error_set(error, "Pacemaker could not be asked for them");
+		blkpr_error_set(
+			error, "%s", agent->remotes_answer ? "Pacemaker could not be asked" : "");
 		return agent->remotes_answer;
 	}
 	agent->remotes_asked = true;

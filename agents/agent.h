@@ -21,6 +21,7 @@ struct victim {
 struct agent {
 	const struct options *options;
 	char *names;                   /* of the victims */
+	const char *nodename;          /* Pacemaker's name of the one it means, NULL: not given */
 	struct victim *victims;        /* the nodes that plug names; one without a name for an explicit key */
 	unsigned nvictims;
 	const struct victim *victim;   /* the one that is being worked on, NULL: none */

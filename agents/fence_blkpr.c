@@ -85,15 +85,16 @@ static int start_log(const struct options *options, struct blkpr_error *error)
 	return log_open(&log, error);
 }
 
-/* The fencer sends the cluster's node name in nodename, and in plug what pcmk_host_map makes of it. */
+/* Pacemaker's name for the node is in nodename, and in plug what pcmk_host_map makes of it. */
 static int take_victims(struct agent *agent, const struct options *options, struct blkpr_error *error)
 {
 	const char *separator = options_get(options, "plug_separator");
-	const char *plug = options_given(options, "nodename");
+	const char *plug = options_get(options, "plug");
 	char *rest = NULL;
 
+	agent->nodename = options_get(options, "nodename");
 	if (!plug)
-		plug = options_get(options, "plug");
+		plug = agent->nodename;
 	if (!plug && !agent->key)
 		return 0;
 	agent->names = strdup(plug ? plug : "");
