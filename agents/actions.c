@@ -523,17 +523,31 @@ static long evicted_age(const struct agent *agent)
 }
 
 /*
- * Whether the cluster knows what this node runs: its controller has run since the key was registered, and answers. One that
- * is told of the fencing ends at once, and the fencer tells it before it unfences, so one that was hung ends instead.
+ * Whether the cluster knows what this node runs: its controller has run for longer than AGE
+ * seconds, and answers. One that is told of a fencing of its node ends at once, and the fencer
+ * tells it before it unfences, so one that was hung ends instead. 0, or -errno with text.
  */
-static bool was_taken_back(const struct agent *agent, long age)
+static int check_controller(struct agent *agent, long age, struct blkpr_error *error)
 {
 	const struct cluster_node *self = cluster_self(&agent->cluster);
+
+	if (!self) {
+		blkpr_error_set(
+			error, "corosync does not say which node this is, so it cannot be asked");
+		return -ENODATA;
+	}
+	if (pacemaker_controller_age() > age)
+		return pacemaker_ask_controller(
+			self->name, agent_asking_deadline(agent), error);
+	blkpr_error_set(error, "pacemaker-controld has ended since, or has been started anew");
+	return -ESRCH;
+}
+
+static bool was_taken_back(struct agent *agent, long age)
+{
 	struct blkpr_error error;
 
-	if (!self || pacemaker_controller_age() <= age)
-		blkpr_error_set(&error, "it has ended since");
-	else if (!pacemaker_ask_controller(self->name, agent_asking_deadline(agent), &error))
+	if (!check_controller(agent, age, &error))
 		return true;
 	qb_log(LOG_ERR, "this node was registered, and has been evicted; its controller may not know what runs here: %s", error.text);
 	return false;
@@ -641,14 +655,109 @@ static int record_registrations(struct agent *agent, struct blkpr_error *error)
 	return rc;
 }
 
+/* --- disks that come late --- */
+
+static bool is_meant(const char *spec, const struct registration *disk)
+{
+	char *copy = strdup(spec), *rest = NULL;
+	bool meant = false;
+
+	for (char *name = copy ? strtok_r(copy, ", \t\r\n", &rest) : NULL; name && !meant;
+		name = strtok_r(NULL, ", \t\r\n", &rest))
+		meant = coverage_means(disk, name);
+	free(copy);
+	return meant;
+}
+
+/* A disk of earlier boots that devices means, and that is not there; NULL: none. */
+static const struct registration *find_late(const struct agent *agent)
+{
+	const char *spec = options_get(agent->options, "devices");
+
+	for (unsigned i = 0; i < agent->coverage.count && spec; i++) {
+		const struct registration *disk = &agent->coverage.disks[i];
+
+		if (disk->name && !disk->key && !blkpr_list_find(&agent->list, disk->wwid) &&
+			is_meant(spec, disk))
+			return disk;
+	}
+	return NULL;
+}
+
+#define LOOK_AGAIN_MS 250
+
+/* Until when it is worth to look again, by what agent_add_devices() has answered. */
+static int64_t wait_until(
+	const struct agent *agent, int rc, int64_t began, struct blkpr_error *error)
+{
+	const struct registration *late = rc ? NULL : find_late(agent);
+	int64_t span = agent->deadline - began;
+
+	if (rc == -ENOENT || rc == -ENODEV)
+		return began + span / 4 * 3;
+	if (!late)
+		return 0;
+	blkpr_error_set(error, "%s: not there yet, and registered on before the boot", late->name);
+	return began + span / 2;
+}
+
+/*
+ * S1: what has happened in so long a time. Another `on` may have registered disks; and the cluster
+ * may have fenced this node, which then must not be registered by an `on` of before that.
+ */
+static int look_about(struct agent *agent, int64_t began, struct blkpr_error *error)
+{
+	struct blkpr_error reason;
+	int64_t ms = blkpr_clock_ms() - began;
+
+	qb_log(LOG_WARNING, "waited %.1f s for disks", (double)ms / 1000);
+	coverage_clear(&agent->coverage);
+	if (pacemaker_runs_us() && check_controller(agent, (long)(ms / 1000) + 1, &reason)) {
+		blkpr_error_set(error,
+			"the disks are there now, and this node may have been fenced meanwhile; "
+			"repeat: %.300s",
+			reason.text);
+		return -EAGAIN;
+	}
+	return agent_load_coverage(agent, error);
+}
+
+/*
+ * At boot disks may come later than Pacemaker, which gives up after a number of failures. What
+ * devices names is worth three quarters of the time, since without it nothing can be done; what
+ * only a glob does not match yet half of it.
+ */
+static int wait_for_devices(struct agent *agent, struct blkpr_error *error)
+{
+	int64_t began = blkpr_clock_ms(), until;
+	bool told = false;
+	int rc;
+
+	while (true) {
+		rc = agent_add_devices(agent, error);
+		until = wait_until(agent, rc, began, error);
+		if (blkpr_clock_ms() >= until)
+			break;
+		if (!told)
+			qb_log(LOG_WARNING, "waiting for disks, at most %d s: %s",
+				(int)((until - began + 999) / 1000), error->text);
+		told = true;
+		blkpr_list_clear(&agent->list);
+		blkpr_clock_pause(LOOK_AGAIN_MS, until);
+	}
+	return rc || !told ? rc : look_about(agent, began, error);
+}
+
 static int prepare_on(struct agent *agent, struct blkpr_error *error)
 {
 	int rc;
 
 	agent_load_cluster(agent);
-	rc = agent_load_coverage(agent, error);
+	rc = settle_names(agent, error);
 	if (!rc)
-		rc = agent_add_devices(agent, error);
+		rc = agent_load_coverage(agent, error);
+	if (!rc)
+		rc = wait_for_devices(agent, error);
 	if (!rc)
 		rc = agent_settle_devices(agent, error);
 	if (!rc)
