@@ -143,7 +143,9 @@ static void know_remotes(struct agent *agent)
 
 	if (!rc)
 		return;
-	qb_log(rc == -ETIME ? LOG_WARNING : LOG_INFO, "remote nodes are not known, and keys that are nobody's may be theirs: %s",
+	qb_log(rc == -ETIME ? LOG_WARNING : LOG_INFO,
+		"remote nodes are not known, and keys that are nobody's may be theirs: %s; does "
+		"Pacemaker answer (crmadmin --nodes)?",
 		error.text);
 	if (rc == -ETIME && agent->fence.unknown == BLKPR_UNKNOWN_EVICT) {
 		qb_log(LOG_WARNING, "Pacemaker does not say who its remote nodes are: no unknown key is evicted");
@@ -440,13 +442,32 @@ static int check_local(struct agent *agent, const char *name, struct blkpr_error
 	return -EINVAL;
 }
 
+/*
+ * Before a cluster relies on it: by keys per node "off" and "monitor" cannot tell another node's
+ * from a stranger's.
+ */
+static int check_key_is_by_hand(const struct agent *agent, struct blkpr_error *error)
+{
+	if (!agent->key || !pacemaker_runs_us() || agent->fence.unknown == BLKPR_UNKNOWN_ALLOW)
+		return 0;
+	blkpr_error_set(error,
+		"key=0x%" PRIx64
+		": leave it out, on every node (one fence device for all is enough): which keys "
+		"key= gives other nodes is not known here, so \"off\" and \"monitor\" could not "
+		"succeed",
+		agent->key);
+	return -EINVAL;
+}
+
 /* `on` is for the local node alone: nothing else may register a key (S2). */
 static int plan_on(struct agent *agent, struct blkpr_error *error)
 {
 	const struct cluster_node *node = cluster_self(&agent->cluster);
 	uint64_t own = agent->key;
-	int rc = 0;
+	int rc = check_key_is_by_hand(agent, error);
 
+	if (rc)
+		return rc;
 	for (unsigned i = 0; i < agent->nvictims && agent->victims[i].name; i++) {
 		rc = check_local(agent, agent->victims[i].name, error);
 		if (rc)
@@ -469,7 +490,10 @@ static bool report(struct agent *agent, int rc, unsigned arbiter)
 
 	say_story(agent, arbiter);
 	if (rc)
-		qb_log(LOG_ERR, "no worker can be run: %s", strerror(-rc));
+		qb_log(LOG_ERR,
+			"no process or thread for the disks: %s; see ulimit -u and free memory, "
+			"then repeat",
+			strerror(-rc));
 	say_failures(agent, arbiter);
 	if (*agent->incomplete.text)
 		qb_log(LOG_ERR, "there may be more disks than these: %s", agent->incomplete.text);
