@@ -143,7 +143,9 @@ static void know_remotes(struct agent *agent)
 
 	if (!rc)
 		return;
-	qb_log(rc == -ETIME ? LOG_WARNING : LOG_INFO, "remote nodes are not known, and keys that are nobody's may be theirs: %s",
+	qb_log(rc == -ETIME ? LOG_WARNING : LOG_INFO,
+		"remote nodes are not known, and keys that are nobody's may be theirs: %s; does "
+		"Pacemaker answer (crmadmin --nodes)?",
 		error.text);
 	if (rc == -ETIME && agent->fence.unknown == BLKPR_UNKNOWN_EVICT) {
 		qb_log(LOG_WARNING, "Pacemaker does not say who its remote nodes are: no unknown key is evicted");
@@ -173,20 +175,32 @@ static bool learned_remotes(struct agent *agent)
 	return agent->cluster.count > before && !know_keys(agent);
 }
 
-static int unknown_node(const struct agent *agent, const char *name, struct blkpr_error *error)
+/* REMOTES: why Pacemaker's remote nodes are not known, "": they are. */
+static int unknown_node(const struct agent *agent, const char *name,
+	const struct blkpr_error *remotes, struct blkpr_error *error)
 {
 	size_t used;
 
-	blkpr_error_set(error, "%s: no such node in the cluster '%s'; it has", name, agent->cluster.name);
+	blkpr_error_set(error,
+		"%.200s: no such node in the cluster '%.100s'; use one of its names, a fence "
+		"device needs no pcmk_host_list",
+		name, agent->cluster.name);
+	used = strlen(error->text);
+	if (cluster_nameless(&agent->cluster))
+		snprintf(error->text + used, sizeof(error->text) - used,
+			"; give the nodes names (nodelist.node.name in corosync.conf)");
+	used = strlen(error->text);
+	if (*remotes->text)
+		snprintf(error->text + used, sizeof(error->text) - used,
+			"; its remote nodes are not known (%.100s)", remotes->text);
+	used = strlen(error->text);
+	snprintf(error->text + used, sizeof(error->text) - used, "; it has");
 	for (unsigned i = 0; i < agent->cluster.count; i++) {
 		used = strlen(error->text);
 		if (!agent->cluster.nodes[i].remote)
 			snprintf(error->text + used, sizeof(error->text) - used, " %s",
 				agent->cluster.nodes[i].name);
 	}
-	used = strlen(error->text);
-	snprintf(error->text + used, sizeof(error->text) - used,
-		"; use one of these names; a fence device needs no pcmk_host_list");
 	return -ENOENT;
 }
 
@@ -202,22 +216,83 @@ static int remote_node(const char *name, struct blkpr_error *error)
 	return -EOPNOTSUPP;
 }
 
-/* The node that NAME means; remote nodes are looked up only when corosync does not have it. */
+/*
+ * The node that NAME means; Pacemaker is asked only when corosync does not have it. NULL: none,
+ * REMOTES may say why.
+ */
+static const struct cluster_node *look_up(
+	struct agent *agent, const char *name, struct blkpr_error *remotes)
+{
+	const struct cluster_node *node = cluster_find(&agent->cluster, name);
+
+	if (!node && !agent_add_remotes(agent, remotes))
+		node = cluster_find(&agent->cluster, name);
+	return node;
+}
+
+/* The node that NAME means. */
 static int find_node(struct agent *agent, const char *name, const struct cluster_node **node,
 	struct blkpr_error *error)
 {
-	struct blkpr_error ignored;
+	struct blkpr_error remotes = { "" };
 
 	if (!agent->clustered) {
 		*error = agent->unclustered;
 		return -ENOTCONN;
 	}
-	*node = cluster_find(&agent->cluster, name);
-	if (!*node && !agent_add_remotes(agent, &ignored))
-		*node = cluster_find(&agent->cluster, name);
+	*node = look_up(agent, name, &remotes);
 	if (*node && (*node)->remote)
 		return remote_node(name, error);
-	return *node ? 0 : unknown_node(agent, name, error);
+	return *node ? 0 : unknown_node(agent, name, &remotes, error);
+}
+
+static void take_nodename(struct agent *agent)
+{
+	qb_log(LOG_INFO, "plug=%s is no node of the cluster, nodename=%s is meant",
+		agent->victims[0].name, agent->nodename);
+	agent->victims[0] = (struct victim){ .name = agent->nodename };
+	agent->nvictims = 1;
+}
+
+/*
+ * Pacemaker means nodename, and plug is what pcmk_host_map makes of that: a name that corosync has.
+ * S1: of a map that leads to another node Pacemaker would believe that it has fenced the one that
+ * it means.
+ */
+static int settle_names(struct agent *agent, struct blkpr_error *error)
+{
+	const struct cluster_node *target, *node, *other = NULL;
+	struct blkpr_error remotes = { "" };
+
+	if (!agent->nodename || !agent->nvictims || !agent->victims[0].name)
+		return 0;
+	for (unsigned i = 0; i < agent->nvictims; i++)
+		if (!strcmp(agent->victims[i].name, agent->nodename))
+			return 0;
+	target = agent->clustered ? look_up(agent, agent->nodename, &remotes) : NULL;
+	if (agent->clustered && !target && *remotes.text) {
+		blkpr_error_set(error,
+			"nodename=%.200s: no name of corosync's, and it cannot be asked whether "
+			"it is a remote node's (%.200s); does Pacemaker answer (crmadmin --nodes)?",
+			agent->nodename, remotes.text);
+		return -ENOTCONN;
+	}
+	for (unsigned i = 0; i < agent->nvictims && target; i++) {
+		node = cluster_find(&agent->cluster, agent->victims[i].name);
+		if (node == target)
+			return 0;
+		other = node ? node : other;
+	}
+	if (other) {
+		blkpr_error_set(error,
+			"plug=%s: another node than nodename=%s, which Pacemaker means; correct "
+			"pcmk_host_map",
+			other->name, agent->nodename);
+		return -EINVAL;
+	}
+	if (target || !agent->clustered)
+		take_nodename(agent);
+	return 0;
 }
 
 /* The key of one node that off or status is about. */
@@ -305,7 +380,9 @@ static int plan(struct agent *agent, struct blkpr_error *error)
 	int rc;
 
 	agent_load_cluster(agent);
-	rc = find_devices(agent, error);
+	rc = settle_names(agent, error);
+	if (!rc)
+		rc = find_devices(agent, error);
 	if (!rc)
 		rc = find_own_keys(agent, error);
 	for (unsigned i = 0; i < agent->nvictims && !rc; i++)
@@ -365,13 +442,32 @@ static int check_local(struct agent *agent, const char *name, struct blkpr_error
 	return -EINVAL;
 }
 
+/*
+ * Before a cluster relies on it: by keys per node "off" and "monitor" cannot tell another node's
+ * from a stranger's.
+ */
+static int check_key_is_by_hand(const struct agent *agent, struct blkpr_error *error)
+{
+	if (!agent->key || !pacemaker_runs_us() || agent->fence.unknown == BLKPR_UNKNOWN_ALLOW)
+		return 0;
+	blkpr_error_set(error,
+		"key=0x%" PRIx64
+		": leave it out, on every node (one fence device for all is enough): which keys "
+		"key= gives other nodes is not known here, so \"off\" and \"monitor\" could not "
+		"succeed",
+		agent->key);
+	return -EINVAL;
+}
+
 /* `on` is for the local node alone: nothing else may register a key (S2). */
 static int plan_on(struct agent *agent, struct blkpr_error *error)
 {
 	const struct cluster_node *node = cluster_self(&agent->cluster);
 	uint64_t own = agent->key;
-	int rc = 0;
+	int rc = check_key_is_by_hand(agent, error);
 
+	if (rc)
+		return rc;
 	for (unsigned i = 0; i < agent->nvictims && agent->victims[i].name; i++) {
 		rc = check_local(agent, agent->victims[i].name, error);
 		if (rc)
@@ -394,7 +490,10 @@ static bool report(struct agent *agent, int rc, unsigned arbiter)
 
 	say_story(agent, arbiter);
 	if (rc)
-		qb_log(LOG_ERR, "no worker can be run: %s", strerror(-rc));
+		qb_log(LOG_ERR,
+			"no process or thread for the disks: %s; see ulimit -u and free memory, "
+			"then repeat",
+			strerror(-rc));
 	say_failures(agent, arbiter);
 	if (*agent->incomplete.text)
 		qb_log(LOG_ERR, "there may be more disks than these: %s", agent->incomplete.text);
@@ -448,17 +547,31 @@ static long evicted_age(const struct agent *agent)
 }
 
 /*
- * Whether the cluster knows what this node runs: its controller has run since the key was registered, and answers. One that
- * is told of the fencing ends at once, and the fencer tells it before it unfences, so one that was hung ends instead.
+ * Whether the cluster knows what this node runs: its controller has run for longer than AGE
+ * seconds, and answers. One that is told of a fencing of its node ends at once, and the fencer
+ * tells it before it unfences, so one that was hung ends instead. 0, or -errno with text.
  */
-static bool was_taken_back(const struct agent *agent, long age)
+static int check_controller(struct agent *agent, long age, struct blkpr_error *error)
 {
 	const struct cluster_node *self = cluster_self(&agent->cluster);
+
+	if (!self) {
+		blkpr_error_set(
+			error, "corosync does not say which node this is, so it cannot be asked");
+		return -ENODATA;
+	}
+	if (pacemaker_controller_age() > age)
+		return pacemaker_ask_controller(
+			self->name, agent_asking_deadline(agent), error);
+	blkpr_error_set(error, "pacemaker-controld has ended since, or has been started anew");
+	return -ESRCH;
+}
+
+static bool was_taken_back(struct agent *agent, long age)
+{
 	struct blkpr_error error;
 
-	if (!self || pacemaker_controller_age() <= age)
-		blkpr_error_set(&error, "it has ended since");
-	else if (!pacemaker_ask_controller(self->name, agent_asking_deadline(agent), &error))
+	if (!check_controller(agent, age, &error))
 		return true;
 	qb_log(LOG_ERR, "this node was registered, and has been evicted; its controller may not know what runs here: %s", error.text);
 	return false;
@@ -566,14 +679,109 @@ static int record_registrations(struct agent *agent, struct blkpr_error *error)
 	return rc;
 }
 
+/* --- disks that come late --- */
+
+static bool is_meant(const char *spec, const struct registration *disk)
+{
+	char *copy = strdup(spec), *rest = NULL;
+	bool meant = false;
+
+	for (char *name = copy ? strtok_r(copy, ", \t\r\n", &rest) : NULL; name && !meant;
+		name = strtok_r(NULL, ", \t\r\n", &rest))
+		meant = coverage_means(disk, name);
+	free(copy);
+	return meant;
+}
+
+/* A disk of earlier boots that devices means, and that is not there; NULL: none. */
+static const struct registration *find_late(const struct agent *agent)
+{
+	const char *spec = options_get(agent->options, "devices");
+
+	for (unsigned i = 0; i < agent->coverage.count && spec; i++) {
+		const struct registration *disk = &agent->coverage.disks[i];
+
+		if (disk->name && !disk->key && !blkpr_list_find(&agent->list, disk->wwid) &&
+			is_meant(spec, disk))
+			return disk;
+	}
+	return NULL;
+}
+
+#define LOOK_AGAIN_MS 250
+
+/* Until when it is worth to look again, by what agent_add_devices() has answered. */
+static int64_t wait_until(
+	const struct agent *agent, int rc, int64_t began, struct blkpr_error *error)
+{
+	const struct registration *late = rc ? NULL : find_late(agent);
+	int64_t span = agent->deadline - began;
+
+	if (rc == -ENOENT || rc == -ENODEV)
+		return began + span / 4 * 3;
+	if (!late)
+		return 0;
+	blkpr_error_set(error, "%s: not there yet, and registered on before the boot", late->name);
+	return began + span / 2;
+}
+
+/*
+ * S1: what has happened in so long a time. Another `on` may have registered disks; and the cluster
+ * may have fenced this node, which then must not be registered by an `on` of before that.
+ */
+static int look_about(struct agent *agent, int64_t began, struct blkpr_error *error)
+{
+	struct blkpr_error reason;
+	int64_t ms = blkpr_clock_ms() - began;
+
+	qb_log(LOG_WARNING, "waited %.1f s for disks", (double)ms / 1000);
+	coverage_clear(&agent->coverage);
+	if (pacemaker_runs_us() && check_controller(agent, (long)(ms / 1000) + 1, &reason)) {
+		blkpr_error_set(error,
+			"the disks are there now, and this node may have been fenced meanwhile; "
+			"repeat: %.300s",
+			reason.text);
+		return -EAGAIN;
+	}
+	return agent_load_coverage(agent, error);
+}
+
+/*
+ * At boot disks may come later than Pacemaker, which gives up after a number of failures. What
+ * devices names is worth three quarters of the time, since without it nothing can be done; what
+ * only a glob does not match yet half of it.
+ */
+static int wait_for_devices(struct agent *agent, struct blkpr_error *error)
+{
+	int64_t began = blkpr_clock_ms(), until;
+	bool told = false;
+	int rc;
+
+	while (true) {
+		rc = agent_add_devices(agent, error);
+		until = wait_until(agent, rc, began, error);
+		if (blkpr_clock_ms() >= until)
+			break;
+		if (!told)
+			qb_log(LOG_WARNING, "waiting for disks, at most %d s: %s",
+				(int)((until - began + 999) / 1000), error->text);
+		told = true;
+		blkpr_list_clear(&agent->list);
+		blkpr_clock_pause(LOOK_AGAIN_MS, until);
+	}
+	return rc || !told ? rc : look_about(agent, began, error);
+}
+
 static int prepare_on(struct agent *agent, struct blkpr_error *error)
 {
 	int rc;
 
 	agent_load_cluster(agent);
-	rc = agent_load_coverage(agent, error);
+	rc = settle_names(agent, error);
 	if (!rc)
-		rc = agent_add_devices(agent, error);
+		rc = agent_load_coverage(agent, error);
+	if (!rc)
+		rc = wait_for_devices(agent, error);
 	if (!rc)
 		rc = agent_settle_devices(agent, error);
 	if (!rc)
@@ -781,11 +989,20 @@ static enum outcome act_monitor(struct agent *agent)
 /* Every node that can be fenced, registered or not: who can run `on`, as remote nodes cannot. */
 static int load_nodes(struct agent *agent, struct blkpr_error *error)
 {
+	const struct cluster_node *nameless;
+
 	agent_load_cluster(agent);
-	if (agent->clustered)
-		return 0;
-	*error = agent->unclustered;
-	return -ENOTCONN;
+	if (!agent->clustered) {
+		*error = agent->unclustered;
+		return -ENOTCONN;
+	}
+	nameless = cluster_nameless(&agent->cluster);
+	if (nameless)
+		qb_log(LOG_WARNING,
+			"%s: corosync has no name for this node, and Pacemaker calls no node by an "
+			"address; set nodelist.node.name in corosync.conf, or pcmk_host_map",
+			nameless->name);
+	return 0;
 }
 
 static enum outcome act_list(struct agent *agent)
@@ -834,6 +1051,8 @@ static enum outcome act_validate(struct agent *agent)
 
 	if (spec && blkpr_list_add(&agent->list, spec, &error))
 		return refuse(&error);
+	if (*agent->unlogged.text)
+		return OUTCOME_FAILED; /* it has been told */
 	if (!spec || agent->list.count)
 		return OUTCOME_DONE;
 	blkpr_error_set(&error, "no devices: the list in devices is empty");
@@ -846,7 +1065,7 @@ static const struct action actions[] = {
 	{ "on", ACTION_ROOT, act_on },
 	{ "off", ACTION_ROOT | ACTION_NODE | ACTION_DELAY, act_off },
 	{ "status", ACTION_ROOT | ACTION_NODE, act_status },
-	{ "list", 0, act_list },
+	{ "list", ACTION_BARE, act_list },
 	{ "list-status", ACTION_ROOT, act_list_status },
 	{ "monitor", ACTION_ROOT, act_monitor },
 	{ "validate-all", 0, act_validate },

@@ -17,6 +17,7 @@ struct action {
 #define ACTION_ROOT 1U    /* works on disks */
 #define ACTION_NODE 2U    /* needs plug or key */
 #define ACTION_DELAY 4U   /* waits for delay first */
+#define ACTION_BARE 8U    /* needs no parameter to be good */
 
 /* The action of that name or alias, NULL: none. */
 const struct action *action_find(const char *name);

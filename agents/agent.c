@@ -102,10 +102,13 @@ int agent_add_devices(struct agent *agent, struct blkpr_error *error)
 	/* vgs reads every disk, and may hang with one: where disks are known it gets a part */
 	int64_t until = agent->list.is_known && agent->coverage.count ? agent_asking_deadline(agent)
 								      : agent->deadline;
-	int rc = spec ? blkpr_list_add(&agent->list, spec, error)
-		      : lvm_add_shared(options_get(agent->options, "vgs_path"), until, &agent->list,
-				error);
+	int rc;
 
+	alarm_doing = spec ? "devices was looked up; does the file server of its @file answer?"
+			   : "LVM was asked for disks; does vgs answer? Else set devices=";
+	rc = spec ? blkpr_list_add(&agent->list, spec, error)
+		  : lvm_add_shared(
+			    options_get(agent->options, "vgs_path"), until, &agent->list, error);
 	if (rc || agent->list.count || agent->list.absent)
 		return rc;
 	blkpr_error_set(error, "no devices: %s",
@@ -116,8 +119,11 @@ int agent_add_devices(struct agent *agent, struct blkpr_error *error)
 
 int agent_load_coverage(struct agent *agent, struct blkpr_error *error)
 {
-	int rc = coverage_load(&agent->coverage, BLKPR_RUN_DIR, BLKPR_STATE_DIR, agent->deadline, error);
+	int rc;
 
+	alarm_doing = BLKPR_RUN_DIR " and " BLKPR_STATE_DIR " were read; do they answer?";
+	rc = coverage_load(
+		&agent->coverage, BLKPR_RUN_DIR, BLKPR_STATE_DIR, agent->deadline, error);
 	agent->incomplete = agent->coverage.doubt;
 	return rc;
 }
@@ -198,6 +204,7 @@ void agent_load_cluster(struct agent *agent)
 {
 	if (agent->clustered)
 		return;
+	alarm_doing = "corosync was asked; does it answer (corosync-cmapctl)?";
 	agent->clustered = !cluster_load(&agent->cluster, &agent->unclustered);
 	if (!agent->clustered)
 		qb_log(LOG_INFO, "%s", agent->unclustered.text);
@@ -314,7 +321,8 @@ int agent_check_unique(const struct agent *agent, uint64_t key, const struct clu
 int agent_add_remotes(struct agent *agent, struct blkpr_error *error)
 {
 	if (agent->remotes_asked) {
-		blkpr_error_set(error, "Pacemaker could not be asked for them");
+		blkpr_error_set(
+			error, "%s", agent->remotes_answer ? "Pacemaker could not be asked" : "");
 		return agent->remotes_answer;
 	}
 	agent->remotes_asked = true;

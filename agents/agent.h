@@ -21,6 +21,7 @@ struct victim {
 struct agent {
 	const struct options *options;
 	char *names;                   /* of the victims */
+	const char *nodename;          /* Pacemaker's name of the one it means, NULL: not given */
 	struct victim *victims;        /* the nodes that plug names; one without a name for an explicit key */
 	unsigned nvictims;
 	const struct victim *victim;   /* the one that is being worked on, NULL: none */
@@ -46,6 +47,7 @@ struct agent {
 		uint64_t *known; /* fence.known */
 	} elsewhere[BLKPR_KEY_METHODS];
 	struct coverage coverage;      /* the disks that this node has registered on */
+	struct blkpr_error unlogged;   /* "": the log files are open; else why not */
 	struct blkpr_error incomplete; /* "": LIST has all of them; else why it may not */
 };
 

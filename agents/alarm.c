@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 const char *alarm_prefix = "fence_blkpr: ";
+const char *volatile alarm_doing = "the action was prepared";
 
 static void set_timer(int64_t ms)
 {
@@ -31,18 +32,22 @@ static void set_handler(void (*handler)(int number))
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
+static void say(const char *text)
+{
+	ssize_t written = write(STDERR_FILENO, text, strlen(text));
+
+	(void)written;
+}
+
 /* Nobody may be reading stderr. */
 static void say_and_exit(int number)
 {
-	static const char text[] = "the deadline has passed before any disk was touched; "
-				   "does corosync answer (corosync-cmapctl)?\n";
-	ssize_t written;
-
 	(void)number;
 	fcntl(STDERR_FILENO, F_SETFL, fcntl(STDERR_FILENO, F_GETFL) | O_NONBLOCK);
-	written = write(STDERR_FILENO, alarm_prefix, strlen(alarm_prefix));
-	written += write(STDERR_FILENO, text, sizeof(text) - 1);
-	(void)written;
+	say(alarm_prefix);
+	say("out of time before any disk was touched, while ");
+	say(alarm_doing);
+	say("\n");
 	_exit(1);
 }
 

@@ -8,6 +8,12 @@
 /* What is put before the words on stderr; "fence_blkpr: " unless set. */
 extern const char *alarm_prefix;
 
+/*
+ * What alarm_before_work() tells if it comes to that, and what to do about it: "corosync was asked;
+ * does it answer?". Static text.
+ */
+extern const char *volatile alarm_doing;
+
 /* From here on, nothing touches a disk; after MS milliseconds the process says so on stderr and exits with 1. */
 void alarm_before_work(int64_t ms);
 

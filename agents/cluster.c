@@ -2,11 +2,13 @@
 // corosync's cmap, and crmadmin for what only the CIB knows.
 #include "agents/cluster.h"
 
+#include <arpa/inet.h>
 #include <corosync/cmap.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "agents/run.h"
 
@@ -81,7 +83,18 @@ static int take_nodes(cmap_handle_t cmap, struct cluster *cluster)
 	return rc;
 }
 
-/* A node without a name goes by its address, as in Pacemaker; one without either is none. */
+static bool is_ip_address(const char *name)
+{
+	unsigned char address[sizeof(struct in6_addr)];
+
+	return inet_pton(AF_INET, name, address) > 0 || inet_pton(AF_INET6, name, address) > 0;
+}
+
+/*
+ * A node without a name goes by its address; one without either is none. Pacemaker does so, too,
+ * but never calls a node by an IP address (lib/cluster/corosync.c: pcmk__corosync_name): it has the
+ * host's own name then.
+ */
 static void settle_names(struct cluster *cluster)
 {
 	unsigned kept = 0;
@@ -92,6 +105,7 @@ static void settle_names(struct cluster *cluster)
 		cluster->nodes[i] = (struct cluster_node){ 0 };
 		if (!node.name && node.address)
 			node.name = strdup(node.address);
+		node.nameless = node.name && is_ip_address(node.name);
 		if (node.name)
 			cluster->nodes[kept++] = node;
 		else
@@ -276,13 +290,36 @@ int cluster_add_remotes(struct cluster *cluster, int64_t deadline, struct blkpr_
 	return rc;
 }
 
+static bool goes_by(const struct cluster_node *node, const char *name,
+	int (*compare)(const char *a, const char *b))
+{
+	return !compare(node->name, name) || (node->address && !compare(node->address, name));
+}
+
 const struct cluster_node *cluster_find(const struct cluster *cluster, const char *name)
 {
+	const struct cluster_node *found = NULL;
+
 	for (unsigned i = 0; i < cluster->count; i++)
 		if (!strcmp(cluster->nodes[i].name, name))
 			return &cluster->nodes[i];
 	for (unsigned i = 0; i < cluster->count; i++)
-		if (cluster->nodes[i].address && !strcmp(cluster->nodes[i].address, name))
+		if (goes_by(&cluster->nodes[i], name, strcmp))
+			return &cluster->nodes[i];
+	for (unsigned i = 0; i < cluster->count; i++) {
+		if (!goes_by(&cluster->nodes[i], name, strcasecmp))
+			continue;
+		if (found)
+			return NULL;
+		found = &cluster->nodes[i];
+	}
+	return found;
+}
+
+const struct cluster_node *cluster_nameless(const struct cluster *cluster)
+{
+	for (unsigned i = 0; i < cluster->count; i++)
+		if (cluster->nodes[i].nameless)
 			return &cluster->nodes[i];
 	return NULL;
 }

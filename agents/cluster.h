@@ -9,8 +9,9 @@
 #include "lib/error.h"
 
 struct cluster_node {
-	char *name;        /* as Pacemaker calls it: nodelist.node.N.name, else its first address */
+	char *name;        /* nodelist.node.N.name, else its first address */
 	char *address;     /* nodelist.node.N.ring0_addr, NULL: none */
+	bool nameless;     /* NAME is an IP address: Pacemaker calls it otherwise */
 	unsigned position; /* N of nodelist.node.N */
 	bool remote;       /* a remote or guest node: no corosync, no position */
 	bool member;       /* corosync has it in its membership: cluster_load_members() */
@@ -35,8 +36,14 @@ int cluster_load_members(struct cluster *cluster);
 /* Adds the remote and guest nodes that Pacemaker knows. 0, or -errno with text if Pacemaker cannot be asked. */
 int cluster_add_remotes(struct cluster *cluster, int64_t deadline, struct blkpr_error *error);
 
-/* The node of that name or address; NULL: none. */
+/*
+ * The node of that name or address; NULL: none. Names that differ in upper and lower case only are
+ * one to Pacemaker, and here, too, unless the cluster has both.
+ */
 const struct cluster_node *cluster_find(const struct cluster *cluster, const char *name);
+
+/* The first node whose name in Pacemaker is not known; NULL: none. */
+const struct cluster_node *cluster_nameless(const struct cluster *cluster);
 
 /* This node; NULL: unknown. */
 const struct cluster_node *cluster_self(const struct cluster *cluster);

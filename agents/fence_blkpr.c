@@ -11,6 +11,7 @@
 
 #include "agents/actions.h"
 #include "agents/alarm.h"
+#include "agents/line.h"
 #include "agents/log.h"
 #include "agents/options.h"
 #include "lib/clock.h"
@@ -18,16 +19,23 @@
 
 #define NAME "fence_blkpr"
 #define LONGEST_DEADLINE 86400 /* seconds */
+#define BARE_SECONDS 10        /* without a good power_timeout, where none is needed */
 
 static int fail(const struct blkpr_error *error)
 {
-	fprintf(stderr, NAME ": %s\n", error->text);
+	line_write(stderr, NAME, error->text);
 	return OUTCOME_FAILED;
 }
 
+/* Pacemaker 2.1 passes nodeid with some fencings (lib/fencing/st_actions.c); the name says all. */
 static void warn_unknown(const char *name)
 {
-	fprintf(stderr, NAME ": ignoring the unknown parameter '%s'\n", name);
+	struct blkpr_error text;
+
+	if (!strcmp(name, "nodeid"))
+		return;
+	blkpr_error_set(&text, "ignoring the unknown parameter '%s'", name);
+	line_write(stderr, NAME, text.text);
 }
 
 static int read_options(struct options *options, int argc, char *argv[], struct blkpr_error *error)
@@ -77,15 +85,16 @@ static int start_log(const struct options *options, struct blkpr_error *error)
 	return log_open(&log, error);
 }
 
-/* The fencer sends the cluster's node name in nodename, and in plug what pcmk_host_map makes of it. */
+/* Pacemaker's name for the node is in nodename, and in plug what pcmk_host_map makes of it. */
 static int take_victims(struct agent *agent, const struct options *options, struct blkpr_error *error)
 {
 	const char *separator = options_get(options, "plug_separator");
-	const char *plug = options_given(options, "nodename");
+	const char *plug = options_get(options, "plug");
 	char *rest = NULL;
 
+	agent->nodename = options_get(options, "nodename");
 	if (!plug)
-		plug = options_get(options, "plug");
+		plug = agent->nodename;
 	if (!plug && !agent->key)
 		return 0;
 	agent->names = strdup(plug ? plug : "");
@@ -106,8 +115,7 @@ static int take_victims(struct agent *agent, const struct options *options, stru
 	return 0;
 }
 
-static int take_plan(struct agent *agent, const struct options *options, long *delay, long *seconds,
-	struct blkpr_error *error)
+static int take_plan(struct agent *agent, long *delay, long *seconds, struct blkpr_error *error)
 {
 	/* in the order of the choices in metadata/fence_blkpr.xml */
 	static const enum pr_type types[] = { PR_WRITE_EXCLUSIVE_REG_ONLY, PR_EXCLUSIVE_ACCESS_REG_ONLY,
@@ -115,6 +123,7 @@ static int take_plan(struct agent *agent, const struct options *options, long *d
 	static const enum blkpr_unknown unknowns[] = { BLKPR_UNKNOWN_FAIL, BLKPR_UNKNOWN_ALLOW,
 		BLKPR_UNKNOWN_EVICT };
 	static const enum blkpr_key_method methods[] = { BLKPR_KEY_NAME64, BLKPR_KEY_HASH, BLKPR_KEY_ID };
+	const struct options *options = agent->options;
 	long parallel = 0;
 	int rc = options_check(options, error);
 
@@ -127,8 +136,8 @@ static int take_plan(struct agent *agent, const struct options *options, long *d
 	if (!rc)
 		rc = agent_take_number(options, "delay", 0, LONGEST_DEADLINE, delay, error);
 	if (!rc)
-		rc = agent_take_number(options, "power_timeout", 1, LONGEST_DEADLINE, seconds, error);
-	agent->options = options;
+		rc = agent_take_number(
+			options, "power_timeout", 1, LONGEST_DEADLINE, seconds, error);
 	agent->method = methods[options_choice(options, "key_value")];
 	agent->fence.type = types[options_choice(options, "reservation_type")];
 	agent->fence.unknown = unknowns[options_choice(options, "unknown_keys")];
@@ -137,63 +146,107 @@ static int take_plan(struct agent *agent, const struct options *options, long *d
 	return rc;
 }
 
-static const struct action *find_action(const char *name, const struct agent *agent, struct blkpr_error *error)
+static const struct action *find_action(const char *name, struct blkpr_error *error)
 {
 	const struct action *action = action_find(name);
 
 	if (!action)
 		/* these very words tell the fencer that the action does not exist (lib/fencing/st_actions.c) */
 		blkpr_error_set(error, "Unrecognised action '%s'; it is one of %s", name, action_names());
-	else if (action->needs & ACTION_NODE && !agent->nvictims)
-		blkpr_error_set(error, "no node: set plug (-n NODE), or key for its key");
-	else if (action->needs & ACTION_ROOT && geteuid())
-		blkpr_error_set(error, "must run as root: only root may use persistent reservations");
-	else
-		return action;
-	return NULL;
+	return action;
 }
 
-static enum outcome act(struct agent *agent, const struct action *action, long delay, long seconds)
+static int check_needs(
+	const struct agent *agent, const struct action *action, struct blkpr_error *error)
 {
-	if (delay && action->needs & ACTION_DELAY) {
-		qb_log(LOG_INFO, "waiting %ld s, as delay asks", delay);
-		alarm_off();
-		blkpr_clock_pause(delay * 1000, INT64_MAX);
+	if (action->needs & ACTION_NODE && !agent->nvictims) {
+		blkpr_error_set(error, "no node: set plug (-n NODE), or key for its key");
+		return -EINVAL;
 	}
-	agent->deadline = blkpr_clock_ms() + seconds * 1000;
-	agent->fence.deadline = agent->deadline;
-	alarm_before_work(seconds * 1000);
-	return action->run(agent);
+	if (action->needs & ACTION_ROOT && geteuid()) {
+		blkpr_error_set(error, "must run as root: only root may use persistent reservations");
+		return -EPERM;
+	}
+	return 0;
 }
 
-static enum outcome run(struct agent *agent, const struct options *options)
+/*
+ * What the action needs of the parameters. One that needs none works with bad ones, too: without
+ * its nodes the fencer would not even ask for the action that says what is wrong.
+ */
+static int prepare(struct agent *agent, const struct action *action, long *delay, long *seconds,
+	struct blkpr_error *error)
+{
+	struct blkpr_error ignored;
+	int rc;
+
+	if (action->needs & ACTION_BARE) {
+		if (agent_take_number(agent->options, "power_timeout", 1, LONGEST_DEADLINE, seconds,
+			    &ignored))
+			*seconds = BARE_SECONDS;
+		return 0;
+	}
+	rc = take_plan(agent, delay, seconds, error);
+	return rc ? rc : check_needs(agent, action, error);
+}
+
+/*
+ * power_timeout may be the limit of the fencer, too, that ends the agent: a tenth of it is for the
+ * start of the process, and for the verdict to arrive.
+ */
+static void set_deadline(struct agent *agent, long seconds)
+{
+	int64_t ms = seconds * 900;
+
+	agent->deadline = blkpr_clock_ms() + ms;
+	agent->fence.deadline = agent->deadline;
+	alarm_before_work(ms);
+}
+
+/* The words go to syslog and stderr in any case. */
+static void open_log(struct agent *agent)
+{
+	alarm_doing = "the log file was opened; does its file server answer?";
+	if (start_log(agent->options, &agent->unlogged))
+		qb_log(LOG_WARNING, "%s", agent->unlogged.text);
+}
+
+static void wait_delay(long delay)
+{
+	qb_log(LOG_INFO, "waiting %ld s, as delay asks", delay);
+	alarm_off();
+	blkpr_clock_pause(delay * 1000, INT64_MAX);
+}
+
+static enum outcome run(struct agent *agent)
 {
 	struct blkpr_error error = { "" };
 	const struct action *action;
-	const char *name = options_get(options, "action");
+	const char *name = options_get(agent->options, "action");
 	enum outcome outcome;
 	long delay = 0, seconds = 0;
 
-	if (print_documents(options, name))
+	if (print_documents(agent->options, name))
 		return OUTCOME_DONE;
-	if (take_plan(agent, options, &delay, &seconds, &error))
+	action = find_action(name, &error);
+	if (!action || prepare(agent, action, &delay, &seconds, &error))
 		return fail(&error);
-	action = find_action(name, agent, &error);
-	if (!action)
-		return fail(&error);
-	alarm_before_work(seconds * 1000); /* a log file may be on a dead file server */
-	if (start_log(options, &error))
-		return fail(&error);
-	outcome = act(agent, action, delay, seconds);
+	set_deadline(agent, seconds);
+	open_log(agent);
+	if (delay && action->needs & ACTION_DELAY) {
+		wait_delay(delay);
+		set_deadline(agent, seconds);
+	}
+	outcome = action->run(agent);
 	log_close();
 	return outcome;
 }
 
 int main(int argc, char *argv[])
 {
-	struct agent agent = { .cluster.local = -1 };
-	struct blkpr_error error = { "" };
 	struct options options;
+	struct agent agent = { .options = &options, .cluster.local = -1 };
+	struct blkpr_error error = { "" };
 	enum outcome outcome;
 
 	agent_secure_stdio();
@@ -201,7 +254,7 @@ int main(int argc, char *argv[])
 	if (read_options(&options, argc, argv, &error))
 		outcome = fail(&error);
 	else
-		outcome = run(&agent, &options);
+		outcome = run(&agent);
 	if (fflush(stdout) && outcome == OUTCOME_DONE)
 		outcome = OUTCOME_FAILED; /* nobody has read that it worked */
 	agent_clear(&agent);

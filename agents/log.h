@@ -15,7 +15,7 @@ struct log_options {
 	const char *debug_file; /* NULL: none; gets everything */
 };
 
-/* 0, or -errno with text if a file cannot be opened. */
+/* 0, or -errno with text if a file cannot be opened; the other targets are open then. */
 int log_open(const struct log_options *options, struct blkpr_error *error);
 void log_close(void);
 

@@ -277,7 +277,7 @@ static int refuse_choice(const struct option_spec *spec, const char *text, struc
 {
 	size_t used;
 
-	blkpr_error_set(error, "%s=%s: not one of", spec->name, text);
+	blkpr_error_set(error, "%s=%.100s: not one of", spec->name, text);
 	for (int i = 0; spec->choices[i]; i++) {
 		used = strlen(error->text);
 		snprintf(error->text + used, sizeof(error->text) - used, "%s %s", i ? "," : "", spec->choices[i]);
@@ -291,14 +291,14 @@ static int check_value(const struct option_spec *spec, const char *text, struct 
 	case OPTION_BOOLEAN:
 		if (truth(text) >= 0)
 			return 0;
-		blkpr_error_set(error, "%s=%s: neither yes nor no (1, yes, on, true or 0, no, off, false)",
+		blkpr_error_set(error, "%s=%.100s: neither yes nor no (1, yes, on, true or 0, no, off, false)",
 			spec->name, text);
 		return -EINVAL;
 	case OPTION_INTEGER:
 	case OPTION_SECOND:
 		if (is_number(text))
 			return 0;
-		blkpr_error_set(error, "%s=%s: not a whole number%s", spec->name, text,
+		blkpr_error_set(error, "%s=%.100s: not a whole number%s", spec->name, text,
 			spec->type == OPTION_SECOND ? " of seconds" : "");
 		return -EINVAL;
 	case OPTION_SELECT:

@@ -89,10 +89,31 @@ struct scene {
 	const struct blkpr_verdict *verdict;
 };
 
+/* A key that is there, and that `on` has registered when the parameters gave another; 0: none. */
+static uint64_t former_key(const struct scene *scene)
+{
+	const struct registration *record =
+		coverage_find(&scene->agent->coverage, scene->target->device->wwid);
+
+	for (unsigned i = 0; record && i < scene->verdict->nkeys; i++)
+		if (scene->verdict->keys[i].key == record->key)
+			return record->key == scene->target->own ? 0 : record->key;
+	return 0;
+}
+
 static void print_own(FILE *out, const struct scene *scene)
 {
+	uint64_t former = former_key(scene);
+
 	fputs("this node's key ", out);
 	print_key(out, scene->agent, scene->target, scene->target->own);
+	if (former) {
+		fputs(" is not registered; it has registered ", out);
+		print_key(out, scene->agent, scene->target, former);
+		fputs(" before the cluster or this node was renamed, or key_value or key= changed",
+			out);
+		return;
+	}
 	fputs(scene->verdict->registrations ? " is not registered: this node was evicted, or never unfenced"
 					    : " is not registered, nor is any other: a new disk, or one that was cleared",
 		out);
@@ -104,11 +125,25 @@ static void print_victim(FILE *out, const struct scene *scene)
 	fputs(" is still registered", out);
 }
 
+/* Whether this node's key, or the victim's, is not derived: others' may not be, either. */
+static bool keys_are_given(const struct scene *scene)
+{
+	const struct registration *record =
+		coverage_find(&scene->agent->coverage, scene->target->device->wwid);
+
+	return !scene->agent->domain &&
+	       (scene->agent->key || (record && !strcmp(record->how, REGISTRATION_EXPLICIT)));
+}
+
 static void print_unknown(FILE *out, const struct scene *scene)
 {
 	fputs("the key ", out);
 	print_key(out, scene->agent, scene->target, scene->verdict->offender);
 	fputs(" is registered and belongs to no cluster node", out);
+	if (keys_are_given(scene))
+		fputs(" that is known here; if another node has it by key=, leave key= out on "
+		      "every node, and unfence all",
+			out);
 	if (scene->agent->victim && scene->agent->victim->name)
 		fprintf(out, "; %s may be using it", scene->agent->victim->name);
 }

@@ -42,7 +42,7 @@ static int add_device(struct blkpr_list *list, const char *name, struct blkpr_er
 	rc = blkpr_device_resolve(name, device, error);
 	if (!rc)
 		list->count++;
-	return rc == -ENOENT && is_known(list, name) ? 0 : rc;
+	return rc && rc != -ENOMEM && is_known(list, name) ? 0 : rc;
 }
 
 int blkpr_list_move(struct blkpr_list *list, struct blkpr_device *device)
@@ -97,7 +97,7 @@ const struct blkpr_device *blkpr_list_find(const struct blkpr_list *list, const 
 
 static int add_glob(struct blkpr_list *list, const char *pattern, struct blkpr_error *error)
 {
-	unsigned before = list->count;
+	unsigned before = list->count + list->absent;
 	glob_t matches;
 	int rc = 0;
 
@@ -114,7 +114,7 @@ static int add_glob(struct blkpr_list *list, const char *pattern, struct blkpr_e
 			rc = 0;
 	}
 	globfree(&matches);
-	if (!rc && list->count == before) {
+	if (!rc && list->count + list->absent == before) {
 		blkpr_error_set(error, "%s: matches partitions only; reservations belong to whole disks", pattern);
 		rc = -EPERM;
 	}

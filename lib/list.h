@@ -8,7 +8,8 @@
 struct blkpr_list {
 	struct blkpr_device *devices;
 	unsigned count;
-	/* Whether a name or a glob that stands for nothing means a known disk; NULL: none does. */
+	/* Whether a name or a glob that stands for no disk (any more) means a known one; NULL: none
+	 * does. */
 	bool (*is_known)(const void *context, const char *name);
 	const void *context; /* of it */
 	unsigned absent;     /* how many such names there were */

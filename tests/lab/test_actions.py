@@ -4,10 +4,12 @@ test_safety.py. What goes through to the disks (BOTH) runs on both kernels and b
 """
 
 import hashlib
+import re
 
 import pytest
 
-from agent import KEYS, Agent
+from agent import KEYS, Agent, wait_for
+from lab_host import SLOWNESS
 
 LUNS = 3
 SHAPES = ["7-plain"]
@@ -141,11 +143,115 @@ def test_fence_scsi_configuration_works(agent):
     assert "PR generation" in agent.lab.exec("n1", "cat /tmp/fence.log").stdout
 
 
-def test_nodename_wins_over_plug(agent):
-    """With pcmk_host_map the fencer's plug is not the cluster's name for the node; nodename is."""
+def test_nodename_counts_where_plug_is_no_node(agent):
+    """A map that leads nowhere: Pacemaker's own name for the node is nodename."""
     agent.unfence("n1", "n2")
     for text in ("plug=alias\nnodename=n2\n", "nodename=n2\nplug=alias\n"):
         assert fencer(agent, "n1", f"action=status\n{text}devices={agent.devices()}\n").rc == 0
+
+
+@pytest.fixture
+def crmadmin(agent):
+    """Pacemaker does not run in this lab: a stand-in says who its nodes are."""
+    for node in agent.lab.nodes:
+        agent.lab.exec(node, "mkdir -p /run/stand-in; printf '#!/bin/sh\necho cluster node: node1.example.com \\(1\\)\n"
+                             "echo remote node: r1 \\(r1\\)\n' >/run/stand-in/crmadmin; chmod +x /run/stand-in/crmadmin",
+                       check=True)
+    return "PATH=/run/stand-in:$PATH fence_blkpr"
+
+
+@pytest.mark.parametrize("name", ["plug", "port"])
+def test_plug_counts_where_nodename_is_no_node(agent, crmadmin, name):
+    """What pcmk_host_map is for: corosync has another name than Pacemaker; on, off, status."""
+    host = "\nnodename=node2.example.com\nnodeid=2\n"
+    for text in (f"{name}=n2{host}", f"{host}{name}=n2\n"):
+        for node, action, code in (("n1", "on", 0), ("n2", "on", 0), ("n1", "status", 0), ("n1", "off", 0), ("n1", "status", 2)):
+            words = text.replace("2", node[1]) if action == "on" else text
+            result = agent.lab.exec(node, crmadmin, stdin=f"action={action}\n{words}devices={agent.devices()}\n")
+            assert (result.rc, result.stderr) == (code, ""), result
+        assert agent.registered() == agent.everywhere("n1")
+
+
+def test_map_of_a_remote_node_to_another_is_refused(agent, crmadmin):
+    """Also where nobody says whether it is one (S1)."""
+    agent.unfence("n1", "n2")
+    for command, words in ((crmadmin, "r1: a remote or guest node"), (crmadmin, "plug=n2: another node than nodename=r1"),
+                           ("fence_blkpr", "nodename=r1: no name of corosync's, and it cannot be asked whether")):
+        plug = "r1" if "guest" in words else "n2"
+        result = agent.lab.exec("n1", command, stdin=f"action=off\nplug={plug}\nnodename=r1\ndevices={agent.devices()}\n")
+        assert result.rc == 1 and words in result.stderr, result
+    assert agent.registered() == agent.everywhere("n1", "n2")
+
+
+def test_plug_and_nodename_of_two_nodes_are_refused(agent):
+    """Pacemaker would believe that it has fenced the one that it means (S1)."""
+    agent.unfence("n1", "n2")
+    for action in ("off", "status"):
+        result = fencer(agent, "n1", f"action={action}\nplug=n1\nnodename=n2\ndevices={agent.devices()}\n")
+        assert result.rc == 1 and "plug=n1: another node than nodename=n2" in result.stderr, result
+        assert "pcmk_host_map" in result.stderr
+    assert agent.registered() == agent.everywhere("n1", "n2")
+
+
+def test_names_in_capitals_are_the_same_to_pacemaker(agent):
+    agent.unfence("n1", "n2")
+    result = fencer(agent, "n1", f"action=off\nnodename=N2\nplug=N2\ndevices={agent.devices()}\n")
+    assert (result.rc, result.stdout, result.stderr) == (0, "Success: Powered OFF\n", ""), result
+
+
+def start_corosync(agent, edit):
+    """Anew, on all nodes, with a configuration that sed has edited."""
+    for node in agent.lab.nodes:
+        agent.lab.exec(node, f"pkill -x corosync; while pgrep -x corosync; do sleep 0.05; done; "
+                             f"sed '{edit}' /run/lab/corosync.conf >/etc/corosync/corosync.conf; corosync; "
+                             "until corosync-cmapctl -g totem.cluster_name; do sleep 0.05; done", check=True)
+
+
+def test_node_without_a_name_is_told(agent):
+    """Corosync has addresses only, by which Pacemaker calls no node: it would believe that no device can fence any."""
+    start_corosync(agent, "/name: n/d")
+    try:
+        for node in ("n1", "n2"):
+            assert agent(node, "on").rc == 0
+        remedy = "set nodelist.node.name in corosync.conf, or pcmk_host_map"
+        result = agent.lab.exec("n1", "fence_blkpr -o list")
+        assert (result.rc, result.stdout) == (0, "10.99.1.1,\n10.99.1.2,\n") and remedy in result.stderr, result
+        result = agent("n1", "off", plug="n2")
+        assert result.rc == 1 and "give the nodes names (nodelist.node.name in corosync.conf)" in result.stderr, result
+        assert agent("n1", "off", plug="10.99.1.2").stdout == "Success: Powered OFF\n"
+    finally:
+        start_corosync(agent, "")
+
+
+@pytest.mark.parametrize("bad", ["key_value=guess", "key=0", "power_timeout=soon", "reservation_type=WRITE_EXCLUSIVE",
+                                 "delay=-1", "logfile=/nowhere/log", "devices=/dev/nothing"])
+def test_list_needs_no_parameter_to_be_good(agent, bad):
+    """Else the fencer knows of no device for the node, and never asks for the action that says what is wrong."""
+    result = fencer(agent, "n1", f"action=list\nseparator=;\n{bad}\n")
+    assert (result.rc, result.stdout) == (0, "n1;\nn2;\n"), result
+    result = fencer(agent, "n1", f"action=validate-all\n{bad}\n")
+    assert result.rc == 1 and bad.partition("=")[2] in result.stderr, result
+
+
+def test_log_that_cannot_be_written_is_told_and_keeps_nobody_from_being_fenced(agent):
+    agent.unfence("n1", "n2")
+    result = agent("n1", "off", plug="n2", logfile="/nowhere/log", debug_file="/tmp/fence-debug.log")
+    assert (result.rc, result.stdout) == (0, "Success: Powered OFF\n"), result
+    assert result.stderr.startswith("fence_blkpr: /nowhere/log: cannot open the log file: "), result
+    assert "arbiter" in agent.lab.exec("n1", "cat /tmp/fence-debug.log").stdout
+
+
+@pytest.mark.parametrize("words,complaint", [
+    ("power_timeout=0", "power_time-out=0: must be from 1 to"), ("power_timeout=soon", "not a whole number of seconds"),
+    ("login_timeout=soon", "not a whole number of seconds"), ("devices=/dev/timeout", "/dev/time-out: no such device"),
+    ("vgs_path=/tmp/vgs", "Connection timed-out"),
+])
+def test_no_word_is_taken_for_a_limit_that_has_passed(agent, words, complaint):
+    """The fencer reads `timeout` and `timed out` on stderr as a time-out, whatever it is about."""
+    agent.lab.exec("n1", "printf '#!/bin/sh\necho Connection timed out >&2; exit 5\n' >/tmp/vgs; chmod +x /tmp/vgs", check=True)
+    result = fencer(agent, "n1", f"action=off\nplug=n2\n{words}\n")
+    assert result.rc == 1 and complaint in result.stderr, result
+    assert "timeout" not in result.stderr.lower() and "timed out" not in result.stderr.lower(), result
 
 
 def test_delay_comes_before_the_deadline_starts(agent):
@@ -207,6 +313,55 @@ def test_what_vgs_should_not_print_is_refused(agent, line):
     assert agent.registered() == [{}] * LUNS
 
 
+# ---------------------------------------------------------------- disks that come late
+
+LATE = "waiting for disks, at most "
+
+
+def test_on_waits_for_a_disk_that_comes_late(agent):
+    """At boot iSCSI or multipath may come up after Pacemaker."""
+    agent.lab.exec("n1", f"mv {agent.device(1)} /dev/away", check=True)
+    try:
+        running = agent.lab.start("n1", f"{agent.command('on')} 2>/tmp/said")
+        wait_for(lambda: LATE in agent.lab.exec("n1", "cat /tmp/said").stdout)
+    finally:
+        agent.lab.exec("n1", f"mv /dev/away {agent.device(1)}", check=True)
+    result = running.wait()
+    said = agent.lab.exec("n1", "cat /tmp/said").stdout
+    assert (result.rc, result.stdout) == (0, "Success: Powered ON\n"), (result, said)
+    assert f"s: {agent.device(1)}: no such device" in said and re.search(r"waited \d+\.\d s for disks", said)
+    assert agent.registered() == agent.everywhere("n1")
+
+
+@pytest.mark.parametrize("devices", ["/dev/nothing", "/dev/nothing*", ""])
+def test_on_does_not_wait_for_ever(agent, devices):
+    """In time for the verdict, which names what it has waited for; without devices it is LVM's groups."""
+    words = f"-d '{devices}'" if devices else ""
+    result = agent.lab.exec("n1", f"fence_blkpr -o on {words} --power-timeout=4")
+    assert result.rc == 1 and 2.5 < result.seconds < 4, result
+    first, *_, last = result.stderr.splitlines()
+    reason = {"/dev/nothing": "/dev/nothing: no such device", "/dev/nothing*": "/dev/nothing*: no device matches",
+              "": "no devices: none given, and LVM has no shared volume group"}[devices]
+    assert LATE in first and reason in first and reason in last, result
+
+
+@pytest.mark.parametrize("action", ["off", "status", "monitor", "validate-all"])
+def test_other_actions_do_not_wait(agent, action):
+    agent.unfence("n1", "n2")
+    result = agent("n1", action, devices="/dev/nothing", plug="n2")
+    assert result.rc == 1 and result.seconds < 2 * SLOWNESS and LATE not in result.stderr, result
+
+
+def test_list_on_a_file_server_that_hangs_is_named(agent):
+    """Whatever the agent was waiting for when its time was up, it is not corosync."""
+    agent.unfence("n1", "n2")
+    agent.lab.exec("n1", "rm -f /tmp/list; mkfifo /tmp/list", check=True)
+    result = agent("n1", "off", plug="n2", devices="@/tmp/list", power_timeout=2)
+    assert result.rc == 1 and result.seconds < 2, result
+    assert "before any disk was touched, while devices was looked up; does the file server of its @file answer?" in result.stderr, result
+    assert "corosync" not in result.stderr
+
+
 # ---------------------------------------------------------------- explicit keys
 
 def test_explicit_key_is_recorded_and_used(agent):
@@ -251,6 +406,21 @@ def test_record_that_others_can_write_is_not_believed(agent):
     assert result.rc == 1 and "cannot trust the record" in result.stderr, result
 
 
+def test_keys_per_node_are_refused_before_a_cluster_relies_on_them(agent):
+    """fence_mpath's usual set-up: a fence device a node, each with a key. Nobody could tell the others' from a stranger's."""
+    fenced = "PCMK_service=pacemaker-fenced "
+    result = agent.lab.exec("n1", fenced + agent.command("on", key="1"))
+    assert result.rc == 1 and "key=0x1: leave it out, on every node" in result.stderr, result
+    assert agent.registrations() == 0
+    assert agent.lab.exec("n1", fenced + agent.command("on", key="1", unknown_keys="allow")).rc == 0     # somebody's word
+    assert agent("n2", "on", key="2").rc == 0                                                            # by hand
+    for action, options in (("monitor", {}), ("monitor", {"key": "1"}), ("status", {"plug": "n1", "key": "1"})):
+        result = agent("n1", action, **options)
+        assert result.rc == (0 if action == "status" else 1), result
+        assert action == "status" or "the key 0x2 is registered and belongs to no cluster node that is known here; if another node " \
+            "has it by key=, leave key= out on every node" in result.stderr, result
+
+
 # ---------------------------------------------------------------- bad input: a clear error, and no disk touched
 
 @pytest.mark.parametrize("words,complaint", [
@@ -267,7 +437,9 @@ def test_record_that_others_can_write_is_not_believed(agent):
     ("-o off -n n2 -d '{devices}' -k 12345678901234567", "more than 16 hexadecimal digits"),
     ("-o off -n n2 -d '{devices}' -k xyz", "not a key"),
     ("-o off -n n1 -d '{devices}'", "a node cannot fence itself"),
-    ("-o off -n n9 -d '{devices}'", "n9: no such node in the cluster 'mycluster'; it has n1 n2"),
+    ("-o off -n n9 -d '{devices}'", "n9: no such node in the cluster 'mycluster'; use one of its names, a fence device needs no "
+                                    "pcmk_host_list; its remote nodes are not known (crmadmin"),
+    ("-o off -n n9 -d '{devices}'", "; it has n1 n2\n"),
     ("-o on -n n2 -d '{devices}'", "\"on\" registers the local node only"),
     ("-o on -n n1 -k 6c9d58dea6bbc91a -d '{devices}'", "is also that of n2"),
     ("-o off -d '{devices}'", "no node: set plug"),
@@ -373,6 +545,17 @@ def test_key_and_name_must_go_together(agent):
     agent.unfence("n1", "n2")
     result = agent("n1", "off", plug="n1", key=f"{KEYS['n2']:x}")
     assert result.rc == 1 and "is also that of n2" in result.stderr, result
+    assert agent.registered() == agent.everywhere("n1", "n2")
+
+
+@pytest.mark.parametrize("action", ["off", "status", "monitor"])
+def test_changed_key_value_is_named(agent, action):
+    """This node's record of this boot has another key: it was not evicted."""
+    agent.unfence("n1", "n2")
+    result = agent("n1", action, plug="n2", key_value="hash")
+    assert result.rc == 1 and "or never unfenced" not in result.stderr, result
+    assert (f"this node's key 0x6c9dc825 (n1) is not registered; it has registered {KEYS['n1']:#x} (what n1 has with "
+            "key_value=name64) before") in result.stderr, result
     assert agent.registered() == agent.everywhere("n1", "n2")
 
 

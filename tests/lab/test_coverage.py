@@ -125,6 +125,48 @@ def test_lvm_that_does_not_answer_does_not_keep_known_disks_from_being_fenced(pa
     assert pair.registered() == pair.everywhere("n1")
 
 
+def test_lvm_that_misses_a_disk_does_not_keep_the_others_from_being_fenced(nodes):
+    """What vgs prints of a disk that is not there, first, and its name is no use."""
+    def groups(node, *disks):
+        lines = "".join(f'echo "  wz--ns:{disk}"\n' for disk in disks)
+        nodes.lab.exec(node, f"cat >/tmp/vgs <<END\n#!/bin/sh\n{lines}END\nchmod +x /tmp/vgs", check=True)
+    for node in ("n1", "n2"):
+        groups(node, "/dev/lun0", "/dev/lun1")
+        nodes.lab.exec(node, "fence_blkpr -o on --vgs-path=/tmp/vgs", check=True)
+    groups("n1", "[unknown]", "/dev/lun1")
+    result = nodes.lab.exec("n1", "fence_blkpr -o off -n n2 --vgs-path=/tmp/vgs")
+    assert result.rc == 1 and "reconnect it, or take it out of the group (vgreduce --removemissing)" in result.stderr, result
+    assert [sorted(disk) for disk in nodes.registered()] == [["n1"], ["n1"], []]
+
+
+@pytest.mark.parametrize("gone", ["loop", "partition"])
+def test_known_name_that_stands_for_something_else_does_not_keep_the_others_from_being_fenced(nodes, gone):
+    other = "/dev/loop0" if gone == "loop" else "$(readlink -f /dev/lun1)1"
+    nodes.lab.exec("n1", f"modprobe loop; disk=$(readlink -f /dev/lun1); [ -e ${{disk}}1 ] || addpart $disk 1 2048 4096; "
+                         f"until [ -b {other} ]; do sleep 0.01; done", check=True)
+    for node in ("n1", "n2"):
+        nodes.lab.exec(node, "ln -sfn $(readlink -f /dev/lun2) /dev/shared-y", check=True)
+        nodes.must(node, "on", "/dev/lun0,/dev/shared-y")
+    nodes.lab.exec("n1", f"ln -sfn {other} /dev/shared-y", check=True)
+    nodes.lab.detach("n1", 2)
+    result = nodes.must("n1", "off", "/dev/lun0,/dev/shared-y", rc=1, plug="n2")
+    assert f"/dev/shared-y: {AWAY}" in result.stderr, result
+    assert [sorted(disk) for disk in nodes.registered()] == [["n1"], [], ["n1", "n2"]]
+    nodes.lab.attach("n1", 2)
+
+
+def test_on_waits_for_a_disk_of_before_the_boot_that_a_glob_does_not_match_yet(pair):
+    pair.restart("n1", 2)
+    running = pair.lab.start("n1", f"{pair.command('on', GLOB)} 2>/tmp/said")
+    wait_for(lambda: "waiting for disks, at most 9 s: /dev/lun2: not there yet" in pair.lab.exec("n1", "cat /tmp/said").stdout)
+    pair.lab.attach("n1", 2)
+    result = running.wait()
+    said = pair.lab.exec("n1", "cat /tmp/said").stdout
+    assert result.rc == 0 and "s for disks" in said and AWAY not in said, (result, said)
+    pair.must("n1", "off", plug="n2")
+    assert pair.registered() == pair.everywhere("n1")
+
+
 # ---------------------------------------------------------------- T3c: two names, one identity
 
 WWID = "$(readlink -f /sys/block/$(basename $(readlink -f /dev/lun{}))/device)/wwid"

@@ -246,7 +246,7 @@ def test_hung_disk_is_bounded_and_the_others_are_fenced(agent, hung):
     try:
         result = agent("n1", "off", plug="n2", power_timeout=6)
         assert result.rc == 1, result
-        assert result.seconds < 7
+        assert result.seconds < 6       # the verdict must arrive before whoever has the same limit ends the agent
         assert f"{agent.device(hung)}: no answer before the deadline" in result.stderr
         registered = agent.registered()
         del registered[hung]
@@ -288,7 +288,7 @@ def test_frozen_corosync_is_bounded(agent):
     try:
         result = agent("n1", "off", plug="n2", power_timeout=2)
         assert result.rc == 1 and result.seconds < 3, result
-        assert "before any disk was touched" in result.stderr
+        assert "before any disk was touched, while corosync was asked; does it answer" in result.stderr
     finally:
         agent.lab.exec("n1", "pkill -CONT -x corosync", check=True)
     assert agent.registered() == agent.everywhere("n1", "n2")

@@ -277,6 +277,17 @@ static void known_name_that_stands_for_nothing_is_no_error(void **state)
 	assert_int_equal(add("%wrong*"), -ENOENT);
 }
 
+static void known_name_that_stands_for_no_disk_any_more_is_no_error(void **state)
+{
+	(void)state;
+	list.is_known = knows_gone;
+	list.context = "part-gone";
+	assert_int_equal(add("/dev/d-1,/dev/part-gone"), 0);
+	check_list("1");
+	assert_int_equal(list.absent, 1);
+	assert_int_equal(add("/dev/part-of-another"), -EPERM);
+}
+
 static void file_that_names_only_known_disks_names_some(void **state)
 {
 	(void)state;
@@ -337,6 +348,7 @@ int main(void)
 		list_test(devices_that_report_one_identity_are_not_merged),
 		list_test(known_name_that_stands_for_nothing_is_no_error),
 		list_test(file_that_names_only_known_disks_names_some),
+		list_test(known_name_that_stands_for_no_disk_any_more_is_no_error),
 		list_test(absent_disk_keeps_its_place),
 		list_test(one_device_settles_as_it_is),
 	};
