@@ -117,6 +117,15 @@ static enum blkpr_result evict(const struct blkpr_fence *fence, uint64_t own, ui
 	return result;
 }
 
+/*
+ * Of a map each path may refuse once: a nexus that came back is not registered, and with a conflict
+ * the disk turns to the next path (lib/disk.c). PATHS: those that have not.
+ */
+static bool turns_to_next_path(unsigned *paths)
+{
+	return *paths > 1 && --*paths;
+}
+
 /* A compare and swap for each nexus: the key is never dropped on the way, nor another node's replaced (S10). */
 static enum blkpr_result register_own(const struct blkpr_fence *fence, uint64_t own, const struct view *view,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
@@ -135,6 +144,7 @@ static enum blkpr_result register_own(const struct blkpr_fence *fence, uint64_t 
 static enum blkpr_result on(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
+	unsigned paths = disk->paths;
 	struct view view;
 	enum blkpr_result result = look(fence, own, disk, &view, verdict);
 
@@ -162,6 +172,8 @@ static enum blkpr_result on(const struct blkpr_fence *fence, uint64_t own, struc
 		result = reserve(fence, own, disk, verdict);
 		if (result != BLKPR_OK && result != BLKPR_CONFLICT)
 			return result;
+		if (result == BLKPR_CONFLICT && turns_to_next_path(&paths))
+			round--;
 	}
 	return BLKPR_UNSETTLED;
 }
@@ -239,7 +251,7 @@ static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, stru
 	struct blkpr_verdict *verdict)
 {
 	enum blkpr_result result = BLKPR_UNSETTLED;
-	unsigned most = MOST_ROUNDS;
+	unsigned most = MOST_ROUNDS, paths = disk->paths;
 	struct view view = { 0 };
 
 	for (unsigned round = 0; round < most; round++) {
@@ -270,6 +282,8 @@ static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, stru
 		if (result == BLKPR_BUSY && blkpr_clock_ms() < disk->deadline) {
 			blkpr_clock_pause(BUSY_PAUSE_MS, disk->deadline);
 			round--; /* the device did nothing; what to do next is decided by the next look */
+		} else if (result == BLKPR_CONFLICT && turns_to_next_path(&paths)) {
+			round--;
 		} else if (result != BLKPR_OK && result != BLKPR_CONFLICT) {
 			return result;
 		}

@@ -201,7 +201,7 @@ static enum blkpr_result drain(const struct errand *errand)
 static enum blkpr_result repeat(struct errand *errand, enum blkpr_result (*step)(struct errand *errand, bool *done))
 {
 	enum blkpr_result result = BLKPR_UNSETTLED;
-	unsigned most = MOST_ROUNDS;
+	unsigned most = MOST_ROUNDS, paths = errand->disk->paths;
 	bool done = false;
 
 	for (unsigned round = 0; round < most; round++) {
@@ -215,6 +215,9 @@ static enum blkpr_result repeat(struct errand *errand, enum blkpr_result (*step)
 		result = step(errand, &done);
 		if (!done && result == BLKPR_BUSY && blkpr_clock_ms() < errand->disk->deadline) {
 			blkpr_clock_pause(BUSY_PAUSE_MS, errand->disk->deadline);
+			round--;
+		} else if (!done && result == BLKPR_CONFLICT && paths > 1) {
+			paths--; /* it may not be registered; the next one's turn (lib/disk.c) */
 			round--;
 		} else if (done || (result != BLKPR_OK && result != BLKPR_CONFLICT)) {
 			return result;

@@ -1357,6 +1357,49 @@ static void preempt_that_always_conflicts_ends_in_conflict(void **state)
 	assert_false(verdict.won);
 }
 
+static void off_tries_as_many_paths_as_there_are(void **state)
+{
+	struct blkpr_disk map = script_disk;
+
+	(void)state; /* own key is on the last one; the disk turns to the next one with each conflict */
+	map.paths = 20;
+	for (unsigned i = 1; i < map.paths; i++) {
+		script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 1 });
+		script_preempt(OWN, VICTIM, TYPE, BLKPR_CONFLICT);
+	}
+	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 1 });
+	script_preempt(OWN, VICTIM, TYPE, BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 2 });
+	script_drain(BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 2 });
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &map, &verdict);
+	assert_result(verdict.result, BLKPR_OK);
+}
+
+static bool conflicts_on_other_paths(struct model *ours, char op, enum blkpr_result *result)
+{
+	unsigned *paths = ours->context;
+
+	*result = BLKPR_CONFLICT;
+	return op == 'S' && --*paths;
+}
+
+static void on_tries_as_many_paths_as_there_are(void **state)
+{
+	unsigned paths = MODEL_NEXUSES;
+	struct model_disk node;
+
+	(void)state;
+	model_init(&model, BLKPR_SCSI);
+	model.before = conflicts_on_other_paths;
+	model.context = &paths;
+	node = model_connect(&model, 0, paths);
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_on_disk(&nobody, OWN, &node.disk, &verdict);
+	assert_result(verdict.result, BLKPR_OK);
+}
+
 static void a_reservation_that_goes_away_with_the_victim_is_made_again(void **state)
 {
 	(void)state;
@@ -2327,6 +2370,8 @@ int main(void)
 		cmocka_unit_test(a_node_evicted_while_the_device_is_busy_does_not_preempt_again),
 		cmocka_unit_test(preempt_that_returns_0_and_does_nothing_is_no_success),
 		script_test(preempt_that_always_conflicts_ends_in_conflict),
+		script_test(off_tries_as_many_paths_as_there_are),
+		cmocka_unit_test(on_tries_as_many_paths_as_there_are),
 		script_test(a_reservation_that_goes_away_with_the_victim_is_made_again),
 		script_test(generations_are_kept_from_before_and_after),
 		cmocka_unit_test(an_absent_victim_may_be_using_an_unknown_key),
