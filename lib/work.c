@@ -15,10 +15,8 @@ struct task {
 	const struct blkpr_work *work;
 	const struct blkpr_target *targets;
 	struct blkpr_verdict *verdicts;
-	unsigned *which; /* room for a run's devices */
-	struct past {
-		bool touched, kept, victim_seen, open;
-	} *past; /* what earlier runs have done and seen on a device is not forgotten; shared with the workers */
+	struct blkpr_verdict *past; /* what the next run begins with; shared with the workers */
+	unsigned *which;            /* room for a run's devices */
 	pid_t parent;
 	struct blkpr_fleet fleet;
 };
@@ -68,6 +66,7 @@ static void work_on(const struct task *task, unsigned index, blkpr_protocol *pro
 	struct blkpr_block_disk block;
 	enum blkpr_result result;
 
+	*verdict = task->past[index];
 	verdict->step = BLKPR_STEP_OPEN;
 	result = blkpr_disk_open(&block, target->device, deadline);
 	if (result != BLKPR_OK) {
@@ -75,7 +74,6 @@ static void work_on(const struct task *task, unsigned index, blkpr_protocol *pro
 		return;
 	}
 	block.disk.parent = task->parent;
-	verdict->open = task->past[index].open;
 	protocol(task->work->context, target, &block.disk, verdict);
 	verdict->transport = block.transport;
 	blkpr_disk_close(&block);
@@ -95,17 +93,8 @@ static int run(struct task *task, const unsigned which[], unsigned count, int64_
 {
 	int rc = blkpr_fleet_run(&task->fleet, do_work, which, count, until, task->verdicts);
 
-	for (unsigned i = 0; i < count; i++) {
-		struct blkpr_verdict *verdict = &task->verdicts[which[i]];
-		struct past *past = &task->past[which[i]];
-
-		if (!past->touched) /* else what is registered may be our own work */
-			past->kept |= verdict->kept;
-		verdict->kept = past->kept;
-		verdict->touched = past->touched |= verdict->touched;
-		verdict->victim_seen = past->victim_seen |= verdict->victim_seen;
-		verdict->open = past->open |= verdict->open;
-	}
+	for (unsigned i = 0; i < count; i++)
+		blkpr_verdict_carry(&task->past[which[i]], &task->verdicts[which[i]]);
 	return rc;
 }
 
