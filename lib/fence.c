@@ -497,5 +497,6 @@ int blkpr_fence_off(const struct blkpr_fence *fence, const struct blkpr_target t
 	struct blkpr_work work = work_of(fence, work_off);
 
 	work.proof = work_status;
+	work.in_vain = true; /* better a victim that is off some disks than one that is off none */
 	return blkpr_work_race(&work, targets, count, verdicts, arbiter);
 }
