@@ -563,6 +563,9 @@ static void say_device(const struct scene *scene, bool arbiter)
 		if (verdict->rests && (verdict->drained || verdict->result == BLKPR_OK))
 			fprintf(out, "; commands in flight %s by %s",
 				verdict->drained ? "ended" : "would be ended", blkpr_rests_texts[verdict->rests]);
+		if (verdict->resets)
+			fprintf(out, "; %u LUN RESET%s sent", verdict->resets,
+				verdict->resets == 1 ? "" : "s");
 		if (verdict->evicted)
 			fprintf(out, "; %u key%s removed", verdict->evicted, verdict->evicted == 1 ? "" : "s");
 		fprintf(out, "; read by %s", blkpr_transport_names[verdict->transport]);

@@ -2,21 +2,37 @@
 // Draining a disk, and when a drain holds.
 #include "lib/drain.h"
 
+#include "lib/pr.h"
+
 void blkpr_drain_begin(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	verdict->reach = disk->ops->reach(disk, verdict->driver);
 }
 
-bool blkpr_drain_needed(const struct blkpr_verdict *verdict)
+/* HOLDER, where the reservation at the last look has one. */
+static uint64_t under(const struct blkpr_verdict *verdict, uint64_t holder)
 {
-	return !verdict->drained || verdict->drained_at != verdict->generation_after;
+	bool for_all = verdict->type == PR_WRITE_EXCLUSIVE_ALL_REGS ||
+		       verdict->type == PR_EXCLUSIVE_ACCESS_ALL_REGS;
+
+	return for_all ? 0 : holder;
 }
 
-/* MOVES: by how much the command that did it moves the PR generation. Nobody else comes between two looks, then. */
-static void settle(struct blkpr_verdict *verdict, uint32_t moves)
+bool blkpr_drain_needed(const struct blkpr_verdict *verdict)
+{
+	return !verdict->drained || verdict->drained_at != verdict->generation_after ||
+	       verdict->drained_under != under(verdict, verdict->holder);
+}
+
+/*
+ * MOVES: by how much the command that did it moves the PR generation; HOLDER: who holds after it.
+ * Nobody else comes between two looks, then.
+ */
+static void settle(struct blkpr_verdict *verdict, uint32_t moves, uint64_t holder)
 {
 	verdict->drained = true;
 	verdict->drained_at = verdict->generation_after + moves;
+	verdict->drained_under = under(verdict, holder);
 }
 
 static enum blkpr_result reset(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
@@ -24,9 +40,10 @@ static enum blkpr_result reset(struct blkpr_disk *disk, struct blkpr_verdict *ve
 	enum blkpr_result result;
 
 	verdict->step = BLKPR_STEP_DRAIN;
+	verdict->resets++;
 	result = disk->ops->drain(disk, verdict->reach);
 	if (result == BLKPR_OK)
-		settle(verdict, 0);
+		settle(verdict, 0, verdict->holder);
 	return result;
 }
 
@@ -45,7 +62,7 @@ static enum blkpr_result wait_for_abort(
 			       : disk->ops->reserve(disk, drain->own, drain->type);
 	if (result != BLKPR_OK && result != BLKPR_CONFLICT)
 		return result;
-	settle(verdict, drain->victim && result == BLKPR_OK);
+	settle(verdict, drain->victim && result == BLKPR_OK, verdict->holder);
 	return BLKPR_OK;
 }
 
@@ -75,11 +92,12 @@ void blkpr_drain_void(struct blkpr_verdict *verdict)
 	verdict->drained = false;
 }
 
-void blkpr_drain_aborted(enum blkpr_in_flight in_flight, struct blkpr_verdict *verdict)
+void blkpr_drain_aborted(
+	enum blkpr_in_flight in_flight, uint64_t holder, struct blkpr_verdict *verdict)
 {
 	if (blkpr_flight_rests(verdict->reach, in_flight) != BLKPR_RESTS_ON_ABORT)
 		return;
-	settle(verdict, 1);
+	settle(verdict, 1, holder);
 	verdict->rests = BLKPR_RESTS_ON_ABORT;
 }
 

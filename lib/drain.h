@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The drain: what ends the commands in flight on a disk before a protocol succeeds (S1). One set of rules for all protocols.
+ * The drain: what ends the commands in flight on a disk before a protocol succeeds (S1). One set of
+ * rules for all protocols.
  *
  * It holds while nobody can have sent anything since the look before it: until the PR generation
- * moves, since somebody came, and until a command of ours says that the disk was open, or that
- * somebody was there, whatever its status.
+ * moves, since somebody came; until another one holds the reservation, since the disk was open in
+ * between; and until a command of ours says that it was open, or that somebody was there, whatever
+ * its status. So it holds for the runs that come after the one that drained, too
+ * (blkpr_verdict_carry()).
  */
 #ifndef BLKPR_DRAIN_H
 #define BLKPR_DRAIN_H
@@ -36,8 +39,12 @@ enum blkpr_result blkpr_drain_run(
 /* To be called with every RESERVE, RELEASE and PREEMPT of a protocol that drains, before it is sent. */
 void blkpr_drain_void(struct blkpr_verdict *verdict);
 
-/* A PREEMPT AND ABORT was done, after which nobody is left who had to go: where that ends commands in flight, they have. */
-void blkpr_drain_aborted(enum blkpr_in_flight in_flight, struct blkpr_verdict *verdict);
+/*
+ * A PREEMPT AND ABORT was done, after which nobody is left who had to go, and HOLDER holds the
+ * reservation: where that ends commands in flight, they have.
+ */
+void blkpr_drain_aborted(
+	enum blkpr_in_flight in_flight, uint64_t holder, struct blkpr_verdict *verdict);
 
 /*
  * To be asked where blkpr_drain_needed() is false. BLKPR_OK: the drain ended what was in flight.

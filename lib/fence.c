@@ -108,6 +108,7 @@ static enum blkpr_result evict(const struct blkpr_fence *fence, uint64_t own, ui
 	const struct view *view, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	bool of_victim = key == fence->victim, held = !blkpr_drain_needed(verdict);
+	uint64_t holder = verdict->holder == key ? own : verdict->holder; /* when it is done */
 	enum blkpr_rests rests = verdict->rests;
 	enum blkpr_result result;
 
@@ -118,7 +119,7 @@ static enum blkpr_result evict(const struct blkpr_fence *fence, uint64_t own, ui
 	result = disk->ops->preempt_abort(disk, own, key, view->type);
 	verdict->preempted = result == BLKPR_OK ? key : 0;
 	if (result == BLKPR_OK && (of_victim || held))
-		blkpr_drain_aborted(fence->in_flight, verdict);
+		blkpr_drain_aborted(fence->in_flight, holder, verdict);
 	if (!of_victim)
 		verdict->rests = rests; /* what ended the victim's */
 	return result;
@@ -533,5 +534,6 @@ int blkpr_fence_off(const struct blkpr_fence *fence, const struct blkpr_target t
 	struct blkpr_work work = work_of(fence, work_off);
 
 	work.proof = work_status;
+	work.in_vain = true; /* better a victim that is off some disks than one that is off none */
 	return blkpr_work_race(&work, targets, count, verdicts, arbiter);
 }

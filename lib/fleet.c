@@ -382,8 +382,16 @@ static int begin(struct blkpr_fleet *fleet, blkpr_fleet_job job, const unsigned 
 
 enum end { REPORTED, DIED, OVER };
 
-/* How the run ends. */
-static enum end await(int line, int64_t deadline)
+static bool any_answered(const struct blkpr_board *board)
+{
+	for (unsigned i = 0; i < board->count; i++)
+		if (board->slots[i].verdict.answered)
+			return true;
+	return false;
+}
+
+/* How the run ends, or where it is at DEADLINE. */
+static enum end await_until(int line, int64_t deadline)
 {
 	struct pollfd news = { .fd = line, .events = POLLIN };
 	int64_t left;
@@ -397,6 +405,17 @@ static enum end await(int line, int64_t deadline)
 		return recv(line, &report, 1, 0) == 1 ? REPORTED : DIED;
 	}
 	return OVER;
+}
+
+static enum end await(const struct blkpr_fleet *fleet, int64_t deadline)
+{
+	if (fleet->answer_by && fleet->answer_by < deadline) {
+		enum end end = await_until(fleet->line, fleet->answer_by);
+
+		if (end != OVER || !any_answered(fleet->board))
+			return end;
+	}
+	return await_until(fleet->line, deadline);
 }
 
 static void take_verdict(const struct slot *slot, bool over, struct blkpr_verdict *verdict)
@@ -435,7 +454,7 @@ int blkpr_fleet_run(struct blkpr_fleet *fleet, blkpr_fleet_job job, const unsign
 		rc = begin(fleet, job, which, count, deadline);
 		if (rc)
 			return rc;
-		end = await(fleet->line, deadline);
+		end = await(fleet, deadline);
 		again = again && end == DIED && !any_started(fleet->board); /* dying when it got the order */
 		if (again)
 			blkpr_fleet_dismiss(fleet);

@@ -8,11 +8,15 @@
 
 #include "lib/verdict.h"
 
-/* The first three are the caller's, and stay as they are until the fleet is dismissed; the rest is zero at first. */
+/*
+ * The first three are the caller's, and stay as they are until the fleet is dismissed; so is the
+ * fourth, which may change between two runs; the rest is zero at first.
+ */
 struct blkpr_fleet {
 	unsigned parallel; /* workers at a time, at least 1; one that has stalled does not count */
 	unsigned count;    /* devices, at most, that a run works on */
 	void *context;     /* of the jobs, as it is when the first run begins */
+	int64_t answer_by; /* a run is over then if no device has answered; 0: never */
 
 	struct blkpr_board *board; /* shared with the crew */
 	pid_t crew;                /* 0: there is none */
@@ -26,13 +30,15 @@ struct blkpr_fleet {
 typedef void (*blkpr_fleet_job)(void *context, unsigned index, int64_t deadline, struct blkpr_verdict *verdict);
 
 /*
- * Runs JOB for each device of WHICH[COUNT] and fills VERDICTS[], which has all devices of the fleet, for these. Returns before
- * DEADLINE (blkpr_clock_ms()) or just after it: the crew is killed then and left behind (in the kernel it may sleep on). The
- * verdict of a worker that has not finished is BLKPR_UNFINISHED with the step it was at; so is that of a device that no
- * worker was started for. If the crew dies before the deadline, they are BLKPR_CRASHED. 0, or -errno if no worker could be
- * run at all.
+ * Runs JOB for each device of WHICH[COUNT] and fills VERDICTS[], which has all devices of the
+ * fleet, for these. Returns before DEADLINE (blkpr_clock_ms()) or just after it, or after answer_by
+ * if no device has (verdict.answered): the crew is killed then and left behind (in the kernel it may
+ * sleep on). The verdict of a worker that has not finished is BLKPR_UNFINISHED with the step it was
+ * at; so is that of a device that no worker was started for. If the crew dies before the deadline,
+ * they are BLKPR_CRASHED. 0, or -errno if no worker could be run at all.
  *
- * A crew that has finished works on in the next run, until the fleet is dismissed; one that has not is never used again.
+ * A crew that has finished works on in the next run, until the fleet is dismissed; one that has not
+ * is never used again.
  *
  * The caller must have no thread but one.
  */

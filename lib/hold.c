@@ -188,6 +188,7 @@ static enum blkpr_result shed(uint64_t own, const struct view *view, const struc
 		return BLKPR_UNFINISHED;
 	verdict->step = BLKPR_STEP_SHED;
 	verdict->touched = true;
+	blkpr_drain_void(verdict); /* a dead session may have sent commands */
 	result = blkpr_aptpl_settle(
 		blkpr_nexus_register(disk, own, passing, others, verdict), passing, disk, verdict);
 	if (result != BLKPR_OK)
@@ -341,7 +342,9 @@ void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target
 	verdict->result = foresee(&errand, &errand.view);
 	if (verdict->result != BLKPR_OK)
 		return;
-	if (verdict->kept)
+	if (errand.view.own && !blkpr_drain_needed(verdict))
+		verdict->result = BLKPR_OK; /* as a run before: REGISTER would undo its drain */
+	else if (errand.view.own)
 		verdict->result = shed(target->own, &errand.view, &errand.hold->others, true, disk, verdict);
 	else
 		verdict->result = register_own(errand.hold, target->own, &errand.view, disk, verdict);

@@ -2,6 +2,8 @@
 // Verdicts: taking a report's facts down for people.
 #include "lib/verdict.h"
 
+#include "lib/drain.h"
+
 const char *const blkpr_step_names[BLKPR_STEPS] = {
 	[BLKPR_STEP_NONE] = "not started",
 	[BLKPR_STEP_OPEN] = "open",
@@ -69,6 +71,7 @@ void blkpr_verdict_observe(struct blkpr_verdict *verdict, const struct blkpr_rep
 {
 	const struct blkpr_verdict before = *verdict;
 
+	verdict->answered = true;
 	verdict->generation_after = report->generation;
 	verdict->type = report->type;
 	verdict->holder = report->holder;
@@ -81,4 +84,38 @@ void blkpr_verdict_observe(struct blkpr_verdict *verdict, const struct blkpr_rep
 		compare(&before, report, verdict);
 	else
 		verdict->generation_before = report->generation;
+	if (blkpr_drain_needed(verdict))
+		blkpr_drain_void(verdict); /* for good, whatever later looks show */
+}
+
+static bool has_finished(const struct blkpr_verdict *verdict)
+{
+	return verdict->result != BLKPR_UNFINISHED && verdict->result != BLKPR_CRASHED;
+}
+
+void blkpr_verdict_carry(struct blkpr_verdict *past, struct blkpr_verdict *verdict)
+{
+	if (past->touched) /* what is registered since may be our own work */
+		verdict->kept = past->kept;
+	verdict->kept |= past->kept;
+	verdict->touched |= past->touched;
+	verdict->victim_seen |= past->victim_seen;
+	verdict->open |= past->open;
+	verdict->uncounted |= past->uncounted;
+	if (verdict->resets < past->resets) /* its worker never began */
+		verdict->resets = past->resets;
+	*past = has_finished(verdict) ? *verdict : (struct blkpr_verdict){
+		.kept = verdict->kept,
+		.touched = verdict->touched,
+		.victim_seen = verdict->victim_seen,
+		.open = verdict->open,
+		.uncounted = verdict->uncounted,
+		.resets = verdict->resets,
+	};
+	past->result = BLKPR_OK;
+	past->step = BLKPR_STEP_NONE;
+	past->won = past->answered = past->unasked = false;
+	past->offender = 0;
+	past->barred_path = 0;
+	past->elapsed_ms = 0;
 }

@@ -40,6 +40,8 @@ struct blkpr_verdict {
 	bool touched;             /* a command that may have changed the device has been sent */
 	bool drained;             /* what was in flight has ended, as far as `rests` goes */
 	uint32_t drained_at;      /* at this PR generation; whether that holds: lib/drain.h */
+	uint64_t drained_under;   /* while this key held the reservation; 0: all registrants */
+	unsigned resets;          /* LUN RESETs that were sent, in vain ones as well */
 	enum blkpr_rests rests;   /* on what that rests; of a monitor, what it would rest on */
 	enum blkpr_reach reach;   /* how far a LUN RESET gets */
 	char driver[BLKPR_DRIVER_SIZE]; /* by this SCSI driver; "": not known, or not looked for */
@@ -56,6 +58,7 @@ struct blkpr_verdict {
 	enum blkpr_step unanswered; /* monitor: what failed, and can be done without; 0: nothing */
 	uint64_t offender;        /* the first unknown key; for lib/hold the first that is not own, a holder's before all */
 	unsigned looks;           /* reads taken in */
+	bool answered;            /* one at least, by this run */
 	uint32_t generation_before, generation_after; /* at the first and the last one */
 	unsigned type;            /* enum pr_type held at the last read, 0: none */
 	uint64_t holder;
@@ -74,5 +77,14 @@ struct blkpr_verdict {
 
 /* Takes REPORT into VERDICT, and what has changed since the last one; OWN is this node's key. */
 void blkpr_verdict_observe(struct blkpr_verdict *verdict, const struct blkpr_report *report, uint64_t own);
+
+/*
+ * An action may run its protocol on a device more than once. PAST is what the next run begins with:
+ * what all before it have seen and done. Takes VERDICT, the last run's, into PAST, and into VERDICT
+ * what only PAST knows. Of a run that has not finished (BLKPR_UNFINISHED, BLKPR_CRASHED) nothing
+ * counts but what makes the next one more careful: whatever it sent last may have been done, and
+ * have been the end of a drain.
+ */
+void blkpr_verdict_carry(struct blkpr_verdict *past, struct blkpr_verdict *verdict);
 
 #endif

@@ -15,10 +15,10 @@ struct task {
 	const struct blkpr_work *work;
 	const struct blkpr_target *targets;
 	struct blkpr_verdict *verdicts;
-	unsigned *which; /* room for a run's devices */
-	struct past {
-		bool touched, kept, victim_seen, open;
-	} *past; /* what earlier runs have done and seen on a device is not forgotten; shared with the workers */
+	struct blkpr_verdict *past; /* what the next run begins with; shared with the workers */
+	unsigned *which;            /* room for a run's devices, */
+	struct blkpr_verdict *seen; /* and for what looks at them come to */
+	int64_t grace; /* until then no device is passed over that may still be asked */
 	pid_t parent;
 	struct blkpr_fleet fleet;
 };
@@ -39,6 +39,7 @@ static int begin(struct task *task, const struct blkpr_work *work, const struct 
 		.targets = targets,
 		.verdicts = verdicts,
 		.which = calloc(count, sizeof(*task->which)),
+		.seen = calloc(count, sizeof(*task->seen)),
 		.past = share(count * sizeof(*task->past)),
 		.parent = getpid(),
 		.fleet = { .parallel = work->parallel, .count = count, .context = task },
@@ -49,13 +50,14 @@ static int begin(struct task *task, const struct blkpr_work *work, const struct 
 		return -EINVAL; /* nothing asked, nothing proven */
 	for (unsigned i = 0; task->past && i < count; i++)
 		task->past[i].open = targets[i].open;
-	return task->which && task->past ? 0 : -ENOMEM;
+	return task->which && task->seen && task->past ? 0 : -ENOMEM;
 }
 
 static void end(struct task *task)
 {
 	blkpr_fleet_dismiss(&task->fleet);
 	free(task->which);
+	free(task->seen);
 	if (task->past)
 		munmap(task->past, task->fleet.count * sizeof(*task->past));
 }
@@ -68,6 +70,7 @@ static void work_on(const struct task *task, unsigned index, blkpr_protocol *pro
 	struct blkpr_block_disk block;
 	enum blkpr_result result;
 
+	*verdict = task->past[index];
 	verdict->step = BLKPR_STEP_OPEN;
 	result = blkpr_disk_open(&block, target->device, deadline);
 	if (result != BLKPR_OK) {
@@ -75,7 +78,7 @@ static void work_on(const struct task *task, unsigned index, blkpr_protocol *pro
 		return;
 	}
 	block.disk.parent = task->parent;
-	verdict->open = task->past[index].open;
+	verdict->path = block.path;
 	protocol(task->work->context, target, &block.disk, verdict);
 	verdict->transport = block.transport;
 	verdict->path = block.path;
@@ -99,42 +102,63 @@ static int run(struct task *task, const unsigned which[], unsigned count, int64_
 
 	for (unsigned i = 0; i < count; i++) {
 		struct blkpr_verdict *verdict = &task->verdicts[which[i]];
-		struct past *past = &task->past[which[i]];
 
-		if (!past->touched) /* else what is registered may be our own work */
-			past->kept |= verdict->kept;
-		verdict->kept = past->kept;
-		blkpr_device_learn(task->targets[which[i]].device, verdict->path, verdict->silent);
-		verdict->touched = past->touched |= verdict->touched;
-		verdict->victim_seen = past->victim_seen |= verdict->victim_seen;
-		verdict->open = past->open |= verdict->open;
+		if (verdict->answered)
+			blkpr_device_learn(task->targets[which[i]].device, verdict->path, verdict->silent);
+		blkpr_verdict_carry(&task->past[which[i]], verdict);
 	}
 	return rc;
 }
 
-#define ARBITER_PAUSE_MS 100
+typedef bool condition(const struct task *task, const struct blkpr_verdict *verdict);
+
+static bool is_settled(const struct task *task, const struct blkpr_verdict *verdict)
+{
+	(void)task;
+	return !blkpr_result_unreachable(verdict->result);
+}
 
 /*
- * Works on one device until that is done; while the device cannot be asked, until UNTIL. A worker that had no time for an
- * answer says less of the device than one before it that had.
+ * Whether what the device answers says nothing of who is registered. A conflict does: it is what
+ * keeps a node that has been evicted from evicting others (S2).
  */
-static int insist(struct task *task, unsigned index, bool winning_is_enough, int64_t until)
+static bool is_nonsense(enum blkpr_result result)
+{
+	return result == BLKPR_MALFORMED || result == BLKPR_UNSUPPORTED ||
+	       result == BLKPR_INVALID || result == BLKPR_UNSETTLED;
+}
+
+/* Whether there is nothing to wait for on a device that may be the arbiter. */
+static bool has_spoken(const struct task *task, const struct blkpr_verdict *verdict)
+{
+	if (task->work->in_vain && is_nonsense(verdict->result))
+		return verdict->won;
+	return verdict->won || is_settled(task, verdict);
+}
+
+#define PAUSE_MS 100
+
+/*
+ * Works on one device, again and again until the verdict is ENOUGH, or until UNTIL; a run that has
+ * begun may take until LIMIT. A worker that had no time for an answer says less of the device than
+ * one before it that had.
+ */
+static int insist(struct task *task, unsigned index, condition *enough, int64_t until,
+	int64_t limit)
 {
 	struct blkpr_verdict *verdict = &task->verdicts[index], answer = { .result = BLKPR_UNFINISHED };
 	int rc;
 
 	for (;;) {
-		rc = run(task, &index, 1, until);
+		rc = run(task, &index, 1, limit);
 		if (verdict->result == BLKPR_UNFINISHED) {
 			verdict->result = answer.result;
 			verdict->step = answer.result == BLKPR_UNFINISHED ? verdict->step : answer.step;
 		}
 		answer = *verdict;
-		if (!rc && !blkpr_result_unreachable(verdict->result))
+		if (!rc && enough(task, verdict))
 			return rc;
-		if (!rc && winning_is_enough && verdict->won)
-			return rc;
-		blkpr_clock_pause(ARBITER_PAUSE_MS, until);
+		blkpr_clock_pause(PAUSE_MS, until);
 		if (blkpr_clock_ms() >= until)
 			return rc; /* with the last verdict, not with one of a worker that had no time */
 	}
@@ -156,8 +180,10 @@ static int run_all_but(struct task *task, unsigned spared)
 	for (unsigned i = 0; i < count && count > 1 && !rc; i++) {
 		int64_t now = blkpr_clock_ms();
 
+		int64_t until = now + (task->work->deadline - now) / (count - i);
+
 		if (task->verdicts[task->which[i]].result == BLKPR_CRASHED)
-			rc = insist(task, task->which[i], false, now + (task->work->deadline - now) / (count - i));
+			rc = insist(task, task->which[i], is_settled, until, until);
 	}
 	return rc;
 }
@@ -222,39 +248,157 @@ int blkpr_work_ask(const struct blkpr_work *work, const struct blkpr_target targ
 	return rc;
 }
 
-/*
- * Whether DEVICE decides nothing, so that the next one has to: it cannot be asked, or nobody is registered
- * there. The latter is a disk that has just been added; whoever lost a race finds the winner registered.
- */
-static bool abstains(const struct blkpr_verdict *verdict)
+/* --- the arbiter -------------------------------------------------------------------------- */
+
+#define GRACE_MS 1500
+#define LOOK_MS 500
+#define SHARE 8 /* neither takes more than this part of the time that is left */
+
+static int64_t time_left(const struct task *task)
 {
-	return blkpr_result_unreachable(verdict->result) ||
-	       (verdict->result == BLKPR_EVICTED && !verdict->registrations);
+	return task->work->deadline - blkpr_clock_ms();
+}
+
+static int64_t at_most(int64_t ms, int64_t most)
+{
+	return ms < most ? ms : most;
 }
 
 /*
- * Finds the device that decides the race: the first one that does not abstain; *ARBITER is COUNT if this node has not won.
- * Each candidate but the last has half of the time that is left: a side of a split cluster that cannot reach it gives the one
- * that can the time to win (S3).
+ * Whether device INDEX, which has been worked on, has decided; *ARBITER is COUNT if against this
+ * node. One where nobody is registered abstains: it has just been added. Whoever lost a race finds
+ * the winner registered.
+ */
+static bool has_decided(const struct task *task, unsigned index, unsigned *arbiter)
+{
+	const struct blkpr_verdict *verdict = &task->verdicts[index];
+
+	*arbiter = verdict->won ? index : task->fleet.count;
+	return has_spoken(task, verdict) &&
+	       !(verdict->result == BLKPR_EVICTED && !verdict->registrations);
+}
+
+static void look(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
+	struct blkpr_verdict *verdict)
+{
+	struct blkpr_report report;
+
+	(void)context;
+	(void)target;
+	verdict->step = BLKPR_STEP_READ;
+	verdict->result = disk->ops->read(disk, &report);
+	if (verdict->result == BLKPR_OK)
+		blkpr_report_clear(&report);
+}
+
+static void do_look(void *task, unsigned index, int64_t deadline, struct blkpr_verdict *verdict)
+{
+	work_on(task, index, look, deadline, verdict);
+}
+
+/*
+ * One look at all devices at once. WHICH[]: those that answer, in order, and those whose crew has
+ * died, maybe of another one. Why the others do not is their verdict.
+ */
+static int look_at_all(struct task *task, int64_t until, unsigned which[], unsigned *count)
+{
+	unsigned all = task->fleet.count;
+	int rc;
+
+	for (unsigned i = 0; i < all; i++)
+		which[i] = i;
+	rc = blkpr_fleet_run(&task->fleet, do_look, which, all, until, task->seen);
+	*count = 0;
+	for (unsigned i = 0; i < all && !rc; i++) {
+		const struct blkpr_verdict *seen = &task->seen[i];
+		struct blkpr_verdict *verdict = &task->verdicts[i];
+
+		if (has_spoken(task, seen) || seen->result == BLKPR_CRASHED) {
+			which[(*count)++] = i;
+		} else if (seen->result != BLKPR_UNFINISHED || verdict->result == BLKPR_UNTOUCHED) {
+			verdict->result = seen->result;
+			verdict->step = seen->step;
+		}
+	}
+	return rc;
+}
+
+static bool any_unreachable(const struct task *task)
+{
+	for (unsigned i = 0; i < task->fleet.count; i++)
+		if (blkpr_result_unreachable(task->verdicts[i].result))
+			return true;
+	return false;
+}
+
+/*
+ * When a run on a device that may be the arbiter ends at the latest: if it has answered it is at
+ * it, and so may be another node. The other half of the time is for the other devices (S5).
+ */
+static int64_t limit_of_run(const struct task *task)
+{
+	return blkpr_clock_ms() + time_left(task) / 2;
+}
+
+/*
+ * The first device alone: a side of a split cluster that cannot reach it gives the one that can the
+ * time to win (S3).
+ */
+static int try_first(struct task *task)
+{
+	int rc;
+
+	task->grace = blkpr_clock_ms() + at_most(GRACE_MS, time_left(task) / SHARE);
+	task->fleet.answer_by = task->grace;
+	rc = insist(task, 0, has_spoken, task->grace, limit_of_run(task));
+	task->fleet.answer_by = 0;
+	return rc;
+}
+
+/* A look of MS at all; those that answer are tried in order, until one decides. */
+static int try_all(struct task *task, int64_t ms, unsigned *arbiter, bool *decided)
+{
+	bool passes_over = false;
+	unsigned count;
+	int rc = look_at_all(task, blkpr_clock_ms() + ms, task->which, &count);
+
+	for (unsigned i = 0; i < count && !rc && !*decided; i++) {
+		unsigned index = task->which[i];
+
+		passes_over |= index != i; /* one before it has not answered */
+		if (passes_over && blkpr_clock_ms() < task->grace)
+			break;
+		task->fleet.answer_by = blkpr_clock_ms() + ms;
+		rc = run(task, &index, 1, limit_of_run(task));
+		task->fleet.answer_by = 0;
+		*decided = !rc && has_decided(task, index, arbiter);
+		passes_over |= !has_spoken(task, &task->verdicts[index]);
+	}
+	return rc;
+}
+
+/*
+ * Finds the device that decides the race; *ARBITER is COUNT if this node has not won. While none
+ * decides, and one of them cannot be asked, all are looked at again: the whole array may be away
+ * for a moment. Each time for longer if one hangs, since what hangs is left behind.
  */
 static int find_arbiter(struct task *task, unsigned *arbiter)
 {
-	unsigned count = task->fleet.count;
+	int rc = try_first(task);
+	bool decided = !rc && has_decided(task, 0, arbiter);
+	int64_t ms = at_most(LOOK_MS, time_left(task) / SHARE);
 
-	*arbiter = count;
-	for (unsigned i = 0; i < count; i++) {
-		int64_t left = task->work->deadline - blkpr_clock_ms();
-		int64_t until = task->work->deadline - (i + 1 < count ? left / 2 : 0);
-		int rc = insist(task, i, true, until);
+	while (!decided && time_left(task) > 0) {
+		int64_t share = at_most(ms, time_left(task) / 2), until = blkpr_clock_ms() + share;
 
-		if (rc)
-			return rc;
-		if (task->verdicts[i].won)
-			*arbiter = i;
-		if (task->verdicts[i].won || !abstains(&task->verdicts[i]))
-			return 0;
+		rc = try_all(task, share, arbiter, &decided);
+		if (decided || (!rc && !any_unreachable(task)))
+			break;
+		if (blkpr_clock_ms() >= until)
+			ms *= 2;
+		blkpr_clock_pause(PAUSE_MS, task->work->deadline);
 	}
-	return 0;
+	return rc;
 }
 
 static bool all_ok(const struct task *task)
@@ -279,18 +423,29 @@ static int prove_arbiter(struct task *task, unsigned arbiter)
 	return rc;
 }
 
+/* A single device decides for itself. */
+static int run_alone(struct task *task, unsigned *arbiter)
+{
+	int rc = insist(task, 0, is_settled, task->work->deadline, task->work->deadline);
+
+	*arbiter = !rc && task->verdicts[0].won ? 0 : 1;
+	return rc;
+}
+
 static int race(struct task *task, unsigned *arbiter)
 {
-	unsigned count = task->fleet.count;
-	int rc = find_arbiter(task, arbiter);
+	int64_t deadline = task->work->deadline;
+	int rc;
 
-	if (rc || *arbiter == count)
+	if (task->fleet.count == 1)
+		return run_alone(task, arbiter);
+	rc = find_arbiter(task, arbiter);
+	if (rc || *arbiter == task->fleet.count)
 		return rc;
-	if (count > 1)
-		rc = run_all_but(task, *arbiter);
-	if (!rc && blkpr_result_unreachable(task->verdicts[*arbiter].result)) /* won, and lost its path at the drain */
-		rc = insist(task, *arbiter, false, task->work->deadline);
-	if (!rc && count > 1 && task->work->proof && all_ok(task))
+	rc = run_all_but(task, *arbiter);
+	if (!rc && !is_settled(task, &task->verdicts[*arbiter])) /* won, then lost at the drain */
+		rc = insist(task, *arbiter, is_settled, deadline, deadline);
+	if (!rc && task->work->proof && all_ok(task))
 		rc = prove_arbiter(task, *arbiter);
 	return rc;
 }

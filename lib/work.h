@@ -27,6 +27,7 @@ struct blkpr_work {
 	blkpr_protocol *protocol;
 	blkpr_protocol *proof; /* of blkpr_work_race(): what the arbiter is asked when all are done; NULL: nothing */
 	const void *context;   /* of both, shared by the workers */
+	bool in_vain; /* of blkpr_work_race(): worth doing on the others where the first one fails */
 	unsigned parallel;     /* devices at a time */
 	int64_t deadline;      /* blkpr_clock_ms(): both functions return by then */
 };
@@ -51,10 +52,13 @@ int blkpr_work_ask(const struct blkpr_work *work, const struct blkpr_target targ
 void blkpr_work_take(struct blkpr_verdict *verdict, const struct blkpr_verdict *answer);
 
 /*
- * The first device of TARGETS[], which are in the order of identity that blkpr_list_settle() makes, is the
- * arbiter: only if the protocol leaves verdict.won there are the others touched. A device that cannot be asked,
- * or where nobody is registered, passes this on to the next one. *ARBITER is the index of the device that
- * decided, COUNT if none did for this node; what was not touched has the verdict BLKPR_UNTOUCHED.
+ * The first device of TARGETS[], which are in the order of identity that blkpr_list_settle() makes,
+ * is the arbiter: only if the protocol leaves verdict.won there are the others touched. If it
+ * cannot be asked for a while, all are looked at, at once, and the first one that answers decides;
+ * so it does if nobody is registered on the first. With work.in_vain one whose answers are of no
+ * use (malformed, unsupported, invalid, unsettled) is as good as one that cannot be asked. *ARBITER
+ * is the index of the device that decided, COUNT if none did for this node; what was not touched
+ * has the verdict BLKPR_UNTOUCHED.
  */
 int blkpr_work_race(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[], unsigned *arbiter);

@@ -9,6 +9,7 @@
 #define OWN 0xa
 #define OTHER 0xb    /* off: the victim; take, promote: another node's resource */
 #define STRANGER 0xc /* off: of no cluster node; take, promote: a fence agent's */
+#define THIRD 0xd    /* off: another node of the cluster */
 #define TYPE PR_WRITE_EXCLUSIVE_REG_ONLY
 #define ALIEN_TYPE PR_EXCLUSIVE_ACCESS
 
@@ -63,10 +64,19 @@ static const struct answer answers[] = {
 	{ { OWN, STRANGER }, OWN, 2, TYPE },
 	{ { OTHER }, OTHER, 1, TYPE },
 	{ { 0 }, 0, 0, 0 },
+	/* these only where a read may fail, for off and promote */
+	{ { OWN, THIRD }, OWN, 2, TYPE },
+	{ { OWN, THIRD }, THIRD, 2, TYPE },
 };
+
+#define ALWAYS 9 /* answers */
 
 static struct {
 	bool counts;           /* what registers or is preempted moves the generation */
+	bool errs;             /* a read may fail after a drain, and the protocol is run again then */
+	unsigned alternatives; /* that it has to answer a read */
+	bool has_drained;      /* once: from then on */
+	bool has_erred;
 	bool caught;           /* it has not, and who looked could tell */
 	unsigned reads;
 	const struct answer *last; /* what the last read has shown; NULL: none has */
@@ -76,7 +86,13 @@ static struct {
 	bool alone;            /* OTHER must not be there at the end */
 	bool drained;          /* a LUN RESET has ended what was in flight; nobody was seen since who can have sent more */
 	uint32_t drained_at;
+	uint64_t drained_under;
 } device;
+
+static unsigned most_reads(void)
+{
+	return device.errs ? MOST_READS - 1 : MOST_READS; /* besides the one that fails */
+}
 
 static bool shows(const struct answer *answer, uint64_t key)
 {
@@ -114,14 +130,20 @@ static enum blkpr_result op_read(struct blkpr_disk *disk, struct blkpr_report *r
 
 	(void)disk;
 	*report = (struct blkpr_report){ 0 };
-	if (++device.reads > MOST_READS)
+	if (device.errs && device.has_drained && !device.has_erred && choose(2)) {
+		device.has_erred = true;
 		return BLKPR_IO_ERROR;
-	answer = &answers[choose(ARRAY_SIZE(answers))];
+	}
+	if (++device.reads > most_reads())
+		return BLKPR_IO_ERROR;
+	answer = &answers[choose(device.alternatives)];
 	moved = generation_moves(answer);
 	device.caught |= !moved && should_count(answer);
 	device.generation += moved;
 	if (!answer->type || !shows(answer, OWN) || (device.alone && shows(answer, OTHER)))
 		device.drained = false;
+	if (answer->holder != device.drained_under)
+		device.drained = false; /* it was open in between */
 	device.last = answer;
 	device.changed = false;
 	device.preempted = 0;
@@ -207,7 +229,9 @@ static enum blkpr_result op_drain(struct blkpr_disk *disk, enum blkpr_reach leas
 	(void)least;
 	assert_false(device.changed); /* it is for what a look has shown */
 	device.drained = result == BLKPR_OK;
+	device.has_drained |= device.drained;
 	device.drained_at = device.generation;
+	device.drained_under = device.last->holder;
 	device.changed = true;
 	return result;
 }
@@ -233,10 +257,12 @@ static const struct blkpr_disk_ops answering_ops = {
 
 /* --- the protocols ---------------------------------------------------------------------------- */
 
+static const uint64_t others[] = { THIRD };
+
 static void run_off(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	static const struct blkpr_fence fence = {
-		.type = TYPE, .victim = OTHER, .unknown = BLKPR_UNKNOWN_EVICT
+		.type = TYPE, .victim = OTHER, .unknown = BLKPR_UNKNOWN_EVICT, .known = others, .nknown = 1
 	};
 
 	blkpr_fence_off_disk(&fence, OWN, disk, verdict);
@@ -271,22 +297,43 @@ static void check_success(const struct answer *last, bool holds)
 
 typedef void runner(struct blkpr_disk *disk, struct blkpr_verdict *verdict);
 
-static void check_every_sequence(runner *run, bool alone, bool holds)
+/*
+ * An action: a run whose last read fails is followed by another one, whether its worker has
+ * finished or not.
+ */
+static enum blkpr_result act(runner *run)
+{
+	struct blkpr_disk disk = { .ops = &answering_ops, .paths = 1 };
+	struct blkpr_verdict past = { 0 }, verdict;
+	bool again;
+
+	do {
+		verdict = past;
+		run(&disk, &verdict);
+		again = verdict.result == BLKPR_IO_ERROR && device.has_erred && device.reads < most_reads();
+		if (again && choose(2)) {
+			verdict.result = BLKPR_UNFINISHED;
+			device.last = NULL; /* what it saw is not believed: nothing to compare the next look with */
+		}
+		blkpr_verdict_carry(&past, &verdict);
+	} while (again);
+	return verdict.result;
+}
+
+static void check_every_sequence(runner *run, bool errs, bool alone, bool holds)
 {
 	unsigned long sequences = 0, successes = 0;
 
 	for (unsigned counts = 0; counts < 2; counts++) {
 		memset(&choices, 0, sizeof(choices));
 		do {
-			struct blkpr_disk disk = { .ops = &answering_ops, .paths = 1 };
-			struct blkpr_verdict verdict = { 0 };
-
 			memset(&device, 0, sizeof(device));
 			device.counts = counts;
+			device.errs = errs;
+			device.alternatives = errs && run != run_take ? ARRAY_SIZE(answers) : ALWAYS;
 			device.alone = alone;
-			run(&disk, &verdict);
 			sequences++;
-			if (verdict.result != BLKPR_OK)
+			if (act(run) != BLKPR_OK)
 				continue;
 			successes++;
 			check_success(device.last, holds);
@@ -299,27 +346,48 @@ static void check_every_sequence(runner *run, bool alone, bool holds)
 static void off_succeeds_only_where_nothing_can_land_any_more(void **state)
 {
 	(void)state;
-	check_every_sequence(run_off, true, false);
+	check_every_sequence(run_off, false, true, false);
+}
+
+static void off_that_is_run_again_succeeds_only_where_nothing_can_land_any_more(void **state)
+{
+	(void)state;
+	check_every_sequence(run_off, true, true, false);
 }
 
 static void take_succeeds_only_where_nothing_can_land_any_more(void **state)
 {
 	(void)state;
-	check_every_sequence(run_take, true, true);
+	check_every_sequence(run_take, false, true, true);
+}
+
+static void take_that_is_run_again_succeeds_only_where_nothing_can_land_any_more(void **state)
+{
+	(void)state;
+	check_every_sequence(run_take, true, true, true);
 }
 
 static void promote_succeeds_only_where_nothing_can_land_any_more(void **state)
 {
 	(void)state;
-	check_every_sequence(run_promote, false, true);
+	check_every_sequence(run_promote, false, false, true);
+}
+
+static void promote_that_is_run_again_succeeds_only_where_nothing_can_land_any_more(void **state)
+{
+	(void)state;
+	check_every_sequence(run_promote, true, false, true);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(off_succeeds_only_where_nothing_can_land_any_more),
+		cmocka_unit_test(off_that_is_run_again_succeeds_only_where_nothing_can_land_any_more),
 		cmocka_unit_test(take_succeeds_only_where_nothing_can_land_any_more),
+		cmocka_unit_test(take_that_is_run_again_succeeds_only_where_nothing_can_land_any_more),
 		cmocka_unit_test(promote_succeeds_only_where_nothing_can_land_any_more),
+		cmocka_unit_test(promote_that_is_run_again_succeeds_only_where_nothing_can_land_any_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 
 #include "lib/clock.h"
 #include "lib/fence.h"
+#include "lib/hold.h"
 #include "tests/unit/model.h"
 #include "tests/unit/unit.h"
 
@@ -37,6 +38,7 @@ struct shared_disk {
 	bool hangs;
 	bool path_hangs; /* that is asked whether it may write */
 	unsigned deaths; /* that often whoever opens it dies */
+	unsigned errors; /* that many looks after a drain fail */
 };
 
 static struct shared_disk *disks;
@@ -240,6 +242,12 @@ static void check_untouched(unsigned i)
 	assert_int_equal(disks[i].opened, 0);
 }
 
+static void check_only_looked_at(unsigned i)
+{
+	assert_result(verdicts[i].result, BLKPR_UNTOUCHED);
+	assert_true(model_only_read(&disks[i].model));
+}
+
 /* --- off ------------------------------------------------------------------------------------------ */
 
 static void off_fences_every_device_and_the_first_decides(void **state)
@@ -286,8 +294,7 @@ static void a_foreign_type_on_the_arbiter_stops_everything(void **state)
 
 static void a_device_that_refuses_for_good_is_not_passed_over_as_arbiter(void **state)
 {
-	static const enum blkpr_result answers[] = { BLKPR_DENIED, BLKPR_UNSUPPORTED, BLKPR_INVALID,
-		BLKPR_MALFORMED, BLKPR_UNSETTLED, BLKPR_CONFLICT, BLKPR_NO_MEMORY };
+	static const enum blkpr_result answers[] = { BLKPR_DENIED, BLKPR_CONFLICT, BLKPR_NO_MEMORY };
 
 	(void)state;
 	for (unsigned a = 0; a < ARRAY_SIZE(answers); a++) {
@@ -297,6 +304,60 @@ static void a_device_that_refuses_for_good_is_not_passed_over_as_arbiter(void **
 		assert_int_equal(arbiter, DEVICES);
 		assert_result(verdicts[0].result, answers[a]);
 		check_untouched(1);
+	}
+}
+
+static void a_device_that_says_nothing_of_use_does_not_decide(void **state)
+{
+	static const enum blkpr_result answers[] = { BLKPR_UNSUPPORTED, BLKPR_INVALID, BLKPR_MALFORMED,
+		BLKPR_UNSETTLED };
+
+	(void)state;
+	for (unsigned a = 0; a < ARRAY_SIZE(answers); a++) {
+		int64_t started = blkpr_clock_ms();
+
+		for (unsigned i = 0; i < DEVICES; i++)
+			prepare(i);
+		disks[0].open = answers[a];
+		off_within(2 * SHORT_MS);
+		assert_true(blkpr_clock_ms() - started >= 2 * SHORT_MS / 8 - 5); /* S3: as one that is dead */
+		assert_int_equal(arbiter, 1);
+		assert_result(verdicts[0].result, answers[a]);
+		for (unsigned i = 1; i < DEVICES; i++)
+			check_fenced(i);
+	}
+}
+
+static void nobody_decides_where_all_devices_say_nothing_of_use(void **state)
+{
+	int64_t started = blkpr_clock_ms();
+
+	(void)state;
+	for (unsigned i = 0; i < DEVICES; i++)
+		disks[i].open = BLKPR_UNSUPPORTED;
+	off_within(ENOUGH_MS);
+	assert_true(blkpr_clock_ms() - started < ENOUGH_MS / 2); /* they have answered: nothing to wait for */
+	assert_int_equal(arbiter, DEVICES);
+	for (unsigned i = 0; i < DEVICES; i++)
+		assert_result(verdicts[i].result, BLKPR_UNSUPPORTED);
+}
+
+static void take_that_must_fail_changes_no_other_device(void **state)
+{
+	struct blkpr_hold hold = { .type = TYPE, .evict = true, .parallel = DEVICES };
+
+	(void)state; /* a resource that cannot start has nothing to gain by evicting whoever may still run */
+	for (unsigned first = 0; first < 2; first++) { /* the other one is dead */
+		for (unsigned i = 0; i < DEVICES; i++)
+			prepare(i);
+		disks[0].open = BLKPR_PATH_FAILED;
+		disks[first].open = BLKPR_UNSUPPORTED;
+		hold.deadline = blkpr_clock_ms() + SHORT_MS;
+		assert_int_equal(blkpr_hold_take(&hold, targets, DEVICES, verdicts, &arbiter), 0);
+		assert_int_equal(arbiter, DEVICES);
+		assert_result(verdicts[first].result, BLKPR_UNSUPPORTED);
+		check_only_looked_at(2);
+		check_only_looked_at(3);
 	}
 }
 
@@ -337,15 +398,37 @@ static void the_next_device_decides_where_the_first_cannot_be_asked(void **state
 		check_fenced(i);
 }
 
-static void the_first_device_has_half_of_the_time(void **state)
+static void the_first_device_has_a_grace(void **state)
 {
 	int64_t started = blkpr_clock_ms();
 
 	(void)state; /* S3: a side that reaches it shall win meanwhile */
 	disks[0].open = BLKPR_GONE;
-	off_within(2 * SHORT_MS);
-	assert_true(blkpr_clock_ms() - started >= SHORT_MS - 5);
+	off_within(ENOUGH_MS);
+	assert_int_equal(arbiter, 1);
+	assert_true(blkpr_clock_ms() - started >= ENOUGH_MS / 8 - 5);
+	assert_true(blkpr_clock_ms() - started < ENOUGH_MS / 4); /* and no more: the living are waiting */
 	assert_true(disks[0].opened > 1);
+}
+
+static bool preempt_takes_its_time(struct model *model, char op, enum blkpr_result *result)
+{
+	(void)model;
+	(void)result;
+	if (op == 'P')
+		blkpr_clock_pause(SHORT_MS / 2, INT64_MAX);
+	return false;
+}
+
+static void a_device_that_has_answered_is_not_left_for_the_next_one(void **state)
+{
+	(void)state; /* S3: the other side may be at it, too; and S1: whatever is cut off has to be done again */
+	disks[0].model.before = preempt_takes_its_time;
+	off_within(2 * SHORT_MS); /* a grace of 200 ms */
+	assert_int_equal(arbiter, 0);
+	for (unsigned i = 0; i < DEVICES; i++)
+		check_fenced(i);
+	assert_string_equal(disks[0].model.trace, "RPRDRR");
 }
 
 static void an_arbiter_that_comes_back_decides(void **state)
@@ -414,19 +497,19 @@ static void a_node_that_lost_at_the_second_arbiter_touches_no_more(void **state)
 	assert_int_equal(arbiter, DEVICES);
 	assert_result(verdicts[0].result, BLKPR_GONE);
 	assert_result(verdicts[1].result, BLKPR_EVICTED);
-	check_untouched(2);
-	check_untouched(3);
+	check_only_looked_at(2);
+	check_only_looked_at(3);
 }
 
 static void why_a_device_cannot_be_asked_outlives_a_worker_without_time(void **state)
 {
-	(void)state; /* the first device's half of the time ends while it is tried once more */
+	(void)state; /* the grace ends while it is tried once more, and so does the look after it */
 	disks[0].open = BLKPR_GONE;
 	disks[0].open_failures = 2;
 	disks[0].hangs = true;
 	model_unregister(&disks[1].model, 0);
-	off_within(2 * SHORT_MS);
-	assert_int_equal(disks[0].opened, 3);
+	off_within(4 * SHORT_MS);
+	assert_int_equal(disks[0].opened, 4);
 	assert_result(verdicts[0].result, BLKPR_GONE);
 	assert_result(verdicts[1].result, BLKPR_EVICTED);
 }
@@ -551,7 +634,7 @@ static void the_next_one_with_somebody_registered_decides(void **state)
 	assert_result(verdicts[1].result, BLKPR_EVICTED);
 	assert_result(verdicts[2].result, BLKPR_EVICTED);
 	assert_true(model_has(&disks[2].model, VICTIM));
-	check_untouched(3);
+	check_only_looked_at(3);
 }
 
 static void nobody_decides_where_nobody_is_registered(void **state)
@@ -716,6 +799,204 @@ static void an_absent_victims_commands_are_ended_on_every_device(void **state)
 		assert_true(verdicts[i].drained);
 		assert_int_equal(model_count(&disks[i].model, 'D'), 1); /* the second proof only reads */
 	}
+}
+
+/* --- one drain a disk and eviction ----------------------------------------------------------------- */
+
+#define THIRD 0xc /* another node, on nexus 3 */
+
+static void (*meanwhile)(struct model *model); /* before the last look that fails */
+
+/* Looks after the first drain fail; the device does all other things. */
+static bool errs_after_its_drain(struct model *model, char op, enum blkpr_result *result)
+{
+	struct shared_disk *disk = (struct shared_disk *)model; /* its first member */
+
+	if (op != 'R' || !model_count(model, model->kind == BLKPR_NVME ? 'P' : 'D') || !disk->errors)
+		return false;
+	if (!--disk->errors && meanwhile)
+		meanwhile(model);
+	*result = BLKPR_IO_ERROR;
+	return true;
+}
+
+static void off_of_one_that_errs(unsigned errors, void (*then)(struct model *model), int64_t ms)
+{
+	static const uint64_t known[] = { OWN, VICTIM, THIRD };
+	struct blkpr_fence fence = fence_within(ms);
+
+	fence.known = known;
+	fence.nknown = ARRAY_SIZE(known);
+	disks[0].model.before = errs_after_its_drain;
+	disks[0].errors = errors;
+	meanwhile = then;
+	assert_int_equal(blkpr_fence_off(&fence, targets, 1, verdicts, &arbiter), 0);
+	assert_int_equal(verdicts[0].resets, model_count(&disks[0].model, 'D'));
+}
+
+static void check_nothing_lands(unsigned drains)
+{
+	check_fenced(0);
+	assert_false(disks[0].model.nexus[1].in_flight);
+	assert_int_equal(model_count(&disks[0].model, 'D'), drains);
+}
+
+static void a_disk_that_errs_after_its_drain_is_drained_once(void **state)
+{
+	(void)state;
+	off_of_one_that_errs(3, NULL, ENOUGH_MS);
+	check_nothing_lands(1);
+	assert_int_equal(verdicts[0].rests, BLKPR_RESTS_ON_RESET);
+	assert_int_equal(verdicts[0].evicted, 1);
+	prepare(0);
+	off_of_one_that_errs(UINT32_MAX, NULL, SHORT_MS);
+	assert_result(verdicts[0].result, BLKPR_IO_ERROR);
+	assert_true(disks[0].opened > 3);
+	assert_int_equal(model_count(&disks[0].model, 'D'), 1);
+}
+
+static void the_first_device_errs_after_its_drain(unsigned errors)
+{
+	disks[0].model.before = errs_after_its_drain;
+	disks[0].errors = errors;
+	meanwhile = NULL;
+	off_within(2 * SHORT_MS);
+	for (unsigned i = 0; i < DEVICES; i++) {
+		check_evicted(i);
+		assert_int_equal(verdicts[i].resets, 1);
+		assert_int_equal(model_count(&disks[i].model, 'D'), 1);
+	}
+}
+
+static void an_arbiter_that_errs_after_its_drain_is_drained_once(void **state)
+{
+	(void)state;
+	the_first_device_errs_after_its_drain(1);
+	assert_int_equal(arbiter, 0);
+	check_fenced(0);
+	for (unsigned i = 0; i < DEVICES; i++)
+		prepare(i);
+	the_first_device_errs_after_its_drain(UINT32_MAX);
+	assert_int_equal(arbiter, 1);
+	assert_result(verdicts[0].result, BLKPR_IO_ERROR);
+	check_fenced(1);
+}
+
+static void a_drain_that_failed_is_not_carried(void **state)
+{
+	(void)state;
+	disks[0].model.drain_result = BLKPR_PATH_FAILED;
+	off_within(SHORT_MS);
+	assert_result(verdicts[0].result, BLKPR_PATH_FAILED);
+	assert_true(verdicts[0].resets > 1);
+	assert_int_equal(verdicts[0].resets, model_count(&disks[0].model, 'D'));
+}
+
+static void victim_comes_and_goes(struct model *model)
+{
+	model_set_key(model, 1, VICTIM);
+	model->nexus[1].in_flight = true;
+	model_set_key(model, 3, THIRD);
+	model_preempt_abort(model, 3, THIRD, VICTIM, TYPE); /* LIO: it did not hold */
+}
+
+static void a_drain_does_not_hold_for_who_comes_and_goes_between_two_runs(void **state)
+{
+	(void)state; /* S1 */
+	off_of_one_that_errs(2, victim_comes_and_goes, ENOUGH_MS);
+	check_nothing_lands(2);
+}
+
+static void the_holder_leaves_and_own_reserves(struct model *model)
+{
+	model_unregister(model, 3); /* LIO does not count it */
+	model->nexus[1].in_flight = true;
+	model_reserve(model, 0, OWN, TYPE);
+}
+
+static void a_drain_does_not_hold_where_the_disk_was_open_between_two_runs(void **state)
+{
+	(void)state; /* S1: by another process of this node, say; the generation does not tell */
+	model_unregister(&disks[0].model, 1);
+	model_set_key(&disks[0].model, 3, THIRD);
+	model_set_reservation(&disks[0].model, TYPE, 3);
+	off_of_one_that_errs(2, the_holder_leaves_and_own_reserves, ENOUGH_MS);
+	check_nothing_lands(2);
+}
+
+static void nothing_is_reserved_and_the_victim_writes(struct model *model)
+{
+	model_set_reservation(model, 0, MODEL_NOBODY);
+	model->nexus[1].in_flight = true;
+}
+
+static void a_drain_does_not_hold_where_the_next_run_finds_the_disk_open(void **state)
+{
+	(void)state; /* S1 */
+	off_of_one_that_errs(2, nothing_is_reserved_and_the_victim_writes, ENOUGH_MS);
+	check_nothing_lands(2);
+	assert_true(verdicts[0].open);
+}
+
+/* As errs_after_its_drain(); and the next worker dies with the look after it has reserved. */
+static bool errs_and_dies(struct model *model, char op, enum blkpr_result *result)
+{
+	if (op == 'R' && model_count(model, 'S') && model->trace[model->ops - 2] == 'S')
+		raise(SIGKILL);
+	return errs_after_its_drain(model, op, result);
+}
+
+static void a_drain_does_not_outlive_a_worker_that_has_not_finished(void **state)
+{
+	struct blkpr_fence fence = fence_within(ENOUGH_MS);
+
+	(void)state; /* S1: the same holder, the same generation; who has died knew that it was open */
+	disks[0].model.before = errs_and_dies;
+	disks[0].errors = 2;
+	meanwhile = nothing_is_reserved_and_the_victim_writes;
+	assert_int_equal(blkpr_fence_off(&fence, targets, 1, verdicts, &arbiter), 0);
+	check_nothing_lands(2);
+	assert_true(verdicts[0].victim_seen);
+	assert_int_equal(verdicts[0].resets, 2);
+}
+
+static void somebody_comes_uncounted(struct model *model)
+{
+	model->nexus[3].registered = true;
+	model->nexus[3].key = THIRD;
+}
+
+static void a_generation_that_stands_still_between_two_runs_proves_nothing(void **state)
+{
+	(void)state;
+	off_of_one_that_errs(2, somebody_comes_uncounted, ENOUGH_MS);
+	assert_result(verdicts[0].result, BLKPR_UNCOUNTED);
+}
+
+static void what_an_abort_has_ended_is_remembered_by_the_next_run(void **state)
+{
+	(void)state; /* NVMe, where success would rest on less the second time */
+	model_init(&disks[0].model, BLKPR_NVME);
+	model_set_key(&disks[0].model, 0, OWN);
+	model_set_key(&disks[0].model, 1, VICTIM);
+	model_set_reservation(&disks[0].model, TYPE, 1);
+	disks[0].model.nexus[1].in_flight = true;
+	off_of_one_that_errs(2, NULL, ENOUGH_MS);
+	check_nothing_lands(0);
+	assert_int_equal(verdicts[0].rests, BLKPR_RESTS_ON_ABORT);
+	assert_int_equal(model_count(&disks[0].model, 'P'), 1);
+}
+
+static void what_an_abort_has_ended_is_not_what_came_later(void **state)
+{
+	(void)state;
+	model_init(&disks[0].model, BLKPR_NVME);
+	model_set_key(&disks[0].model, 0, OWN);
+	model_set_key(&disks[0].model, 1, VICTIM);
+	model_set_reservation(&disks[0].model, TYPE, 1);
+	off_of_one_that_errs(2, victim_comes_and_goes, ENOUGH_MS);
+	check_nothing_lands(0);
+	assert_int_equal(verdicts[0].rests, BLKPR_RESTS_ON_EARLIER); /* and is said */
 }
 
 /* In the worker of the last device: what happens on the arbiter meanwhile. */
@@ -976,10 +1257,14 @@ int main(void)
 		fence_test(node_evicted_from_the_arbiter_touches_nothing),
 		fence_test(a_foreign_type_on_the_arbiter_stops_everything),
 		fence_test(a_device_that_refuses_for_good_is_not_passed_over_as_arbiter),
+		fence_test(a_device_that_says_nothing_of_use_does_not_decide),
+		fence_test(nobody_decides_where_all_devices_say_nothing_of_use),
+		fence_test(take_that_must_fail_changes_no_other_device),
 		fence_test(node_evicted_elsewhere_fails_there_and_fences_the_rest),
 		fence_test(an_unknown_key_on_the_arbiter_fails_there_and_fences_the_rest),
 		fence_test(the_next_device_decides_where_the_first_cannot_be_asked),
-		fence_test(the_first_device_has_half_of_the_time),
+		fence_test(the_first_device_has_a_grace),
+		fence_test(a_device_that_has_answered_is_not_left_for_the_next_one),
 		fence_test(an_arbiter_that_comes_back_decides),
 		fence_test(a_device_that_hangs_does_not_save_the_victim_elsewhere),
 		fence_test(a_device_whose_worker_dies_does_not_save_the_victim_elsewhere),
@@ -1005,6 +1290,16 @@ int main(void)
 		fence_test(an_arbiter_whose_drain_hangs_does_not_save_the_victim_elsewhere),
 		fence_test(a_drain_that_fails_elsewhere_fails_there),
 		fence_test(an_absent_victims_commands_are_ended_on_every_device),
+		fence_test(a_disk_that_errs_after_its_drain_is_drained_once),
+		fence_test(an_arbiter_that_errs_after_its_drain_is_drained_once),
+		fence_test(a_drain_that_failed_is_not_carried),
+		fence_test(a_drain_does_not_hold_for_who_comes_and_goes_between_two_runs),
+		fence_test(a_drain_does_not_hold_where_the_disk_was_open_between_two_runs),
+		fence_test(a_drain_does_not_hold_where_the_next_run_finds_the_disk_open),
+		fence_test(a_drain_does_not_outlive_a_worker_that_has_not_finished),
+		fence_test(a_generation_that_stands_still_between_two_runs_proves_nothing),
+		fence_test(what_an_abort_has_ended_is_remembered_by_the_next_run),
+		fence_test(what_an_abort_has_ended_is_not_what_came_later),
 		fence_test(an_arbiter_that_has_changed_meanwhile_is_no_success),
 		fence_test(an_arbiter_that_failed_is_not_absolved_by_a_second_look),
 		fence_test(a_fork_that_fails_at_the_arbiter_is_tried_again),

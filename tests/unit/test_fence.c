@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/drain.h"
 #include "lib/fence.h"
 #include "tests/unit/model.h"
 #include "tests/unit/script.h"
@@ -946,6 +947,76 @@ static void drains_that_never_hold_end(void **state)
 	assert_true(verdict.won);
 }
 
+static void see(uint64_t holder, uint32_t generation)
+{
+	uint64_t seen[] = { OWN, THIRD };
+	struct blkpr_report report = { .keys = seen, .nkeys = 2, .type = TYPE, .holder = holder, .generation = generation };
+
+	blkpr_verdict_observe(&verdict, &report, OWN);
+}
+
+static void a_drain_that_does_not_hold_once_never_holds_again(void **state)
+{
+	(void)state;
+	absent_victim(0);
+	run_off();
+	assert_true(verdict.drained);
+	see(OWN, verdict.drained_at);
+	assert_false(blkpr_drain_needed(&verdict));
+	see(THIRD, verdict.drained_at); /* it was open in between */
+	assert_true(blkpr_drain_needed(&verdict));
+	see(OWN, verdict.drained_at);
+	assert_true(blkpr_drain_needed(&verdict));
+}
+
+static const struct blkpr_verdict whatever = { .result = BLKPR_IO_ERROR, .step = BLKPR_STEP_READ, .won = true,
+	.victim_seen = true, .kept = true, .touched = true, .drained = true, .drained_at = 7, .open = true,
+	.preempted = VICTIM, .evicted = 1, .uncounted = true, .replaced = STRANGER, .offender = STRANGER, .looks = 3,
+	.answered = true, .nkeys = 1, .resets = 2, .unasked = true, .elapsed_ms = 9 };
+
+static void a_run_begins_with_what_the_one_before_has_seen_and_done(void **state)
+{
+	struct blkpr_verdict past = { 0 };
+
+	(void)state;
+	verdict = whatever;
+	blkpr_verdict_carry(&past, &verdict);
+	assert_true(past.drained && past.drained_at == 7 && past.looks == 3 && past.preempted == VICTIM);
+	assert_true(past.evicted == 1 && past.replaced == STRANGER && past.nkeys == 1 && past.resets == 2);
+	assert_true(past.victim_seen && past.kept && past.touched && past.open && past.uncounted);
+	assert_false(past.won || past.answered || past.unasked); /* its own to find out */
+	assert_true(past.result == BLKPR_OK && past.step == BLKPR_STEP_NONE && !past.offender && !past.elapsed_ms);
+}
+
+static void of_a_run_that_has_not_finished_nothing_counts_that_makes_the_next_one_bolder(void **state)
+{
+	static const enum blkpr_result ends[] = { BLKPR_UNFINISHED, BLKPR_CRASHED };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(ends); i++) {
+		struct blkpr_verdict past = { 0 }, never_begun = { .result = ends[i] };
+
+		verdict = whatever;
+		blkpr_verdict_carry(&past, &verdict);
+		verdict = never_begun;
+		blkpr_verdict_carry(&past, &verdict);
+		assert_false(past.drained || past.looks || past.nkeys || past.preempted || past.evicted);
+		assert_true(past.victim_seen && past.kept && past.touched && past.open && past.uncounted);
+		assert_true(verdict.victim_seen && verdict.kept && verdict.touched && verdict.open);
+		assert_int_equal(verdict.resets, 2);
+	}
+}
+
+static void what_was_registered_by_us_is_not_what_was_there_before(void **state)
+{
+	struct blkpr_verdict past = { .touched = true };
+
+	(void)state;
+	verdict = (struct blkpr_verdict){ .kept = true };
+	blkpr_verdict_carry(&past, &verdict);
+	assert_false(past.kept || verdict.kept);
+}
+
 static void off_reserves_before_it_preempts(void **state)
 {
 	(void)state; /* S1: the device was open, and what it took then must be aborted */
@@ -1355,6 +1426,49 @@ static void preempt_that_always_conflicts_ends_in_conflict(void **state)
 	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_CONFLICT);
 	assert_false(verdict.won);
+}
+
+static void off_tries_as_many_paths_as_there_are(void **state)
+{
+	struct blkpr_disk map = script_disk;
+
+	(void)state; /* own key is on the last one; the disk turns to the next one with each conflict */
+	map.paths = 20;
+	for (unsigned i = 1; i < map.paths; i++) {
+		script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 1 });
+		script_preempt(OWN, VICTIM, TYPE, BLKPR_CONFLICT);
+	}
+	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 1 });
+	script_preempt(OWN, VICTIM, TYPE, BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 2 });
+	script_drain(BLKPR_OK);
+	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 2 });
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &map, &verdict);
+	assert_result(verdict.result, BLKPR_OK);
+}
+
+static bool conflicts_on_other_paths(struct model *ours, char op, enum blkpr_result *result)
+{
+	unsigned *paths = ours->context;
+
+	*result = BLKPR_CONFLICT;
+	return op == 'S' && --*paths;
+}
+
+static void on_tries_as_many_paths_as_there_are(void **state)
+{
+	unsigned paths = MODEL_NEXUSES;
+	struct model_disk node;
+
+	(void)state;
+	model_init(&model, BLKPR_SCSI);
+	model.before = conflicts_on_other_paths;
+	model.context = &paths;
+	node = model_connect(&model, 0, paths);
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_on_disk(&nobody, OWN, &node.disk, &verdict);
+	assert_result(verdict.result, BLKPR_OK);
 }
 
 static void a_reservation_that_goes_away_with_the_victim_is_made_again(void **state)
@@ -2496,6 +2610,10 @@ int main(void)
 		script_test(a_generation_that_does_not_move_with_an_abort_proves_nothing),
 		script_test(a_key_that_goes_by_itself_need_not_be_counted),
 		script_test(drains_that_never_hold_end),
+		cmocka_unit_test(a_drain_that_does_not_hold_once_never_holds_again),
+		cmocka_unit_test(a_run_begins_with_what_the_one_before_has_seen_and_done),
+		cmocka_unit_test(of_a_run_that_has_not_finished_nothing_counts_that_makes_the_next_one_bolder),
+		cmocka_unit_test(what_was_registered_by_us_is_not_what_was_there_before),
 		cmocka_unit_test(off_reserves_before_it_preempts),
 		cmocka_unit_test(off_restores_a_missing_reservation_of_an_absent_victim_before_it_drains),
 		cmocka_unit_test(writes_of_a_path_that_was_never_registered_are_ended_too),
@@ -2520,6 +2638,8 @@ int main(void)
 		cmocka_unit_test(a_node_evicted_while_the_device_is_busy_does_not_preempt_again),
 		cmocka_unit_test(preempt_that_returns_0_and_does_nothing_is_no_success),
 		script_test(preempt_that_always_conflicts_ends_in_conflict),
+		script_test(off_tries_as_many_paths_as_there_are),
+		cmocka_unit_test(on_tries_as_many_paths_as_there_are),
 		script_test(a_reservation_that_goes_away_with_the_victim_is_made_again),
 		script_test(generations_are_kept_from_before_and_after),
 		cmocka_unit_test(an_absent_victim_may_be_using_an_unknown_key),

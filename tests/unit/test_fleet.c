@@ -571,6 +571,36 @@ static void devices_that_all_hang_end_at_the_deadline(void **state)
 		assert_result(verdicts[i].result, BLKPR_UNFINISHED);
 }
 
+/* Device 1 answers, and then takes its time. */
+static void job_answers_late(void *context, unsigned index, int64_t deadline, struct blkpr_verdict *verdict)
+{
+	(void)context;
+	(void)deadline;
+	if (index != 1)
+		hang();
+	verdict->answered = true;
+	pause_ms(3 * SOON_MS);
+}
+
+static void a_run_that_nobody_answers_ends_before_its_deadline(void **state)
+{
+	struct blkpr_fleet fleet = { .parallel = 2, .count = 2 };
+	const unsigned silent = 0, slow = 1;
+	struct blkpr_verdict verdicts[2];
+	int64_t started = blkpr_clock_ms();
+
+	(void)state;
+	fleet.answer_by = started + SOON_MS;
+	assert_int_equal(
+		blkpr_fleet_run(&fleet, job_answers_late, &silent, 1, started + FAR_MS, verdicts), 0);
+	assert_true(blkpr_clock_ms() < started + FAR_MS / 2);
+	assert_result(verdicts[0].result, BLKPR_UNFINISHED);
+	fleet.answer_by = blkpr_clock_ms() + SOON_MS;
+	assert_int_equal(blkpr_fleet_run(&fleet, job_answers_late, &slow, 1, started + FAR_MS, verdicts), 0);
+	assert_result(verdicts[1].result, BLKPR_OK); /* it has answered by then, and has all the time there is */
+	blkpr_fleet_dismiss(&fleet);
+}
+
 static void the_fleet_returns_within_100_ms_of_its_deadline(void **state)
 {
 	int64_t best = LATE_MS;
@@ -782,6 +812,7 @@ int main(void)
 		fleet_test(a_crew_that_dies_with_the_order_in_its_hands_is_replaced),
 		fleet_test(a_crew_that_has_not_finished_is_left_behind),
 		fleet_test(devices_that_all_hang_end_at_the_deadline),
+		fleet_test(a_run_that_nobody_answers_ends_before_its_deadline),
 		fleet_test(the_fleet_returns_within_100_ms_of_its_deadline),
 		fleet_test(a_worker_that_hangs_is_killed_at_the_deadline),
 		fleet_test(a_worker_holds_no_descriptor_of_its_parent),

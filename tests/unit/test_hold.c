@@ -524,6 +524,68 @@ static void nothing_is_concluded_from_a_disk_that_cannot_be_read(void **state)
 	}
 }
 
+/* --- run again ------------------------------------------------------------------------------------ */
+
+static bool errs_once_after_its_drain(struct model *ours, char op, enum blkpr_result *result)
+{
+	*result = BLKPR_IO_ERROR;
+	return op == 'R' && model_count(ours, 'D') == 1 && ours->trace[ours->ops - 2] == 'D';
+}
+
+static void take_that_is_run_again_drains_once(void **state)
+{
+	struct blkpr_verdict past = { 0 };
+	struct model_disk node;
+	struct blkpr_target target = { .own = OWN };
+
+	(void)state;
+	fresh();
+	node = model_connect(&model, 0, 1);
+	model_set_key(&model, 1, OTHER);
+	model_set_reservation(&model, TYPE, 1);
+	model_write(&model);
+	model.before = errs_once_after_its_drain;
+	assert_result(run(blkpr_hold_take_disk, &alone), BLKPR_IO_ERROR);
+	blkpr_verdict_carry(&past, &verdict);
+	verdict = past;
+	blkpr_hold_take_disk(&alone, &target, &node.disk, &verdict);
+	assert_result(verdict.result, BLKPR_OK);
+	check_holds_alone(TYPE);
+	assert_int_equal(model_count(&model, 'D'), 1);
+	assert_int_equal(model_count(&model, 'G'), 1); /* a REGISTER would have undone the drain */
+	assert_int_equal(verdict.evicted, 1);
+	blkpr_verdict_carry(&past, &verdict);
+	assert_false(verdict.kept); /* own was not there when we came */
+}
+
+static bool conflicts_on_other_paths(struct model *ours, char op, enum blkpr_result *result)
+{
+	unsigned *paths = ours->context;
+
+	*result = BLKPR_CONFLICT;
+	return op == 'P' && --*paths;
+}
+
+static void promote_tries_as_many_paths_as_there_are(void **state)
+{
+	struct blkpr_target target = { .own = OWN };
+	struct model_disk node;
+	unsigned paths = 20;
+
+	(void)state;
+	fresh();
+	node = model_connect(&model, 0, 1);
+	node.disk.paths = paths;
+	model_set_key(&model, 0, OWN);
+	model_set_key(&model, 1, OTHER);
+	model_set_reservation(&model, TYPE, 1);
+	model.before = conflicts_on_other_paths;
+	model.context = &paths;
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_hold_promote_disk(&alone, &target, &node.disk, &verdict);
+	assert_result(verdict.result, BLKPR_OK);
+}
+
 static bool refuse_changes(struct model *m, char op, enum blkpr_result *result)
 {
 	(void)m;
@@ -900,6 +962,8 @@ int main(void)
 		cmocka_unit_test(leave_keeps_a_registration_that_was_there_before),
 		cmocka_unit_test(leave_touches_nothing_of_others),
 		cmocka_unit_test(nothing_is_concluded_from_a_disk_that_cannot_be_read),
+		cmocka_unit_test(take_that_is_run_again_drains_once),
+		cmocka_unit_test(promote_tries_as_many_paths_as_there_are),
 		cmocka_unit_test(nothing_is_concluded_from_a_status),
 		cmocka_unit_test(take_inherits_from_a_dead_nexus),
 		cmocka_unit_test(leave_gives_back_what_a_dead_nexus_holds),
