@@ -78,7 +78,7 @@ def test_moves_and_failovers_lose_no_write(cluster, record_property):
         if how == "off" and not cluster.managed:
             said = "".join(cluster.admin(f"grep 'reservation.*\\(will be evicted\\|was fenced (\\)' {SYSLOG} || :", n)
                            for n in cluster.lab.nodes if n != victim)
-            assert f"({victim}) is registered, and will be evicted" in said and f": {victim} was fenced (" in said, said
+            assert f"({victim}) is registered, and will be evicted" in said and f" {victim} was fenced (" in said, said
         cluster.bring_back(victim)
         cluster.until_up()
         cluster.assert_nothing_lost(cluster.where("service", "n1")[0])
@@ -225,7 +225,7 @@ def test_clone_by_hand_evicts_nobody(clone):
         assert registered(clone) == [n for n in clone.lab.nodes if n != idle]
         assert by_hand(clone, idle, "check", "shared-clone").rc == ra.NOT_RUNNING
         assert by_hand(clone, idle, "start", "shared").rc == ra.SUCCESS
-        assert registered(clone) == clone.lab.nodes and clone.lab.holder(SHARED) == before[1]
+        assert registered(clone) == clone.lab.nodes and clone.lab.holder(SHARED)["holder"] == before[1]["holder"]
     finally:
         clone.admin("pcs resource manage shared")
     assert promoted(clone) == [active]
