@@ -441,6 +441,14 @@ static void say_unasked(const struct agent *agent)
 				agent->targets[i].device->name);
 }
 
+static void say_unanswered(const struct agent *agent)
+{
+	for (unsigned i = 0; i < agent->ntargets; i++)
+		if (agent->verdicts[i].unanswered && agent->verdicts[i].result == BLKPR_OK)
+			qb_log(LOG_WARNING, "%s: %s fails, so what it would show is not looked at; see the target's log",
+				agent->targets[i].device->name, blkpr_step_names[agent->verdicts[i].unanswered]);
+}
+
 /* Paths of a map that do not answer, though the disk does: a line for all alike. */
 static void say_silent(const struct agent *agent)
 {
@@ -510,6 +518,7 @@ void say_failures(const struct agent *agent, unsigned arbiter)
 	}
 	say_forgetful(agent);
 	say_unasked(agent);
+	say_unanswered(agent);
 	say_silent(agent);
 	say_doubts(agent);
 	if (untouched)

@@ -416,7 +416,7 @@ static enum blkpr_result send_by_path(struct blkpr_disk *disk, unsigned path, co
 	if (!device->multipath)
 		return send_by_nexus(disk, &port, order);
 	survey(block_of(disk));
-	if (is_silent(block_of(disk), path))
+	if (path >= device->npaths || is_silent(block_of(disk), path))
 		return BLKPR_PATH_FAILED;
 	hurried = *disk;
 	hurried.deadline = disk->deadline - (disk->deadline - blkpr_clock_ms()) / (device->npaths - path + 1)

@@ -128,9 +128,14 @@ static enum blkpr_result from_scsi_status(int rc)
 	}
 }
 
-/* Host bytes of include/scsi/scsi_status.h; three of them are enum pr_status values as well. */
-static enum blkpr_result from_host_byte(int rc)
+/*
+ * Host bytes of include/scsi/scsi_status.h; three of them are enum pr_status values as well. NVMe gives one of these for every
+ * status of type 3h, an ANA state that is changing among them: the next look, which is by passthrough, tells which.
+ */
+static enum blkpr_result from_host_byte(enum blkpr_kind kind, int rc)
 {
+	if (kind == BLKPR_NVME && rc == BLKPR_STS_PATH_FAILED)
+		return BLKPR_BUSY;
 	switch ((rc >> 16) & 0xff) {
 	case 0x02: /* DID_BUS_BUSY */
 	case 0x08: /* DID_RESET */
@@ -184,6 +189,6 @@ enum blkpr_result blkpr_result_from_ioctl(enum blkpr_kind kind, int rc, int err)
 	if (rc < 0)
 		return blkpr_result_from_errno(err);
 	if (rc >> 16)
-		return from_host_byte(rc);
+		return from_host_byte(kind, rc);
 	return kind == BLKPR_NVME ? from_nvme_status(rc) : from_scsi_status(rc);
 }

@@ -114,7 +114,6 @@ static void host_bytes_and_pr_status_are_understood(void **state)
 	static const struct row rows[] = {
 		{ BLKPR_STS_RETRY_PATH_FAILURE, 0, BLKPR_BUSY },
 		{ BLKPR_STS_PATH_FAST_FAILED, 0, BLKPR_PATH_FAILED },
-		{ BLKPR_STS_PATH_FAILED, 0, BLKPR_PATH_FAILED },
 		{ 0x20000, 0, BLKPR_BUSY },
 		{ 0x30000, 0, BLKPR_PATH_FAILED },
 		{ 0x50000, 0, BLKPR_IO_ERROR }, /* DID_ABORT */
@@ -127,10 +126,14 @@ static void host_bytes_and_pr_status_are_understood(void **state)
 		{ 0x70018, 0, BLKPR_IO_ERROR }, /* the host byte outranks the status */
 		{ 0x8000002, 0, BLKPR_IO_ERROR }, /* a driver byte */
 	};
+	static const struct row scsi[] = { { BLKPR_STS_PATH_FAILED, 0, BLKPR_PATH_FAILED } };
+	static const struct row nvme[] = { { BLKPR_STS_PATH_FAILED, 0, BLKPR_BUSY } }; /* an ANA transition, too */
 
 	(void)state;
 	check_rows(BLKPR_SCSI, rows);
 	check_rows(BLKPR_NVME, rows);
+	check_rows(BLKPR_SCSI, scsi);
+	check_rows(BLKPR_NVME, nvme);
 }
 
 static void nothing_but_zero_is_success(void **state)
