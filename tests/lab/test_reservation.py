@@ -377,6 +377,12 @@ def test_start_that_must_fail_evicts_nobody(plain):
     assert state(plain) == before
     plain.must("n1", "stop")
     assert state(plain) == before
+    plain.lab.reset_reservations()
+    plain.lab.pr_out("n1", "--register-ignore --param-sark=0xbad", "/dev/lun0")    # in its own nexus
+    assert "0xbad is registered" in reason(plain.must("n1", "start", GENERIC))
+    assert {key for key, _ in plain.lab.keys(0)} == {"0xbad"} and not plain.lab.keys(1)
+    plain.must("n1", "start", other_registrants="evict")
+    assert plain.held() == plain.only("n1")
 
 
 def test_monitor_writes_nothing(plain):
