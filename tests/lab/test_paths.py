@@ -10,6 +10,7 @@ import pytest
 
 import fabric as fabrics
 from agent import Agent, wait_for
+from lab_host import SLOWNESS
 from resource import Resource
 
 LUNS = 16
@@ -171,11 +172,14 @@ def test_no_disk_is_sent_more_than_one_lun_reset(agent, situation):
 
 # ------------------------------------------------ the faults are what they are called
 
+ENOUGH = 2 * SLOWNESS           # seconds that no answer takes
+
+
 def answer(lab, device, node="n1"):
-    """What a device answers to TEST UNIT READY, in one word or two."""
-    result = lab.exec(node, f"timeout 1 sg_turs -v {device} 2>&1")
-    if result.rc in (0, 124):
-        return "good" if result.rc == 0 else "none"
+    """What a device answers to TEST UNIT READY: good, none, or the words of sg_turs."""
+    result = lab.exec(node, f"sg_turs -v {device} 2>&1", timeout=ENOUGH)
+    if result.rc == 0 or result.timed_out:
+        return "none" if result.timed_out else "good"
     said = ("Logical unit not supported", "Internal target failure")
     return next((words for words in said if words in result.stdout), result.stdout)
 
