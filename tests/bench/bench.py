@@ -23,6 +23,7 @@ import faults               # noqa: E402
 import lab as lab_module    # noqa: E402
 import startup              # noqa: E402
 import text                 # noqa: E402
+import truth                # noqa: E402
 from side import ACTIONS, BLKPR, FLOORS, LONGEST, PROGRAMS, SCSI, Side     # noqa: E402
 
 LUNS = (1, 4, 16, 64, 256)
@@ -167,11 +168,13 @@ def main():
         ill = faults.LUNS, faults.measure(side)
     finally:
         lab.down()
+    true = truth.measure(args.stage, say)
     medians = Medians(rows)
-    reached = goals(medians, memory, start)
+    reached = goals(medians, memory, start) + truth.goals(true)
     plot(path + ".svg", medians)
     with open(path + ".md", "w") as f:
-        f.write(text.page(medians, reached, memory, start, ill, found, time.monotonic() - began, LUNS, LATENCIES,
+        f.write(text.page(medians, reached, memory, start, ill, truth.table(true), found,
+                          time.monotonic() - began, LUNS, LATENCIES,
                           {n: max(1, ROUNDS[n] * args.rounds // 100) for n in LUNS}))
     for what, measured, good in reached:
         say(f"{'reached' if good else 'NOT REACHED'}: {what}: {measured}")

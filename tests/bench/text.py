@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The words of doc/benchmark.md, and the plot; all figures come from the run."""
 
+import truth
 from side import ACTIONS, BLKPR, FLOORS, LONGEST, SCSI
 
 PAGE = """\
@@ -50,6 +51,20 @@ sizes), {processes} processes.
 | the last disk | program | verdict | after (median) |
 | --- | --- | --- | --- |
 {ill}
+
+## Time to the truth
+
+n1 runs `off` of n2 on {truth_luns} disks, each of two paths (dm-multipath), while paths or disks
+are ill; given up after {give_up} s. What is said of a path or of commands is so for n1 only, of a
+disk for both. Then, before the fault ends, n2 tries to write to each disk that lives, by each
+path. LUN RESETs are counted as they arrive at the target, for the disks that live. **Bold** is an
+exit 0 that is not true.
+
+A dead disk answers every command with HARDWARE ERROR. Of lost commands half never arrive and half
+are executed and not answered; the kernel gives a command up after 30 s. In this table every session
+passes a program that can make it ill, which costs everybody some time for each command.
+
+{truth}
 
 ## How it was made
 
@@ -110,7 +125,7 @@ def costs(medians, luns):
     return "\n".join(lines)
 
 
-def page(medians, goals, memory, start, ill, found, seconds, luns, latencies, rounds):
+def page(medians, goals, memory, start, ill, true, found, seconds, luns, latencies, rounds):
     """The whole of doc/benchmark.md."""
     return PAGE.format(
         goals="\n".join(f"| {what} | {measured} | {'yes' if good else '**no**'} |" for what, measured, good in goals),
@@ -121,6 +136,7 @@ def page(medians, goals, memory, start, ill, found, seconds, luns, latencies, ro
         ill_luns=ill[0], ill="\n".join(f"| {what} | {program} | {verdict} | "
                                        f"{'-' if verdict == 'none' else f'{took:.1f} s'} |"
                                        for what, program, verdict, took in ill[1]),
+        truth=true, truth_luns=truth.LUNS, give_up=truth.GIVE_UP,
         rounds=", ".join(f"{n} at {plural(k)}" for k, n in rounds.items()), minutes=seconds / 60, **found)
 
 

@@ -64,6 +64,7 @@ GROUPS = [
     group("test_cluster trio_of_run", 377),
     group("test_cluster pair_of_run", 259),
     group("test_failover managed", 320),
+    group("test_paths 7-multipath", 330),
     group("test_changes cluster_of_run", 150),
     group("test_mistakes scene_of_run", 420),
     group("test_safety 6.1-plain", 178),

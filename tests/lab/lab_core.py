@@ -12,6 +12,7 @@ import signal
 import socket
 import time
 
+import fabric
 import lab_exec
 import lab_image
 import lab_settings
@@ -50,6 +51,13 @@ class Lab:
     @property
     def luns(self):
         return self.config["luns"]
+
+    @property
+    def fabric(self):
+        """What makes paths and disks ill, in a lab with one."""
+        if not self.config["fabric"]:
+            raise LabError("this lab has no fabric (choose with up(fabric=True))")
+        return fabric.Fabric(self)
 
     @property
     def hang_luns(self):
@@ -172,8 +180,15 @@ class Lab:
 
     def _node_script(self, node, action, lun):
         self._must_be_lun(lun)
-        self.exec(node, f"set -a; . /run/lab/config; /usr/bin/python3 -I -S /run/lab-guest/node.py {action} {lun}",
-                  check=True)
+        result = self.start_node_script(node, action, lun).wait()
+        if result.rc:
+            raise LabError(f"{node}: {action} of LUN {lun} failed: {result}")
+
+    def start_node_script(self, node, action, *arguments, timeout=EXEC_TIMEOUT):
+        """Begin one of guest/node.py's actions."""
+        words = shlex.join([action, *map(str, arguments)])
+        return self.start(node, "set -a; . /run/lab/config; "
+                          f"/usr/bin/python3 -I -S /run/lab-guest/node.py {words}", timeout)
 
     def write_delay(self, lun, ms):
         """Let a write to a slow LUN take ms milliseconds in the target before it lands; 0 is none.
@@ -201,6 +216,13 @@ class Lab:
 
     def _slow_script(self, *arguments):
         self.exec("stor", "/bin/bash /run/lab-guest/slow " + " ".join(map(str, arguments)), check=True)
+
+    def _end_faults(self):
+        """Of disks and paths."""
+        self.resume()
+        self._end_slowness()
+        if self.config["fabric"]:
+            self.fabric.well()
 
     def _end_slowness(self):
         if self.config["slow_luns"]:
@@ -260,8 +282,7 @@ class Lab:
 
     def reset_reservations(self):
         """No registration, no reservation, no hung LUN, no cut and no pending unit attention on any LUN."""
-        self.resume()
-        self._end_slowness()
+        self._end_faults()
         alive = [n for n in self.nodes if self.state(n) == "running"]
         healed = [n for n in alive if self.cuts(n)]
         for node in healed:
@@ -286,8 +307,7 @@ class Lab:
                 self.boot(node)
         if self._is_delayed():
             self.latency(0)
-        self.resume()
-        self._end_slowness()
+        self._end_faults()
         for node in self.nodes:
             missing = self.exec(node, f"for k in $(seq 0 {self.luns - 1}); do [ -e /dev/lun$k ] || echo $k; done").stdout
             for lun in map(int, missing.split()):
@@ -459,12 +479,16 @@ class Lab:
 
 def up(name="lab", nodes=2, luns=1, paths=1, kernel="7", stor_kernel="7", cluster="corosync",
        cluster_name="mycluster", stage=None, hang_luns=None, shuffle=False, queue_if_no_path=False,
-       lun_size=64, memory=512, slow_luns=()):
-    """Start a lab and return it when every machine is ready. hang_luns=None: the first and the last of several."""
+       lun_size=64, memory=512, slow_luns=(), fabric=False):
+    """Start a lab and return it when every machine is ready.
+
+    hang_luns=None: the first and the last of several.
+    fabric: each path of each LUN is a session of its own, which can be made ill (Lab.fabric).
+    """
     check_request(name, nodes, luns, paths, cluster, stage)
     image = lab_image.prepare()
     if hang_luns is None:
-        hang_luns = [0, luns - 1] if luns > 1 else []
+        hang_luns = range(luns) if fabric else [0, luns - 1] if luns > 1 else []
     hang_luns = sorted(set(hang_luns))
     if len(hang_luns) > MAX_HANG_LUNS or any(not 0 <= k < luns for k in hang_luns):
         raise LabError(f"--hang-luns: at most {MAX_HANG_LUNS} of the LUNs 0 to {luns - 1}")
@@ -477,7 +501,8 @@ def up(name="lab", nodes=2, luns=1, paths=1, kernel="7", stor_kernel="7", cluste
         "nodes": nodes, "luns": luns, "paths": paths, "kernel": image.kernel(kernel),
         "stor_kernel": image.kernel(stor_kernel), "cluster": cluster, "cluster_name": cluster_name,
         "stage": stage and os.path.abspath(stage), "hang_luns": hang_luns, "shuffle": shuffle,
-        "slow_luns": slow_luns, "queue_if_no_path": queue_if_no_path, "lun_size": lun_size, "memory": memory,
+        "slow_luns": slow_luns, "fabric": fabric, "queue_if_no_path": queue_if_no_path,
+        "lun_size": lun_size, "memory": memory,
         "image": image.path, "turn": random.randrange(2)}, indent=1))
     lab = Lab(name)
     try:

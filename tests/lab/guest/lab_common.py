@@ -9,6 +9,9 @@ NODES = os.environ["NODES"].split()
 HANG_LUNS = [int(k) for k in os.environ["HANG_LUNS"].split()]
 SLOW_LUNS = [int(k) for k in os.environ["SLOW_LUNS"].split()]
 PORT = 3260
+FABRIC = os.environ["FABRIC"] == "1"
+TARGET_PORT = PORT + FABRIC             # the nodes' port, or the one that fabric.py connects to
+FABRIC_PORT = 7002                      # of fabric.py's control connections
 SANS = (2, 3)[:PATHS]                   # network numbers: SAN A, SAN B
 
 IQN = "iqn.2026-01.lab:"

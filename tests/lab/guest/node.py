@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A node's role: log in to every LUN and name the disks, the same names on every node.
 
-`node.py detach K` takes LUN K from the node, `node.py attach K` finds it again.
+`node.py detach K` takes LUN K from the node, `node.py attach K` finds it again. `node.py mend`
+waits until every disk works, and takes every path of a map back into use, as multipathd would.
 
 There is no udevd (it would cost seconds), so this makes the links that udev would make:
     /dev/lunK, /dev/disk/by-id/wwn-0x...                LUN K by SAN A
@@ -12,13 +13,15 @@ There is no udevd (it would cost seconds), so this makes the links that udev wou
 import contextlib
 import glob
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab_common import HANG_LUNS, LUNS, PATHS, PORT, initiator, read, targets, write   # noqa: E402
+from lab_common import (FABRIC, HANG_LUNS, LUNS, PATHS, PORT, initiator, read,     # noqa: E402
+                        targets, write)
 
 NODE = os.environ["NODE"]
 REVERSE = os.environ["SHUFFLE"] == "1" and int(NODE.lstrip("n")) % 2 == 0
@@ -32,6 +35,7 @@ SLOWNESS = int(os.environ["SLOWNESS"])          # of the machine that the lab is
 PING_EVERY = 1
 PING_WAIT = 3 * SLOWNESS
 REPLACEMENT = 2 * SLOWNESS
+LOGIN = 2 * SLOWNESS            # with a fabric, which breaks off what it has accepted; usually 15
 
 
 def start_initiator():
@@ -43,20 +47,24 @@ def start_initiator():
 
 
 def settings(target):
-    """iSCSI settings of a target; a LUN that can hang must hang, not time out."""
+    """iSCSI settings of a target; a LUN that can hang must hang, not time out.
+
+    Pings pass a fabric, whatever hangs there.
+    """
     hangs = target.luns[0] in HANG_LUNS
     return {
         "node.startup": "manual",
         "node.session.auth.authmethod": "None",
         "node.session.scan": "manual" if REVERSE else "auto",
-        "node.session.timeo.replacement_timeout": FOREVER if hangs else REPLACEMENT,
+        "node.session.timeo.replacement_timeout": FOREVER if hangs and not FABRIC else REPLACEMENT,
         "node.session.err_timeo.abort_timeout": FOREVER if hangs else 5 * SLOWNESS,
         "node.session.err_timeo.lu_reset_timeout": FOREVER if hangs else 5 * SLOWNESS,
         "node.session.err_timeo.tgt_reset_timeout": FOREVER if hangs else 5 * SLOWNESS,
         # while a ping is under way the kernel does not time commands out: a ping without an end keeps them
         "node.conn[0].timeo.noop_out_interval": PING_EVERY,
-        "node.conn[0].timeo.noop_out_timeout": FOREVER if hangs else PING_WAIT,
+        "node.conn[0].timeo.noop_out_timeout": FOREVER if hangs and not FABRIC else PING_WAIT,
         "node.conn[0].iscsi.HeaderDigest": "None",
+        **({"node.conn[0].timeo.login_timeout": LOGIN} if FABRIC else {}),
     }
 
 
@@ -98,11 +106,15 @@ def login_to(target, address):
     iscsiadm = subprocess.Popen(["iscsiadm", "-m", "node", "-T", target.iqn, "-p", f"{address}:{PORT}", "--login"],
                                 stdout=subprocess.DEVNULL)
     while iscsiadm.poll() is None:
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as knock:
-            knock.connect(ISCSID_SOCKET)
-        time.sleep(0.02)
+        keep_iscsid_awake()
     if iscsiadm.returncode:
         sys.exit(f"iscsiadm: login to {target.iqn} at {address} failed with {iscsiadm.returncode}")
+
+
+def keep_iscsid_awake():
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as knock:
+        knock.connect(ISCSID_SOCKET)
+    time.sleep(0.02)
 
 
 def scan_backwards():
@@ -228,7 +240,19 @@ def attach(lun):
     name_everything(wait_for_disks([lun]))
 
 
+def mend():
+    while any(read(state) != "running" for state in glob.glob("/sys/block/sd*/device/state")):
+        keep_iscsid_awake()
+    if PATHS > 1:
+        status = subprocess.run(["dmsetup", "status", "--target", "multipath"], check=True,
+                                capture_output=True, text=True).stdout
+        for name, states in re.findall(r"^(\S+): (.*)", status, re.M):
+            for path in re.findall(r"(\d+:\d+) F", states):
+                message = ["dmsetup", "message", name, "0", "reinstate_path", path]
+                subprocess.run(message, check=True)
+
+
 if len(sys.argv) == 1:
     main()
 else:
-    {"attach": attach, "detach": detach}[sys.argv[1]](int(sys.argv[2]))
+    {"attach": attach, "detach": detach, "mend": mend}[sys.argv[1]](*map(int, sys.argv[2:]))

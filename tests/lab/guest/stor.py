@@ -9,7 +9,8 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab_common import HANG_LUNS, NODES, PORT, SLOW_LUNS, initiator, targets, write    # noqa: E402
+from lab_common import (FABRIC, HANG_LUNS, NODES, SLOW_LUNS, TARGET_PORT, initiator,   # noqa: E402
+                        targets, write)
 
 TARGET = "/sys/kernel/config/target"
 SIZE = int(os.environ["LUN_SIZE"]) << 20
@@ -69,8 +70,15 @@ def make_target(target):
             os.mkdir(f"{acl}/lun_{lun}")
             os.symlink(f"{tpg}/lun/lun_{lun}", f"{acl}/lun_{lun}/lun{lun}")
     for address in target.portals:
-        os.mkdir(f"{tpg}/np/{address}:{PORT}")
+        os.mkdir(f"{tpg}/np/{address}:{TARGET_PORT}")
     write(tpg + "/enable", 1)
+
+
+def start_fabric():
+    """What the nodes connect to from now on; it stays when this ends."""
+    with open("/run/fabric.log", "wb") as log:
+        subprocess.Popen([sys.executable, "-I", "-S", "/run/lab-guest/fabric.py"],
+                         stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
 
 def main():
@@ -80,6 +88,8 @@ def main():
         for lun in target.luns:
             make_backstore(lun)
         make_target(target)
+    if FABRIC:
+        start_fabric()
 
 
 main()
