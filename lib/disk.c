@@ -139,16 +139,34 @@ static int64_t share(const struct blkpr_block_disk *block, int64_t most_ms)
 	return now + (left < most_ms ? left : most_ms);
 }
 
-/* The path whose answer is taken: the first one that is not about the path alone; -1: none before the deadline. */
-static int await_answer(struct blkpr_scouts *scouts, int64_t deadline)
+/* Which of the answers of several paths counts: that the device lacks something for less than that it has an error. */
+static int weight(enum blkpr_result result)
 {
-	int path = blkpr_scouts_await(scouts, deadline), next = path;
+	if (blkpr_result_unreachable(result))
+		return 0; /* the path's own trouble, maybe */
+	return result == BLKPR_UNSUPPORTED || result == BLKPR_INVALID ? 1 : 2;
+}
 
-	while (next >= 0 && speaks_of_path(blkpr_scouts_result(scouts, (unsigned)next))) {
-		next = blkpr_scouts_await(scouts, deadline);
-		path = next < 0 ? path : next;
+/*
+ * The path whose answer is taken: the first one that is not about the path alone; -1: none before the deadline. Where one
+ * has said something of the device, those that have said nothing are not waited for long.
+ */
+static int await_answer(const struct blkpr_block_disk *block, struct blkpr_scouts *scouts)
+{
+	int64_t until = block->disk.deadline;
+	int path, best = -1;
+
+	while ((path = blkpr_scouts_await(scouts, until)) >= 0) {
+		enum blkpr_result result = blkpr_scouts_result(scouts, (unsigned)path);
+
+		if (!speaks_of_path(result))
+			return path;
+		if (best < 0 || weight(result) > weight(blkpr_scouts_result(scouts, (unsigned)best)))
+			best = path;
+		if (until == block->disk.deadline && weight(result))
+			until = share(block, PATIENCE_MS);
 	}
-	return path;
+	return best;
 }
 
 /* Asks by the path in use, and by all others if it does not answer at once; whichever has answered first is in use then. */
@@ -163,7 +181,7 @@ static void ask_by_scouts(struct blkpr_block_disk *block, struct blkpr_scouts *s
 		for (unsigned i = 0; i < block->device->npaths; i++)
 			if (i != block->path)
 				blkpr_scouts_send(scouts, i, -1);
-		path = await_answer(scouts, block->disk.deadline);
+		path = await_answer(block, scouts);
 	}
 	if (path < 0) {
 		*answer = (struct blkpr_answer){ .result = BLKPR_UNFINISHED };
@@ -274,15 +292,22 @@ static bool settle(struct blkpr_block_disk *block, enum blkpr_result *result, st
 
 /* --- reads ---------------------------------------------------------------------------------------- */
 
-/* Asks until that has settled. */
+/* Asks until that has settled. What one path has said of the device counts for more than that another one fails. */
 static enum blkpr_result ask(struct blkpr_disk *disk, const struct blkpr_question *question, struct blkpr_answer *answer)
 {
 	struct blkpr_block_disk *block = block_of(disk);
+	enum blkpr_result said = BLKPR_PATH_FAILED; /* by the paths before */
 	struct patience patience = { 0 };
+	bool more;
 
-	do
+	do {
 		consult(block, question, answer);
-	while (settle(block, &answer->result, &patience));
+		more = settle(block, &answer->result, &patience);
+		if (more && weight(answer->result) > weight(said))
+			said = answer->result;
+	} while (more);
+	if (speaks_of_path(answer->result) && weight(said) > weight(answer->result))
+		answer->result = said;
 	return answer->result;
 }
 

@@ -1251,6 +1251,31 @@ static void initiators_that_a_path_does_not_tell_are_asked_of_the_next(void **st
 	assert_result(disk->ops->initiators(disk, OWN, &initiators), BLKPR_UNSUPPORTED);
 }
 
+/* S4: whoever answers with nonsense has READ FULL STATUS; and that a path fails does not unsay what another one has said. */
+static void what_one_path_says_of_the_device_outlives_the_next_paths_trouble(void **state)
+{
+	static const uint8_t cut_short[4];
+	struct blkpr_disk *disk = open_map(2);
+	unsigned initiators;
+
+	(void)state;
+	for (unsigned malformed = 0; malformed < 2; malformed++) {
+		mock_on_fd(PATH_FD(map_block.path));
+		expect_full_status(NULL, 0, -1, ENOTTY);
+		mock_on_fd(PATH_FD(!map_block.path));
+		if (malformed)
+			expect_full_status(cut_short, sizeof(cut_short), 0, 0);
+		else
+			expect_full_status(NULL, 0, -1, EIO);
+		assert_result(disk->ops->initiators(disk, OWN, &initiators), malformed ? BLKPR_MALFORMED : BLKPR_UNSUPPORTED);
+	}
+	mock_on_fd(PATH_FD(map_block.path));
+	expect_full_status(cut_short, sizeof(cut_short), 0, 0);
+	mock_on_fd(PATH_FD(!map_block.path));
+	expect_full_status(NULL, 0, -1, ENOTTY);
+	assert_result(disk->ops->initiators(disk, OWN, &initiators), BLKPR_MALFORMED);
+}
+
 /* --- the rest ------------------------------------------------------------------------------------- */
 
 static void register_never_ignores_a_key_that_is_there(void **state)
@@ -1410,6 +1435,7 @@ int main(void)
 		mock_test(initiators_are_asked_of_scsi_only),
 		mock_test(a_device_without_full_status_cannot_tell_initiators),
 		mock_test(initiators_that_a_path_does_not_tell_are_asked_of_the_next),
+		mock_test(what_one_path_says_of_the_device_outlives_the_next_paths_trouble),
 		mock_test(register_never_ignores_a_key_that_is_there),
 		mock_test(an_nvme_host_with_key_0_is_given_its_key),
 		mock_test(eviction_aborts_the_victims_commands),
