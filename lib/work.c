@@ -252,7 +252,8 @@ int blkpr_work_ask(const struct blkpr_work *work, const struct blkpr_target targ
 
 #define GRACE_MS 1500
 #define LOOK_MS 500
-#define SHARE 8 /* neither takes more than this part of the time that is left */
+#define GRACE_SHARE 3 /* of the time that is left, at most */
+#define LOOK_SHARE 8
 
 static int64_t time_left(const struct task *task)
 {
@@ -313,6 +314,8 @@ static int look_at_all(struct task *task, int64_t until, unsigned which[], unsig
 		const struct blkpr_verdict *seen = &task->seen[i];
 		struct blkpr_verdict *verdict = &task->verdicts[i];
 
+		if (seen->result == BLKPR_OK) /* or the next crew would wait for the same path that hangs */
+			blkpr_device_learn(task->targets[i].device, seen->path, seen->silent);
 		if (has_spoken(task, seen) || seen->result == BLKPR_CRASHED) {
 			which[(*count)++] = i;
 		} else if (seen->result != BLKPR_UNFINISHED || verdict->result == BLKPR_UNTOUCHED) {
@@ -348,7 +351,7 @@ static int try_first(struct task *task)
 {
 	int rc;
 
-	task->grace = blkpr_clock_ms() + at_most(GRACE_MS, time_left(task) / SHARE);
+	task->grace = blkpr_clock_ms() + at_most(GRACE_MS, time_left(task) / GRACE_SHARE);
 	task->fleet.answer_by = task->grace;
 	rc = insist(task, 0, has_spoken, task->grace, limit_of_run(task));
 	task->fleet.answer_by = 0;
@@ -386,7 +389,7 @@ static int find_arbiter(struct task *task, unsigned *arbiter)
 {
 	int rc = try_first(task);
 	bool decided = !rc && has_decided(task, 0, arbiter);
-	int64_t ms = at_most(LOOK_MS, time_left(task) / SHARE);
+	int64_t ms = at_most(LOOK_MS, time_left(task) / LOOK_SHARE);
 
 	while (!decided && time_left(task) > 0) {
 		int64_t share = at_most(ms, time_left(task) / 2), until = blkpr_clock_ms() + share;
