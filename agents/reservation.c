@@ -242,6 +242,38 @@ static int memorize_score(const struct resource *resource, struct blkpr_error *e
 
 /* --- the plan: nothing is changed while it is made --------------------------------------------------- */
 
+static int take_numbers(struct resource *resource, long *parallel, struct blkpr_error *error)
+{
+	const struct options *options = &resource->options;
+	int rc = agent_take_number(options, "max_parallel", 1, 4096, parallel, error);
+
+	if (!rc)
+		rc = agent_take_number(options, "required_devices", 0, 100000, &resource->required, error);
+	if (!rc)
+		rc = agent_take_number(options, "master_score_base", 0, 1000000, &resource->score_base, error);
+	if (!rc)
+		rc = agent_take_number(options, "master_score_dev_factor", 0, 1000000, &resource->score_factor, error);
+	if (!rc)
+		rc = agent_take_number(options, "master_score_delay", 0, 1000000, &resource->score_delay, error);
+	return rc;
+}
+
+/* What does not go with the kind of resource that it is. */
+static int check_kind(const struct resource *resource, struct blkpr_error *error)
+{
+	if (resource->promotable && resource->agent.fence.type >= PR_WRITE_EXCLUSIVE_ALL_REGS) {
+		blkpr_error_set(error, "reservation_type=%s: all instances would hold; for a promotable clone use "
+			"WRITE_EXCLUSIVE, EXCLUSIVE_ACCESS or a REG_ONLY type",
+			options_get(&resource->options, "reservation_type"));
+		return -EINVAL;
+	}
+	if (resource->clone && strcmp(options_get(&resource->options, "fence_blkpr"), "yes") != 0) {
+		blkpr_error_set(error, "a plain clone: each instance would evict the others; make it promotable, or a primitive");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int take_parameters(struct resource *resource, struct blkpr_error *error)
 {
 	/* in the order of the choices in metadata/reservation.xml */
@@ -256,15 +288,7 @@ static int take_parameters(struct resource *resource, struct blkpr_error *error)
 	if (!rc)
 		rc = agent_take_key(agent, options, error);
 	if (!rc)
-		rc = agent_take_number(options, "max_parallel", 1, 4096, &parallel, error);
-	if (!rc)
-		rc = agent_take_number(options, "required_devices", 0, 100000, &resource->required, error);
-	if (!rc)
-		rc = agent_take_number(options, "master_score_base", 0, 1000000, &resource->score_base, error);
-	if (!rc)
-		rc = agent_take_number(options, "master_score_dev_factor", 0, 1000000, &resource->score_factor, error);
-	if (!rc)
-		rc = agent_take_number(options, "master_score_delay", 0, 1000000, &resource->score_delay, error);
+		rc = take_numbers(resource, &parallel, error);
 	if (rc)
 		parallel = 64; /* stop goes on all the same */
 	agent->method = methods[options_choice(options, "key_value")];
@@ -279,16 +303,7 @@ static int take_parameters(struct resource *resource, struct blkpr_error *error)
 		/* a person may not know who runs the service: pcs resource debug-start */
 		.evict = resource->run != BY_HAND &&
 			 (resource->evict != EVICT_NONE || resource->promotable) };
-	if (!rc && resource->promotable && agent->fence.type >= PR_WRITE_EXCLUSIVE_ALL_REGS) {
-		blkpr_error_set(error, "reservation_type=%s: all instances would hold; for a promotable clone use "
-			"WRITE_EXCLUSIVE, EXCLUSIVE_ACCESS or a REG_ONLY type", options_get(options, "reservation_type"));
-		rc = -EINVAL;
-	}
-	if (!rc && resource->clone && strcmp(options_get(options, "fence_blkpr"), "yes") != 0) {
-		blkpr_error_set(error, "a plain clone: each instance would evict the others; make it promotable, or a primitive");
-		rc = -EINVAL;
-	}
-	return rc;
+	return rc ? rc : check_kind(resource, error);
 }
 
 /* With required_devices, a name that stands for nothing is one disk less. */
@@ -399,13 +414,25 @@ static unsigned derive_keys(const struct agent *agent, uint64_t domain, uint64_t
 	return count;
 }
 
+/* Remote nodes have keys, too. */
+static int know_remotes(struct resource *resource, struct blkpr_error *error)
+{
+	struct blkpr_error unasked;
+	int rc = agent_add_remotes(&resource->agent, &unasked);
+
+	if (rc)
+		qb_log(LOG_INFO, "remote nodes are not known: %s", unasked.text);
+	if (rc == -ETIME) /* it may have some, whose keys are not to be evicted */
+		blkpr_error_set(error, "Pacemaker does not say which remote nodes it has: %.400s", unasked.text);
+	return rc == -ETIME ? rc : 0;
+}
+
 /* Who may be evicted, and where nothing is changed: this cluster's resources' keys, and its fence agents'. */
 static int find_keys(struct resource *resource, struct blkpr_error *error)
 {
 	struct agent *agent = &resource->agent;
 	bool fencing = strcmp(options_get(&resource->options, "fence_blkpr"), "no") != 0;
 	struct blkpr_hold *hold = &resource->hold;
-	struct blkpr_error unasked;
 	size_t most;
 	int rc;
 
@@ -420,14 +447,9 @@ static int find_keys(struct resource *resource, struct blkpr_error *error)
 			"key is set: which keys the other nodes have is not known, so none of theirs is "
 			"evicted, not even when this node takes over; set other_registrants=evict, or "
 			"leave key out");
-	rc = agent_add_remotes(agent, &unasked);
+	rc = know_remotes(resource, error);
 	if (rc)
-		qb_log(LOG_INFO, "remote nodes are not known: %s", unasked.text);
-	if (rc == -ETIME) { /* it may have some, whose keys are not to be evicted */
-		blkpr_error_set(error, "Pacemaker does not say which remote nodes it has: %.400s",
-			unasked.text);
 		return rc;
-	}
 	most = (size_t)agent->cluster.count * BLKPR_KEY_METHODS;
 	resource->fencers = calloc(most + 1, sizeof(*resource->fencers));
 	resource->ours = calloc(2 * most + 1, sizeof(*resource->ours));
@@ -1106,8 +1128,12 @@ static bool holds_of_its_own(const struct memory *memory)
  */
 static enum ocf stop(struct resource *resource)
 {
-	enum ocf code = plan(resource, false);
+	enum ocf code;
 
+	/* start has changed nothing, and a key that is not derived may have been somebody's before */
+	if (resource->agent.key && resource->memory.exists && !resource->memory.ndisks)
+		return forget(resource);
+	code = plan(resource, false);
 	if (code == OCF_SUCCESS)
 		return resource->managed ? forget(resource) : leave(resource);
 	if (!resource->memory.exists || holds_of_its_own(&resource->memory))

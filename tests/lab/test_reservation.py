@@ -538,3 +538,12 @@ def test_ocf_tester_passes(plain):
                             timeout=patience(180))
     assert result.rc == 0 and "passed all tests" in result.stdout, result
     assert plain.free()
+
+
+def test_key_that_was_there_before_outlives_a_start_that_fails(plain):
+    """An explicit key that was registered before is not this resource's to end (begin_memory: keep)."""
+    plain.lab.pr_out("n1", "--register --param-sark=0xabc", "/dev/lun0")
+    plain.lab.pr_out("n2", "--register --param-sark=0xbad", "/dev/lun1")
+    plain.must("n1", "start", GENERIC, key="abc", other_registrants="fail")
+    plain.must("n1", "stop", key="abc", other_registrants="fail")
+    assert {key for key, _ in plain.lab.keys(0)} == {"0xabc"}
