@@ -76,7 +76,10 @@ static void end(void)
 static int check_stage(void **state)
 {
 	(void)state;
-	return geteuid() || access("/proc/self/ns/pid", F_OK) || pacemaker_age() >= 0 || pacemaker_executor_start() ? -1 : 0;
+	if (!geteuid() && !access("/proc/self/ns/pid", F_OK) && pacemaker_age() < 0 && !pacemaker_executor_start())
+		return 0;
+	print_message("skipped: needs root, /proc, and no Pacemaker on this machine\n");
+	return -1;
 }
 
 static void roots_process_is_believed(void **state)
