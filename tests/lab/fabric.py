@@ -44,7 +44,7 @@ class Fabric:
         self._begin("hang", **whose)
 
     def kill(self, nodes=None, **whose):
-        """No connection any more; returns when the nodes' kernels fail commands at once."""
+        """No connection any more, no answer to a new one; returns when the nodes' kernels fail commands at once."""
         self._begin("dead", nodes=nodes, **whose)
         for node in nodes or self.lab.nodes:
             disks = " ".join(f"/dev/lun{lun}{'-b' if path else ''}"

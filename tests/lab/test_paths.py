@@ -212,6 +212,14 @@ def test_dead_path_fails_and_comes_back(lab):
     assert " F " not in lab.exec("n1", "dmsetup status mp3").stdout
 
 
+def test_paths_that_die_again_and_again_come_back(lab):
+    """iscsid gave up for ever a connection that was accepted and then closed."""
+    for _ in range(3):
+        lab.fabric.kill(nodes=["n1"], luns=[3], paths=[1])
+        lab.fabric.well()
+    assert [answer(lab, f"/dev/lun{k}-b") for k in range(LUNS)] == ["good"] * LUNS
+
+
 @pytest.mark.parametrize("fault", ["busy", "transition"])
 def test_disk_that_is_not_ready_is_so_for_a_while(lab, fault):
     """The kernel asks again by itself; so it is the time that tells."""

@@ -3,7 +3,8 @@
 
 A rule makes the sessions that it names ill (a node's, a LUN's, a path's):
     {"fault": "hang"}       nothing goes either way but what keeps a session alive
-    {"fault": "dead"}       no connection
+    {"fault": "dead"}       the connections there are break; new ones get no answer, whatever comes.
+                            (iscsid for ever forgets a connection that is accepted and closed at once.)
     {"fault": "answer", "status", "sense", "task"}
                             commands are answered so in the target's place, and are not executed;
                             task management functions are answered with `task` if it is given
@@ -69,6 +70,10 @@ class Rule:
     def in_force(self):
         return self.ends is None or time.monotonic() < self.ends
 
+    def holds(self, code):
+        """Whether a PDU goes no further until this ends."""
+        return self.fault == "dead" or self.fault == "hang" and code not in KEEPS_ALIVE
+
 
 class Session:
     """A connection of a node, and the one to the target that belongs to it."""
@@ -123,26 +128,27 @@ class Session:
             self.fabric.selector.modify(end, events, self)
 
     def pass_on(self, pdu, from_node):
-        code = pdu[0] & 0x3f
-        rule = self.rule()
-        if from_node and code == TASK and pdu[1] & 0x7f == LUN_RESET:
+        if from_node and pdu[0] & 0x3f == TASK and pdu[1] & 0x7f == LUN_RESET:
             self.fabric.resets[self.place[1]] = self.fabric.resets.get(self.place[1], 0) + 1
-        if rule and rule.fault == "hang" and code not in KEEPS_ALIVE:
-            rule.hits += from_node
-            self.held.append((pdu, from_node))
-        else:
-            self.treat(pdu, from_node, rule)
+        if not self.treat(pdu, from_node):
+            self.rule().hits += from_node
 
-    def treat(self, pdu, from_node, rule):
+    def treat(self, pdu, from_node):
+        """Send it on, or hold it back: whether it went."""
+        rule = self.rule()
+        if rule and rule.holds(pdu[0] & 0x3f):
+            self.held.append((pdu, from_node))
+            return False
         pdu = self.request(pdu, rule) if from_node else self.response(pdu)
         if pdu:
             self.go[self.server if from_node else self.client] += pdu
+        return True
 
     def release(self):
         """What was held back, if nothing holds it back any more."""
         held, self.held = self.held, []
         for pdu, from_node in held:
-            self.treat(pdu, from_node, self.rule())
+            self.treat(pdu, from_node)
         try:
             self.flush()
         except OSError:
@@ -250,9 +256,6 @@ class Fabric:
     def connect(self, server, portal, lun, path):
         client, (peer, _) = server.accept()
         place = "n" + peer.rpartition(".")[2], lun, path
-        rule = self.rule(place)
-        if rule and rule.fault == "dead":
-            return client.close()
         try:
             self.sessions.add(Session(self, client, portal, place))
         except OSError:
@@ -266,20 +269,23 @@ class Fabric:
                 for name in list(self.rules) if request["end"] == "all" else [request["end"]]:
                     self.rules.pop(name, None)
             if request.get("begin"):
-                self.rules[request["begin"]] = Rule(request["rule"])
+                self.begin(request["begin"], Rule(request["rule"]))
             if request.get("forget"):
                 self.resets = {}
-            self.changed()
+            self.release()
             hits = {name: rule.hits for name, rule in self.rules.items()}
             connection.sendall(json.dumps({"hits": hits, "resets": self.resets}).encode() + b"\n")
 
-    def changed(self):
-        for session in list(self.sessions):
-            rule = session.rule()
-            if rule and rule.fault == "dead":
+    def begin(self, name, rule):
+        self.rules[name] = rule
+        if rule.fault == "dead":
+            for session in [s for s in self.sessions if self.rule(s.place) is rule]:
                 session.close()
-            elif session.held and not (rule and rule.fault == "hang"):
-                session.release()
+
+    def release(self):
+        """What is held back in sessions that are well again."""
+        for session in [s for s in self.sessions if s.held]:
+            session.release()
 
 
 if __name__ == "__main__":
