@@ -441,6 +441,23 @@ static void say_unasked(const struct agent *agent)
 				agent->targets[i].device->name);
 }
 
+/* Monitor says it again and again, and it is no failure. */
+static void say_mute(const struct agent *agent)
+{
+	unsigned count = 0, first = 0;
+
+	for (unsigned i = agent->ntargets; i-- > 0;) {
+		if (!agent->verdicts[i].mute)
+			continue;
+		first = i;
+		count++;
+	}
+	if (count)
+		qb_log(LOG_WARNING, "%s%s: the target aborts commands without a word (TAS=0): after a fencing the other nodes' I/O "
+			"may stand still until their command timers end (30 s); set TAS=1 there (doc/cluster.md)",
+			agent->targets[first].device->name, count > 1 ? " and others" : "");
+}
+
 static void say_unanswered(const struct agent *agent)
 {
 	for (unsigned i = 0; i < agent->ntargets; i++)
@@ -517,6 +534,7 @@ void say_failures(const struct agent *agent, unsigned arbiter)
 			say_replaced(&(struct scene){ agent, &agent->targets[i], &agent->verdicts[i] });
 	}
 	say_forgetful(agent);
+	say_mute(agent);
 	say_unasked(agent);
 	say_unanswered(agent);
 	say_silent(agent);

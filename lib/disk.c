@@ -347,15 +347,20 @@ static enum blkpr_result block_initiators(struct blkpr_disk *disk, uint64_t key,
 	return answer.result;
 }
 
-/* NVMe tells only of power loss, and elsewhere. Who does not tell has not said that it forgets. */
+/* NVMe tells only of power loss, and elsewhere. Who does not tell has not said that it forgets, or is mute. */
 static enum blkpr_result ask_capabilities(const struct blkpr_port *port, const struct blkpr_question *question,
 	struct blkpr_answer *answer)
 {
+	enum blkpr_result result = BLKPR_OK;
+
 	(void)question;
-	if (port->kind != BLKPR_NVME)
-		return blkpr_prin_read_capabilities(port, &answer->capabilities);
-	blkpr_nvme_read_forgets(port, &answer->capabilities.forgets);
-	return BLKPR_OK;
+	if (port->kind == BLKPR_NVME)
+		blkpr_nvme_read_forgets(port, &answer->capabilities.forgets);
+	else
+		result = blkpr_prin_read_capabilities(port, &answer->capabilities);
+	if (port->kind != BLKPR_NVME && result != BLKPR_ATTENTION)
+		blkpr_prin_read_mute(port, &answer->capabilities.mute);
+	return result;
 }
 
 static enum blkpr_result block_capabilities(

@@ -386,6 +386,7 @@ static enum blkpr_result check_capabilities(const struct blkpr_fence *fence,
 	result = disk->ops->capabilities(disk, &capabilities);
 	end_question(result == BLKPR_OK || result == BLKPR_UNSUPPORTED || result == BLKPR_INVALID,
 		deadline, disk, verdict);
+	verdict->mute = capabilities.mute && verdict->rests >= BLKPR_RESTS_ON_WORD; /* it will be sent LUN RESETs */
 	if (result != BLKPR_OK)
 		return BLKPR_OK;
 	verdict->capable = capabilities.types >> (fence->any_type ? view->type : fence->type) & 1;

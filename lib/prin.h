@@ -20,6 +20,7 @@ enum blkpr_prin_action {
 struct blkpr_capabilities {
 	uint16_t types; /* bit N: enum pr_type N; 0: the device does not say */
 	bool forgets;   /* registrations are lost with its power: PTPL_A or, on NVMe, PTPLS is 0 */
+	bool mute;      /* commands that it aborts for another initiator get no answer: TAS is 0 */
 };
 
 /* Registered keys and generation into REPORT, the whole list (lib/room.h). */
@@ -30,6 +31,12 @@ enum blkpr_result blkpr_prin_read_reservation(const struct blkpr_port *port, str
 
 enum blkpr_result blkpr_prin_read_capabilities(
 	const struct blkpr_port *port, struct blkpr_capabilities *capabilities);
+
+/*
+ * TAS of the Control mode page (MODE SENSE, SPC-4 7.5.8): whether a LUN RESET leaves the other initiators' commands without an
+ * answer (SAM-5 5.3.1), so that each waits for its command timer.
+ */
+enum blkpr_result blkpr_prin_read_mute(const struct blkpr_port *port, bool *mute);
 
 /*
  * How many initiators are registered with KEY, by their iSCSI names (READ FULL STATUS, SPC-4 6.15.5): sessions
@@ -66,6 +73,8 @@ enum blkpr_result blkpr_prin_parse_keys_of(
 	const uint8_t *reply, size_t length, const char *name, struct blkpr_report *report);
 enum blkpr_result blkpr_prin_parse_capabilities(
 	const uint8_t *reply, size_t length, struct blkpr_capabilities *capabilities);
+
+enum blkpr_result blkpr_prin_parse_mute(const uint8_t *reply, size_t length, bool *mute);
 
 /* The verdict that sense data give (SPC-4 4.5), fixed or descriptor format. */
 enum blkpr_result blkpr_prin_parse_sense(const uint8_t *sense, size_t length);

@@ -49,6 +49,7 @@ struct blkpr_verdict {
 	bool restored;            /* the reservation was missing and has been made */
 	bool capable;             /* the device confirmed that it can do the type */
 	bool forgets;             /* registrations are lost with the device's power */
+	bool mute;                /* monitor: a LUN RESET will leave the survivors' commands without an answer */
 	uint64_t preempted;       /* by a command that returned 0, not looked at since; 0: none */
 	unsigned evicted;         /* keys that were preempted, and that a fresh read shows gone */
 	bool uncounted;           /* a key came, or was evicted, and the PR generation has not moved */

@@ -144,11 +144,13 @@ static void check_sgio(const struct mock_sgio *want, const struct sg_io_hdr *io)
 	static const uint8_t test_ready[6] = { 0 };
 	const uint8_t cdb[10] = { 0x5e, want->action, 0, 0, 0, 0, 0, want->allocation >> 8,
 		want->allocation & 0xff, 0 };
-	size_t length = want->test_ready ? sizeof(test_ready) : sizeof(cdb);
+	const uint8_t mode_sense[6] = { 0x1a, 0x08, 0x0a, 0, (uint8_t)want->allocation, 0 };
+	size_t length = want->test_ready || want->mode_sense ? sizeof(test_ready) : sizeof(cdb);
+	const uint8_t *command = want->test_ready ? test_ready : want->mode_sense ? mode_sense : cdb;
 
 	assert_int_equal(io->interface_id, 'S');
 	assert_int_equal(io->cmd_len, length);
-	assert_memory_equal(io->cmdp, want->test_ready ? test_ready : cdb, length);
+	assert_memory_equal(io->cmdp, command, length);
 	assert_int_equal(io->dxfer_direction, want->test_ready ? SG_DXFER_NONE : SG_DXFER_FROM_DEV);
 	assert_int_equal(io->dxfer_len, want->allocation);
 	assert_int_equal(io->iovec_count, 0);

@@ -31,9 +31,9 @@ void mock_read_reservation_fails(int rc, int err);
 /* SG_SCSI_RESET of the LUN, without escalation to more than that; NULL, or called when it comes. */
 void mock_reset(int rc, int err, void (*meanwhile)(void));
 
-/* SG_IO with PERSISTENT RESERVE IN, or TEST UNIT READY: what must come in, and what goes out. */
+/* SG_IO with PERSISTENT RESERVE IN, TEST UNIT READY, or MODE SENSE of the Control page: what must come in, and what goes out. */
 struct mock_sgio {
-	bool test_ready;
+	bool test_ready, mode_sense;
 	enum blkpr_prin_action action;
 	unsigned allocation;
 	int rc, err; /* of the system call */

@@ -1348,14 +1348,22 @@ static void nvme_says_of_its_capabilities_only_whether_it_forgets(void **state)
 static void scsi_says_what_it_is_capable_of(void **state)
 {
 	static const uint8_t reply[8] = { 0, 8, 0, 0x80, 0x20, 0 };
+	static const uint8_t control[16] = { 15, [4] = 0x0a, 10 };
 	struct blkpr_disk *disk = open_disk(BLKPR_SCSI);
 	struct blkpr_capabilities capabilities = { .types = 1 };
 
 	(void)state;
 	mock_sgio(&(struct mock_sgio){
 		.action = BLKPR_PRIN_REPORT_CAPABILITIES, .allocation = 8, .reply = reply, .length = 8 });
+	mock_sgio(&(struct mock_sgio){ .mode_sense = true, .allocation = 64, .reply = control, .length = sizeof(control),
+		.resid = 64 - sizeof(control) });
 	assert_result(disk->ops->capabilities(disk, &capabilities), BLKPR_OK);
 	assert_int_equal(capabilities.types, 1 << PR_WRITE_EXCLUSIVE_REG_ONLY);
+	assert_true(capabilities.mute);
+	mock_sgio(&(struct mock_sgio){ .action = BLKPR_PRIN_REPORT_CAPABILITIES, .allocation = 8, .rc = -1, .err = EIO });
+	mock_sgio(&(struct mock_sgio){ .mode_sense = true, .allocation = 64, .rc = -1, .err = EIO });
+	assert_result(disk->ops->capabilities(disk, &capabilities), BLKPR_IO_ERROR);
+	assert_false(capabilities.mute); /* it has not said so */
 }
 
 static void a_device_that_cannot_be_opened_gives_its_errnos_verdict(void **state)

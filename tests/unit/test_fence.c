@@ -2367,6 +2367,21 @@ static void monitor_tells_of_a_device_that_forgets(void **state)
 	assert_false(verdict.forgets);
 }
 
+static void monitor_tells_of_a_device_that_aborts_without_a_word(void **state)
+{
+	struct blkpr_fence aborts = nobody;
+
+	(void)state;
+	both_registered(1);
+	model.capabilities.mute = true;
+	run_monitor();
+	assert_result(verdict.result, BLKPR_OK);
+	assert_true(verdict.mute);
+	aborts.in_flight = BLKPR_IN_FLIGHT_ABORT; /* no LUN RESET is sent */
+	run_monitor_of(&aborts, 1);
+	assert_false(verdict.mute);
+}
+
 /* An array with a registration for each of this node's two HBAs, wherever their paths lead. */
 static enum blkpr_result register_by_hba(
 	struct blkpr_disk *disk, unsigned path, uint64_t old_key, uint64_t new_key)
@@ -2690,6 +2705,7 @@ int main(void)
 		cmocka_unit_test(monitor_finds_a_device_that_cannot_do_the_type),
 		cmocka_unit_test(monitor_accepts_a_device_that_does_not_say_what_it_can),
 		cmocka_unit_test(monitor_tells_of_a_device_that_forgets),
+		cmocka_unit_test(monitor_tells_of_a_device_that_aborts_without_a_word),
 		cmocka_unit_test(monitor_reports_a_device_that_does_not_answer),
 		cmocka_unit_test(monitor_does_without_capabilities_that_are_not_told),
 		cmocka_unit_test(monitor_does_without_initiators_that_are_not_told),

@@ -565,6 +565,42 @@ static void capabilities_with_a_short_length_are_malformed(void **state)
 	}
 }
 
+/* --- the Control mode page ------------------------------------------------------------------------- */
+
+static void tas_is_found_behind_block_descriptors_too(void **state)
+{
+	(void)state;
+	for (unsigned descriptors = 0; descriptors <= 16; descriptors += 8)
+		for (unsigned tas = 0; tas < 2; tas++) {
+			uint8_t reply[4 + 16 + 12] = { 0 };
+			bool mute = tas;
+
+			reply[3] = (uint8_t)descriptors;
+			reply[4 + descriptors] = 0x8a; /* PS */
+			reply[4 + descriptors + 5] = tas ? 0x40 : 0xbf;
+			assert_result(blkpr_prin_parse_mute(reply, sizeof(reply), &mute), BLKPR_OK);
+			assert_int_equal(mute, !tas);
+		}
+}
+
+static void what_is_no_control_page_says_nothing_of_tas(void **state)
+{
+	uint8_t reply[16] = { 15, [4] = 0x0a, 10 };
+	bool mute = true;
+
+	(void)state;
+	for (size_t length = 0; length < 10; length++) {
+		assert_result(blkpr_prin_parse_mute(reply, length, &mute), BLKPR_MALFORMED);
+		assert_false(mute);
+	}
+	assert_result(blkpr_prin_parse_mute(reply, 10, &mute), BLKPR_OK);
+	reply[4] = 0x0b;
+	assert_result(blkpr_prin_parse_mute(reply, sizeof(reply), &mute), BLKPR_MALFORMED);
+	reply[4] = 0x0a;
+	reply[3] = 255;
+	assert_result(blkpr_prin_parse_mute(reply, sizeof(reply), &mute), BLKPR_MALFORMED);
+}
+
 /* --- sense data ----------------------------------------------------------------------------------- */
 
 static const struct {
@@ -1041,6 +1077,8 @@ int main(void)
 		cmocka_unit_test(a_device_forgets_unless_ptpl_is_active),
 		cmocka_unit_test(capabilities_cut_off_at_any_byte_are_malformed),
 		cmocka_unit_test(capabilities_with_a_short_length_are_malformed),
+		cmocka_unit_test(tas_is_found_behind_block_descriptors_too),
+		cmocka_unit_test(what_is_no_control_page_says_nothing_of_tas),
 		cmocka_unit_test(fixed_sense_is_understood),
 		cmocka_unit_test(descriptor_sense_is_understood),
 		cmocka_unit_test(sense_that_ends_before_its_codes_is_an_io_error),
