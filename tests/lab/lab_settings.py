@@ -93,7 +93,8 @@ def write_settings(lab, machine, directory):
         "LUNS": c["luns"], "LUN_SIZE": c["lun_size"], "PATHS": c["paths"],
         "CLUSTER": "none" if machine == "stor" else c["cluster"],
         "HANG_LUNS": " ".join(map(str, c["hang_luns"])), "SHUFFLE": int(c["shuffle"]),
-        "SLOW_LUNS": " ".join(map(str, c["slow_luns"])), "FABRIC": int(c["fabric"]),
+        "SLOW_LUNS": " ".join(map(str, c["slow_luns"])),
+        "MUTE_LUNS": " ".join(map(str, c["mute_luns"])), "FABRIC": int(c["fabric"]),
         "QUEUE": int(c["queue_if_no_path"]), "SLOWNESS": math.ceil(SLOWNESS),
     }
     write(f"{directory}/config", "".join(f"{key}={shlex.quote(str(v))}\n" for key, v in settings.items()))

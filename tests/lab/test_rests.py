@@ -104,3 +104,12 @@ def test_a_map_is_judged_by_its_paths(agent):
         assert result.rc == 0, result
         assert "commands in flight ended by a LUN RESET;" in result.stderr
         agent.unfence("n2")
+
+
+def test_monitor_warns_of_a_target_that_aborts_without_a_word(labs, shape):
+    agent = Agent(labs(**shape, nodes=1, luns=2, mute_luns=[1]))
+    agent.unfence()
+    told = agent("n1", "monitor")
+    assert told.rc == 0 and told.stderr.count("\n") == 1, told
+    assert f"{agent.device(1)}: the target aborts commands without a word (TAS=0)" in told.stderr
+    assert "TAS=0" not in agent("n1", "monitor", in_flight="abort").stderr      # which sends no LUN RESET

@@ -8,7 +8,6 @@ shape. BLKPR_SHAPES=all: everything on all four.
 import collections
 import errno
 import math
-import math
 import os
 import random
 import time

@@ -8,6 +8,7 @@ PATHS = int(os.environ["PATHS"])
 NODES = os.environ["NODES"].split()
 HANG_LUNS = [int(k) for k in os.environ["HANG_LUNS"].split()]
 SLOW_LUNS = [int(k) for k in os.environ["SLOW_LUNS"].split()]
+MUTE_LUNS = [int(k) for k in os.environ["MUTE_LUNS"].split()]
 PORT = 3260
 FABRIC = os.environ["FABRIC"] == "1"
 TARGET_PORT = PORT + FABRIC             # the nodes' port, or the one that fabric.py connects to

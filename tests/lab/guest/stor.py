@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab_common import (FABRIC, HANG_LUNS, NODES, SLOW_LUNS, TARGET_PORT, initiator,   # noqa: E402
+from lab_common import (FABRIC, HANG_LUNS, MUTE_LUNS, NODES, SLOW_LUNS, TARGET_PORT, initiator,   # noqa: E402
                         targets, write)
 
 TARGET = "/sys/kernel/config/target"
@@ -50,6 +50,7 @@ def make_backstore(lun):
         write(device + "/control", f"fd_dev_name={medium},fd_dev_size={SIZE}")
     # only the leading hex digits of the serial number reach the WWN
     write(device + "/wwn/vpd_unit_serial", f"{0xabc000 + lun:08x}" + "0" * 24)
+    write(device + "/attrib/emulate_tas", int(lun not in MUTE_LUNS))
     write(device + "/enable", 1)
 
 
