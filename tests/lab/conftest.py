@@ -17,6 +17,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lab as lab_module    # noqa: E402
+from kinds import kinds     # noqa: E402
 
 MOST_LABS = 2               # kept up at once; the one unused for longest is ended first, one that runs Pacemaker at once
 ALL_SHAPES = ("7-plain", "7-multipath", "6.1-plain", "6.1-multipath")       # a process takes 4 times as long on 6.1
@@ -92,7 +93,7 @@ def pytest_generate_tests(metafunc):
         marker = metafunc.definition.get_closest_marker("shapes")
         few = marker.args if marker else metafunc.module.SHAPES
         every = marker.kwargs.get("every", ALL_SHAPES) if marker else ALL_SHAPES
-        wanted = every if os.environ.get("BLKPR_SHAPES") == "all" else few
+        wanted = kinds(every, few)
         metafunc.parametrize("shape", wanted, indirect=True, scope="module")
 
 

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from kinds import kinds
 from lab_host import patience
 from pacemaker import Cluster, stage_with_service, until
 
@@ -287,8 +288,10 @@ def unregister_holders_path(cluster, node, third, disk):
     return [words[0], "nobody holds a reservation", words[1]], mend
 
 
-@pytest.mark.parametrize("fault", [evict_here, release, reserve_otherwise, lose_disk, register_unknown_key, share_key,
-                                   unregister_path, unregister_holders_path])
+# what a monitor says of all of them, and that it is an error, test_actions.py shows
+@pytest.mark.parametrize("fault", kinds([evict_here, release, reserve_otherwise, lose_disk, register_unknown_key, share_key,
+                                         unregister_path, unregister_holders_path],
+                                        [evict_here, lose_disk, unregister_path]))
 def test_recurring_monitor_says_what_is_wrong_and_its_remedy_works(three, fault):
     node = three.where("fence-disks", "n1")[0]
     if three.where("service", "n1") == [node]:

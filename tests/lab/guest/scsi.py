@@ -15,7 +15,7 @@ SG_IO = 0x2285
 SG_DXFER_NONE, SG_DXFER_TO_DEV = -1, -2
 CHECK_CONDITION = 0x02
 UNIT_ATTENTION = 0x06
-PATIENCE = 120                          # seconds
+PATIENCE = 60                           # seconds
 KEY = 0x6c6162                          # "lab"
 REGISTER, CLEAR, REGISTER_AND_IGNORE = 0x00, 0x03, 0x06
 
@@ -67,6 +67,8 @@ def reserve_out(fd, action, key, service_key):
 
 
 def clear(fd):
+    """LIO refuses a nexus that it shows as registered, after another one of its node has unregistered: so anew."""
+    reserve_out(fd, REGISTER_AND_IGNORE, 0, 0)
     reserve_out(fd, REGISTER_AND_IGNORE, 0, KEY)
     reserve_out(fd, CLEAR, KEY, 0)
 
