@@ -391,44 +391,76 @@ static bool is_doubtful(const struct blkpr_verdict *verdict, enum blkpr_rests re
 	return verdict->result == BLKPR_OK && verdict->rests == rests && !best;
 }
 
-/* What is all right, and rests on less than a LUN RESET that reaches the target: a line for all alike. */
-static void say_doubts(const struct agent *agent)
-{
-	for (enum blkpr_rests rests = BLKPR_RESTS_ON_EARLIER; rests < BLKPR_RESTS; rests++) {
-		unsigned count = 0, first = 0;
+/* The targets that one line is about: what is true of many is said once. */
+struct alike {
+	unsigned first;
+	const char *name, *others;
+};
 
-		for (unsigned i = agent->ntargets; i-- > 0;) {
-			if (!is_doubtful(&agent->verdicts[i], rests))
-				continue;
-			first = i;
-			count++;
-		}
-		if (!count)
-			continue;
-		qb_log(LOG_WARNING, "%s%s: that commands in flight %s rests on %s",
-			agent->targets[first].device->name, count > 1 ? " and others" : "",
-			agent->verdicts[first].drained ? "have ended" : "will end", blkpr_rests_texts[rests]);
-	}
-}
-
-/* One line for all devices alike: monitor says it again and again, and it is no failure. */
-static void say_forgetful(const struct agent *agent)
+static bool find_alike(const struct agent *agent, bool (*is)(const struct blkpr_verdict *, enum blkpr_rests),
+	enum blkpr_rests rests, struct alike *alike)
 {
-	unsigned count = 0, first = 0;
+	unsigned count = 0;
 
 	for (unsigned i = agent->ntargets; i-- > 0;) {
-		if (!agent->verdicts[i].forgets)
+		if (!is(&agent->verdicts[i], rests))
 			continue;
-		first = i;
+		alike->first = i;
 		count++;
 	}
 	if (!count)
-		return;
-	qb_log(LOG_WARNING,
-		"%s%s: the target loses its registrations with its power (APTPL is not active, or "
-		"they could not be stored), and a fenced node could write then; let the target "
-		"store them (doc/troubleshooting.md)",
-		agent->targets[first].device->name, count > 1 ? " and others" : "");
+		return false;
+	alike->name = agent->targets[alike->first].device->name;
+	alike->others = count > 1 ? " and others" : "";
+	return true;
+}
+
+static bool is_forgetful(const struct blkpr_verdict *verdict, enum blkpr_rests rests)
+{
+	(void)rests;
+	return verdict->forgets;
+}
+
+static bool is_mute(const struct blkpr_verdict *verdict, enum blkpr_rests rests)
+{
+	(void)rests;
+	return verdict->mute;
+}
+
+static bool is_silent(const struct blkpr_verdict *verdict, enum blkpr_rests rests)
+{
+	(void)rests;
+	return verdict->silent;
+}
+
+/* What is all right, and rests on less than a LUN RESET that reaches the target. */
+static void say_doubts(const struct agent *agent)
+{
+	struct alike alike;
+
+	for (enum blkpr_rests rests = BLKPR_RESTS_ON_EARLIER; rests < BLKPR_RESTS; rests++)
+		if (find_alike(agent, is_doubtful, rests, &alike))
+			qb_log(LOG_WARNING, "%s%s: that commands in flight %s rests on %s", alike.name, alike.others,
+				agent->verdicts[alike.first].drained ? "have ended" : "will end", blkpr_rests_texts[rests]);
+}
+
+/* Monitor says it again and again, and it is no failure. */
+static void say_what_the_target_is(const struct agent *agent)
+{
+	struct alike alike;
+
+	if (find_alike(agent, is_forgetful, 0, &alike))
+		qb_log(LOG_WARNING,
+			"%s%s: the target loses its registrations with its power (APTPL is not active, or "
+			"they could not be stored), and a fenced node could write then; let the target "
+			"store them (doc/troubleshooting.md)",
+			alike.name, alike.others);
+	if (find_alike(agent, is_mute, 0, &alike))
+		qb_log(LOG_WARNING,
+			"%s%s: the target aborts commands without a word (TAS=0): after a fencing the other "
+			"nodes' I/O may stand still until their command timers end (30 s); set TAS=1 there "
+			"(doc/cluster.md)",
+			alike.name, alike.others);
 }
 
 static void say_unasked(const struct agent *agent)
@@ -441,23 +473,6 @@ static void say_unasked(const struct agent *agent)
 				agent->targets[i].device->name);
 }
 
-/* Monitor says it again and again, and it is no failure. */
-static void say_mute(const struct agent *agent)
-{
-	unsigned count = 0, first = 0;
-
-	for (unsigned i = agent->ntargets; i-- > 0;) {
-		if (!agent->verdicts[i].mute)
-			continue;
-		first = i;
-		count++;
-	}
-	if (count)
-		qb_log(LOG_WARNING, "%s%s: the target aborts commands without a word (TAS=0): after a fencing the other nodes' I/O "
-			"may stand still until their command timers end (30 s); set TAS=1 there (doc/cluster.md)",
-			agent->targets[first].device->name, count > 1 ? " and others" : "");
-}
-
 static void say_unanswered(const struct agent *agent)
 {
 	for (unsigned i = 0; i < agent->ntargets; i++)
@@ -466,24 +481,18 @@ static void say_unanswered(const struct agent *agent)
 				agent->targets[i].device->name, blkpr_step_names[agent->verdicts[i].unanswered]);
 }
 
-/* Paths of a map that do not answer, though the disk does: a line for all alike. */
+/* Paths of a map that do not answer, though the disk does. */
 static void say_silent(const struct agent *agent)
 {
-	unsigned count = 0, first = 0, path = 0;
+	struct alike alike;
+	unsigned path = 0;
 
-	for (unsigned i = agent->ntargets; i-- > 0;) {
-		if (!agent->verdicts[i].silent)
-			continue;
-		first = i;
-		count++;
-	}
-	if (!count)
+	if (!find_alike(agent, is_silent, 0, &alike))
 		return;
-	while (!(agent->verdicts[first].silent >> path & 1))
+	while (!(agent->verdicts[alike.first].silent >> path & 1))
 		path++;
 	qb_log(LOG_WARNING, "%s%s: the path %s does not answer; look at the paths to the disk (multipath -ll)",
-		agent->targets[first].device->name, count > 1 ? " and others" : "",
-		agent->targets[first].device->path_names[path]);
+		alike.name, alike.others, agent->targets[alike.first].device->path_names[path]);
 }
 
 static void say_replaced(const struct scene *scene)
@@ -533,8 +542,7 @@ void say_failures(const struct agent *agent, unsigned arbiter)
 		else if (agent->verdicts[i].replaced)
 			say_replaced(&(struct scene){ agent, &agent->targets[i], &agent->verdicts[i] });
 	}
-	say_forgetful(agent);
-	say_mute(agent);
+	say_what_the_target_is(agent);
 	say_unasked(agent);
 	say_unanswered(agent);
 	say_silent(agent);
