@@ -24,7 +24,8 @@ NO_NODE = ("no such node in the cluster", "use one of its names, a fence device 
 
 # what is typed, what the message names, and the message
 BAD_PARAMETERS = {
-    "wrong device": ("devices=/dev/nothing", "/dev/nothing",
+    # `on` waits for a disk that is not there, most of power_timeout
+    "wrong device": ("devices=/dev/nothing power_timeout=5", "/dev/nothing",
                      "no such device; check the name and that the disk is connected (lsblk)"),
     "partition": ("devices=/dev/disk/by-id/shared-part1", "/dev/disk/by-id/shared-part1",
                   "a partition; reservations belong to the whole disk: name the disk"),
@@ -341,7 +342,7 @@ def test_disk_on_one_node_only(new):
     link = "ln -sfn ../../mapper/mp1 /dev/disk/by-id/shared"
     new.admin("rm -f /dev/disk/by-id/shared", "n2")
     new.admin(link, "n1")
-    assert new.run(f"{PCS} devices=/dev/disk/by-id/shared --agent-validation") == (0, "")
+    assert new.run(f"{PCS} devices=/dev/disk/by-id/shared power_timeout=8 --agent-validation") == (0, "")
     new.until_agent_says("no such device; check the name and that the disk is connected (lsblk)", nodes=["n2"])
     new.until_crm_mon_says("Failed Fencing Actions", "unfencing of n2")
     assert new.agent_said("n1") == ""
