@@ -52,20 +52,7 @@ sizes), {processes} processes.
 | --- | --- | --- | --- |
 {ill}
 
-## Time to the truth
-
-n1 runs `off` of n2 on {truth_luns} disks, each of two paths (dm-multipath), while paths or disks
-are ill; given up after {give_up} s. What is said of a path or of commands is so for n1 only, of a
-disk for both. Then, before the fault ends, n2 tries to write to each disk that lives, by each
-path. LUN RESETs are counted as they arrive at the target, for the disks that live. **Bold** is an
-exit 0 that is not true.
-
-A dead disk answers every command with HARDWARE ERROR. Of lost commands half never arrive and half
-are executed and not answered; the kernel gives a command up after 30 s. In this table every session
-passes a program that can make it ill, which costs everybody some time for each command.
-
 {truth}
-
 ## How it was made
 
 | | |
@@ -79,6 +66,27 @@ passes a program that can make it ill, which costs everybody some time for each 
 To repeat it, as root on a Debian machine, in a build directory:
 
     make bench
+"""
+
+TRUTH = """\
+## Time to the truth
+
+n1 runs `off` of n2 on {luns} disks, each of two paths (dm-multipath), while paths or disks
+are ill; given up after {give_up} s. What is said of a path or of commands is so for n1 only, of a
+disk for both. Then, before the fault ends, n2 tries to write to each disk that lives, by each
+path. LUN RESETs are counted as they arrive at the target, for the disks that live. **Bold** is an
+exit 0 that is not true. Of {rounds} rounds the worst is shown, by what can be written to, then by time.
+
+A dead disk answers every command with HARDWARE ERROR. Of lost commands half never arrive and half
+are executed and not answered; the kernel gives a command up after 30 s. In this table every session
+passes a program that can make it ill, which costs everybody some time for each command. multipathd
+runs on both nodes (`no_path_retry fail`, one key a node for fence_mpath), whichever program is at it.
+
+{table}
+
+| | measured | reached |
+| --- | --- | --- |
+{goals}
 """
 
 TABLE = """\
@@ -125,10 +133,29 @@ def costs(medians, luns):
     return "\n".join(lines)
 
 
+def goal_rows(goals):
+    return "\n".join(f"| {what} | {measured} | {'yes' if good else '**no**'} |"
+                     for what, measured, good in goals)
+
+
+def truth_section(rows, rounds):
+    """`Time to the truth`, of truth.measure()'s rows."""
+    return TRUTH.format(luns=truth.LUNS, give_up=truth.GIVE_UP, rounds=rounds,
+                        table=truth.table(rows), goals=goal_rows(truth.goals(rows)))
+
+
+def with_section(page, section):
+    """The page with a section in the place of the one of that title, or before the last one."""
+    title = section.splitlines()[0]
+    begin = page.find(f"\n{title}\n") + 1 or page.rindex("\n## ") + 1
+    end = page.index("\n## ", begin) + 1 if page.startswith(title, begin) else begin
+    return page[:begin] + section.rstrip("\n") + "\n\n" + page[end:]
+
+
 def page(medians, goals, memory, start, ill, true, found, seconds, luns, latencies, rounds):
     """The whole of doc/benchmark.md."""
     return PAGE.format(
-        goals="\n".join(f"| {what} | {measured} | {'yes' if good else '**no**'} |" for what, measured, good in goals),
+        goals=goal_rows(goals),
         tables="".join(table(medians, latency, luns) for latency in latencies), costs=costs(medians, luns),
         longest=LONGEST, memory=memory[0] / 1024, processes=memory[1],
         scsi_start=start[SCSI][0] / 1000, scsi_memory=start[SCSI][1] / 1024,
@@ -136,7 +163,7 @@ def page(medians, goals, memory, start, ill, true, found, seconds, luns, latenci
         ill_luns=ill[0], ill="\n".join(f"| {what} | {program} | {verdict} | "
                                        f"{'-' if verdict == 'none' else f'{took:.1f} s'} |"
                                        for what, program, verdict, took in ill[1]),
-        truth=true, truth_luns=truth.LUNS, give_up=truth.GIVE_UP,
+        truth=true,
         rounds=", ".join(f"{n} at {plural(k)}" for k, n in rounds.items()), minutes=seconds / 60, **found)
 
 
