@@ -55,6 +55,7 @@ def group(name, seconds, core=False, step="lab", needs=LAB_NEEDS, width=None):
 GROUPS = [
     group("test_metadata", 2, core=True, needs=("install_",)),
     group("test_check", 12, core=True, needs=()),
+    group("test_witness", 1, core=True, needs=()),
     group("test_safety 7-multipath", 139, core=True),
     group("test_in_flight 7-plain", 102, core=True),
     group("test_cluster 7-multipath", 680),
@@ -87,4 +88,5 @@ GROUPS = [
     group("test_lab 6.1", 100),
     group("test_lab", 20),
     group("test_mistakes", 1),
+    group("test_soak", 400),
 ]

@@ -81,12 +81,16 @@ class Fabric:
 
         Returns when every disk of these nodes (None: all that run) works again.
         """
-        self._ask(end=name or "all")
+        self.end(name)
         alive = [n for n in nodes or self.lab.nodes if self.lab.state(n) == "running"]
-        for running in [self.lab.start_node_script(n, "mend", timeout=patience(30)) for n in alive]:
+        for running in [self.lab.start_node_script(n, "mend", timeout=patience(60)) for n in alive]:
             result = running.wait()
             if result.rc:
                 raise LabError(f"{running.node}: its paths do not come back: {result}")
+
+    def end(self, name=None):
+        """The same, at once: a kernel may not have noticed yet."""
+        self._ask(end=name or "all")
 
     # -- what came
 
@@ -97,9 +101,10 @@ class Fabric:
     def forget_resets(self):
         self._ask(forget=True)
 
-    def hits(self):
-        """How many commands (and task management functions) the faults there are have struck."""
-        return sum(self._ask()["hits"].values())
+    def hits(self, name=None):
+        """How many commands (and task management functions) a fault, or all there are, has struck."""
+        hits = self._ask()["hits"]
+        return sum(hits.values()) if name is None else hits.get(name, 0)
 
     # -- inside
 

@@ -12,6 +12,7 @@ There is no udevd (it would cost seconds), so this makes the links that udev wou
 
 import contextlib
 import glob
+import mmap
 import os
 import re
 import socket
@@ -240,9 +241,34 @@ def attach(lun):
     name_everything(wait_for_disks([lun]))
 
 
+def is_running(state):
+    """A disk that a kernel's error handler has given up is taken back, as an administrator does it."""
+    found = read(state)
+    if found == "offline":
+        with contextlib.suppress(OSError):      # it has become something else: the next look tells
+            write(state, "running")
+    return found == "running"
+
+
+def read_directly(disk):
+    """Once it answers; what the kernel's error handler is busy with may take a minute."""
+    with contextlib.suppress(OSError), mmap.mmap(-1, 4096) as buffer:
+        fd = os.open(disk, os.O_RDONLY | os.O_DIRECT)
+        try:
+            while True:
+                with contextlib.suppress(OSError):
+                    os.preadv(fd, [buffer], 0)
+                    return
+                time.sleep(0.1)
+        finally:
+            os.close(fd)
+
+
 def mend():
-    while any(read(state) != "running" for state in glob.glob("/sys/block/sd*/device/state")):
+    while any(not is_running(state) for state in glob.glob("/sys/block/sd*/device/state")):
         keep_iscsid_awake()
+    for disk in glob.glob("/dev/sd*"):
+        read_directly(disk)
     if PATHS > 1:
         status = subprocess.run(["dmsetup", "status", "--target", "multipath"], check=True,
                                 capture_output=True, text=True).stdout
