@@ -163,14 +163,20 @@ static enum blkpr_result evict(enum pr_type type, uint64_t own, const struct vie
 	return result;
 }
 
-/* An error says nothing: a path may be down, or the device cannot store it. The next look tells. */
-static enum blkpr_result unregister(uint64_t key, struct blkpr_disk *disk)
+/*
+ * An error says nothing: a path may be down, or the device cannot store it, or (LIO: RELEASE, 02/08/00) the path is not
+ * registered. The next look tells.
+ */
+static enum blkpr_result left_to_the_next_look(enum blkpr_result result)
 {
-	enum blkpr_result result = disk->ops->unregister(disk, key);
-
 	if (result == BLKPR_PATH_FAILED || result == BLKPR_GONE || result == BLKPR_IO_ERROR)
 		return BLKPR_OK;
 	return result;
+}
+
+static enum blkpr_result unregister(uint64_t key, struct blkpr_disk *disk)
+{
+	return left_to_the_next_look(disk->ops->unregister(disk, key));
 }
 
 /*
@@ -457,6 +463,14 @@ static enum blkpr_result leave_passing(struct errand *errand)
 	return unregister(passing, errand->disk);
 }
 
+/* A key that is kept keeps what was not released. */
+static enum blkpr_result leave_released(struct errand *errand)
+{
+	enum blkpr_result result = release(errand->target->own, &errand->view, errand->disk, errand->verdict);
+
+	return errand->target->keep ? result : left_to_the_next_look(result);
+}
+
 static enum blkpr_result leave_step(struct errand *errand, bool *done)
 {
 	const struct view *view = &errand->view;
@@ -466,7 +480,7 @@ static enum blkpr_result leave_step(struct errand *errand, bool *done)
 	/* what all registrants hold goes with the last registration; to release it would take it from the others */
 	if (view->holds && !(for_all_registrants(view->type) && view->strangers) && !errand->released) {
 		errand->released = true; /* in vain if a path holds that is down: it goes with its registration */
-		return release(errand->target->own, view, errand->disk, errand->verdict);
+		return leave_released(errand);
 	}
 	if (!view->own || errand->target->keep)
 		return finish(done, BLKPR_OK);

@@ -13,7 +13,7 @@ import fabric as fabrics
 from agent import Agent, wait_for
 from kinds import kinds
 from lab_host import SLOWNESS
-from resource import Resource
+from resource import KEYS, Resource
 
 LUNS = 16
 SHAPES = ["7-multipath"]
@@ -126,6 +126,19 @@ def test_one_path_of_each_map_costs_little(lab, usual_seconds, action, fault, pa
     assert result.seconds <= limit, result
     if action == "off":
         assert writable(lab, "n2") == []
+
+
+@path
+def test_stop_that_was_killed_is_repeated_by_the_path_that_lives(lab, path):
+    """The path that lives is not registered any more; LIO answers its RELEASE with 02/08/00."""
+    service = Resource(lab)
+    service.must("n1", "start")
+    for k in range(LUNS):
+        lives = f"/dev/lun{k}" + ("" if PATHS[path] else "-b")
+        lab.pr_out("n1", f"--register --param-rk={KEYS['n1']:#x} --param-sark=0", lives)
+    lab.fabric.hang(nodes=["n1"], paths=[PATHS[path]])
+    service.must("n1", "stop")
+    assert service.free()
 
 
 # ---------------------------------------------------------------- the first half of the disks

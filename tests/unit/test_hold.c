@@ -654,6 +654,36 @@ static void leave_gives_back_what_a_dead_nexus_holds(void **state)
 	}
 }
 
+/* LIO: RELEASE by a nexus that is not registered is 02/08/00, where SPC-4 has a conflict. */
+static bool err_at_a_release_by_who_is_not_registered(struct model *model_, char op, enum blkpr_result *result)
+{
+	*result = BLKPR_IO_ERROR;
+	return op == 'L' && !model_->nexus[0].registered;
+}
+
+static void leave_gives_back_what_a_dead_nexus_holds_although_its_release_errs(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+		struct blkpr_hold hold = { .type = types[i], .evict = true };
+
+		dead_nexus_holds(types[i]);
+		model.before = err_at_a_release_by_who_is_not_registered;
+		assert_result(run(blkpr_hold_leave_disk, &hold), BLKPR_OK);
+		assert_false(model.nexus[0].registered || model.nexus[5].registered);
+		assert_int_equal(model.type, 0);
+	}
+}
+
+/* The key is kept, and the reservation with it. */
+static void leave_that_keeps_the_key_fails_where_its_release_errs(void **state)
+{
+	(void)state;
+	dead_nexus_holds(TYPE);
+	model.before = err_at_a_release_by_who_is_not_registered;
+	assert_result(run_as(blkpr_hold_leave_disk, &alone, 0, OWN, true), BLKPR_IO_ERROR);
+}
+
 static void a_key_that_nodes_share_is_no_success(void **state)
 {
 	(void)state;
@@ -967,6 +997,8 @@ int main(void)
 		cmocka_unit_test(nothing_is_concluded_from_a_status),
 		cmocka_unit_test(take_inherits_from_a_dead_nexus),
 		cmocka_unit_test(leave_gives_back_what_a_dead_nexus_holds),
+		cmocka_unit_test(leave_gives_back_what_a_dead_nexus_holds_although_its_release_errs),
+		cmocka_unit_test(leave_that_keeps_the_key_fails_where_its_release_errs),
 		cmocka_unit_test(a_key_that_nodes_share_is_no_success),
 		cmocka_unit_test(only_who_watches_does_without_knowing_who_shares_the_key),
 		cmocka_unit_test(promote_has_a_round_for_every_path),
