@@ -17,7 +17,7 @@ import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests" / "lab"))
-import lab_core                 # noqa: E402
+import lab_machines                 # noqa: E402
 from lab_host import patience   # noqa: E402
 
 LABS = "tests/lab/test_lab.py"
@@ -65,11 +65,11 @@ class Nested:
                                             env={**environment, name: value, "BLKPR_CHECK_QUIET": "0.1"})
 
     def labs(self):
-        return [name for name in lab_core.all_labs() if name.startswith(f"check-{self.process.pid}-")]
+        return [name for name in lab_machines.all_labs() if name.startswith(f"check-{self.process.pid}-")]
 
     def machines(self):
         """How many processes of its labs there are."""
-        return sum(len(lab_core.unrecorded_groups(os.path.join(lab_core.RUN, name), f"blkpr-{name}")) for name in self.labs())
+        return sum(len(lab_machines.unrecorded_groups(os.path.join(lab_machines.RUN, name), f"blkpr-{name}")) for name in self.labs())
 
     def until(self, moment):
         deadline = time.monotonic() + patience(300)

@@ -17,10 +17,11 @@ import sys
 import time
 
 import lab_image
-from lab_core import RUN, Lab, all_labs, down, up       # noqa: F401 (some are for those who import this)
-from lab_exec import Result, Running                    # noqa: F401
+from lab_core import Lab, up
+from lab_exec import Result, Running                    # noqa: F401 (some are for those who import this)
 from lab_host import LabError
 from lab_image import ImageError, say
+from lab_machines import RUN, all_labs, down            # noqa: F401
 
 
 def lun_list(text):
