@@ -27,7 +27,7 @@ from screen import Screen       # noqa: E402
 
 BUDGET = 45                     # minutes
 STEPS = ("build", "unit", "hygiene", "pacemaker3", "lab", "soak")
-SUITES = ("tests/golden", "tests/check", "tests/lab")
+SUITES = ("tests/golden", "tests/check", "tests/lab", "tests/vm")
 # Races, fencings under load, splits and failovers: a few of each, so that ./check stays short; all of them in the soak.
 FEW = {"BLKPR_RACES": "24", "BLKPR_FENCINGS": "10", "BLKPR_KILLS": "5", "BLKPR_SPLITS": "2", "BLKPR_CLUSTER_KILLS": "2",
        "BLKPR_MOVES": "1", "BLKPR_FAILOVERS": "2"}

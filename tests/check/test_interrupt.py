@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Ctrl-C of ./check, at ten moments of a run: nothing of it is left on the machine.
+"""Ctrl-C of ./check, at eleven moments of a run: nothing of it is left on the machine.
 
 It runs in a copy of the tree, so that it has a build of its own; the lab's image is this machine's.
 """
@@ -20,7 +20,7 @@ sys.path.insert(0, str(TOP / "tests" / "lab"))
 import lab_machines                 # noqa: E402
 from lab_host import patience   # noqa: E402
 
-LABS = "tests/lab/test_lab.py"
+LABS, VMS = "tests/lab/test_lab.py", "tests/vm/test_nvme_core.py"
 # what is run, and what is waited for (in what it prints, or there is a lab of it with that many machines) before Ctrl-C
 MOMENTS = {
     "at once": (["build"], None),
@@ -33,6 +33,7 @@ MOMENTS = {
     "while tests run": ([LABS], r"now: .*test_lab 7 [1-9]\d*/"),
     "while several labs boot": ([LABS], 6),
     "when the first lab is up": ([LABS], "this machine: "),
+    "while machines in QEMU run": ([VMS], r"now: .*test_nvme_core machines [1-9]\d*/"),
 }
 
 

@@ -102,23 +102,12 @@ class Lab(Machines):
         if result.rc:
             raise LabError(f"{node}: {action} of LUN {lun} failed: {result}")
 
-    def start_node_script(self, node, action, *arguments, timeout=EXEC_TIMEOUT):
-        """Begin one of guest/node.py's actions."""
-        words = shlex.join([action, *map(str, arguments)])
-        return self.start(node, "set -a; . /run/lab/config; "
-                          f"/usr/bin/python3 -I -S /run/lab-guest/node.py {words}", timeout)
-
     def _end_faults(self):
         """Of disks and paths."""
         self.resume()
         self._end_slowness()
         if self.config["fabric"]:
             self.fabric.well()
-
-    def _end_slowness(self):
-        if self.config["slow_luns"]:
-            self._slow_script("unstall", *self.config["slow_luns"])
-            self._slow_script("delay", 0, *self.config["slow_luns"])
 
     # -- the target's truth
 

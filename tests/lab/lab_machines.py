@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -79,6 +80,12 @@ class Machines:
                            f"{result.stderr.strip() or result.stdout.strip()}")
         return result
 
+    def start_node_script(self, node, action, *arguments, timeout=EXEC_TIMEOUT):
+        """Begin one of guest/node.py's actions."""
+        words = shlex.join([action, *map(str, arguments)])
+        return self.start(node, "set -a; . /run/lab/config; "
+                          f"/usr/bin/python3 -I -S /run/lab-guest/node.py {words}", timeout)
+
     # -- failures of networks
 
     def cut(self, node, net):
@@ -127,10 +134,24 @@ class Machines:
         if lun not in self.config["slow_luns"]:
             raise LabError(f"LUN {lun} is not slow; those that are: {self.config['slow_luns'] or 'none'} "
                            f"(choose with `{self.TOOL} up --slow-luns {lun}`)")
+        write(os.path.join(self.dir, "slowed"), json.dumps(sorted({*self._slowed(), lun})))
         self._slow_script(action, *arguments, lun)
 
     def _slow_script(self, *arguments):
         self.exec("stor", "/bin/bash /run/lab-guest/slow " + " ".join(map(str, arguments)), check=True)
+
+    def _end_slowness(self):
+        slowed = self._slowed()
+        if slowed:
+            self._slow_script("unstall", *slowed)
+            self._slow_script("delay", 0, *slowed)
+            write(os.path.join(self.dir, "slowed"), "[]")
+
+    def _slowed(self):
+        """The LUNs that write_delay() or stall() has been called for."""
+        with contextlib.suppress(FileNotFoundError), open(os.path.join(self.dir, "slowed")) as f:
+            return json.load(f)
+        return []
 
     @staticmethod
     def medium(lun):
@@ -253,6 +274,10 @@ class Machines:
         """The command line of the process that is a machine; in it is lab_dir=DIRECTORY (unrecorded_groups())."""
         raise NotImplementedError
 
+    def _settings(self):
+        """Settings for the machines, beside those that all labs have."""
+        return {}
+
     def _processor(self, machine):      # noqa: ARG002
         """A context in which a machine's process is started."""
         return contextlib.nullcontext()
@@ -262,7 +287,7 @@ class Machines:
         directory = os.path.join(self.dir, machine)
         shutil.rmtree(directory, ignore_errors=True)
         os.makedirs(directory)
-        lab_settings.write_settings(self, machine, directory)
+        lab_settings.write_settings(self, machine, directory, self._settings())
         argv = self._command(machine, directory)
         console = os.open(os.path.join(directory, "console"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
