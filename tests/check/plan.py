@@ -54,7 +54,7 @@ def group(name, seconds, core=False, step="lab", needs=LAB_NEEDS, width=None):
 
 def vm_group(name, seconds, core=False, machines="machines"):
     """Machines in QEMU: three of them keep a processor busy."""
-    return group(f"{name} {machines}", seconds, core, needs=(*LAB_NEEDS, VM_IMAGE), width=0.5)
+    return group(f"{name} {machines}".strip(), seconds, core, needs=(*LAB_NEEDS, VM_IMAGE), width=0.5)
 
 
 # Groups of tests, as tests/lab/lab_pool.py names them.
@@ -100,4 +100,5 @@ GROUPS = [
     vm_group("test_nvme_faults", 100, machines="impatient"),
     vm_group("test_nvme_paths", 250),
     vm_group("test_nvme_resource", 170),
+    vm_group("test_nvme_kernels", 110, machines=""),
 ]
