@@ -80,7 +80,7 @@ enum blkpr_result blkpr_drain_run(
 		verdict->rests = BLKPR_RESTS_ON_NOTHING;
 	if (verdict->rests == BLKPR_RESTS_ON_NOTHING)
 		return BLKPR_UNDRAINABLE;
-	if (blkpr_disk_over(disk))
+	if (blkpr_disk_over(disk) || (abort && verdict->put_off))
 		return BLKPR_UNFINISHED;
 	result = abort ? wait_for_abort(drain, disk, verdict) : reset(disk, verdict);
 	/* its SIGKILL may be lost: it touches nothing more, no lock either */

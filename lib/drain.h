@@ -31,7 +31,8 @@ bool blkpr_drain_needed(const struct blkpr_verdict *verdict);
 /*
  * Drains the disk, directly after a look that shows nobody who should not be there: by a LUN RESET or, as lib/flight.h
  * decides, by waiting for the PREEMPT AND ABORT that has removed whoever had to go. verdict.rests: what it rests on.
- * BLKPR_UNDRAINABLE: on nothing that is known. BLKPR_UNFINISHED: the worker's time is over, it touches nothing more.
+ * BLKPR_UNDRAINABLE: on nothing that is known. BLKPR_UNFINISHED: the worker's time is over, it touches nothing more; or it
+ * would have to wait, which is put off.
  */
 enum blkpr_result blkpr_drain_run(
 	const struct blkpr_drain *drain, struct blkpr_disk *disk, struct blkpr_verdict *verdict);

@@ -99,6 +99,7 @@ void blkpr_verdict_carry(struct blkpr_verdict *past, struct blkpr_verdict *verdi
 		verdict->kept = past->kept;
 	verdict->kept |= past->kept;
 	verdict->touched |= past->touched;
+	verdict->stuck = past->stuck || (!has_finished(verdict) && verdict->answered);
 	verdict->victim_seen |= past->victim_seen;
 	verdict->open |= past->open;
 	verdict->uncounted |= past->uncounted;
@@ -107,6 +108,7 @@ void blkpr_verdict_carry(struct blkpr_verdict *past, struct blkpr_verdict *verdi
 	*past = has_finished(verdict) ? *verdict : (struct blkpr_verdict){
 		.kept = verdict->kept,
 		.touched = verdict->touched,
+		.stuck = verdict->stuck,
 		.victim_seen = verdict->victim_seen,
 		.open = verdict->open,
 		.uncounted = verdict->uncounted,
@@ -114,7 +116,7 @@ void blkpr_verdict_carry(struct blkpr_verdict *past, struct blkpr_verdict *verdi
 	};
 	past->result = BLKPR_OK;
 	past->step = BLKPR_STEP_NONE;
-	past->won = past->answered = past->unasked = false;
+	past->won = past->answered = past->unasked = past->put_off = false;
 	past->offender = 0;
 	past->barred_path = 0;
 	past->elapsed_ms = 0;

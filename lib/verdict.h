@@ -38,6 +38,8 @@ struct blkpr_verdict {
 	bool victim_seen;         /* the victim's key was registered when we came */
 	bool kept;                /* own was registered when we came */
 	bool touched;             /* a command that may have changed the device has been sent */
+	bool stuck;               /* a run of this action has not come back, although the device answered it */
+	bool put_off;             /* what would wait for such a run's command is to be left for later */
 	bool drained;             /* what was in flight has ended, as far as `rests` goes */
 	uint32_t drained_at;      /* at this PR generation; whether that holds: lib/drain.h */
 	uint64_t drained_under;   /* while this key held the reservation; 0: all registrants */

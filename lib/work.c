@@ -358,7 +358,10 @@ static int try_first(struct task *task)
 	return rc;
 }
 
-/* A look of MS at all; those that answer are tried in order, until one decides. */
+/*
+ * A look of MS at all; those that answer are tried in order, until one decides. One at which a command of this action hangs
+ * decides by what it shows; its proof, which may have to wait for that command, comes after the others (doc/safety.md, S5).
+ */
 static int try_all(struct task *task, int64_t ms, unsigned *arbiter, bool *decided)
 {
 	bool passes_over = false;
@@ -372,6 +375,7 @@ static int try_all(struct task *task, int64_t ms, unsigned *arbiter, bool *decid
 		if (passes_over && blkpr_clock_ms() < task->grace)
 			break;
 		task->fleet.answer_by = blkpr_clock_ms() + ms;
+		task->past[index].put_off = task->past[index].stuck;
 		rc = run(task, &index, 1, limit_of_run(task));
 		task->fleet.answer_by = 0;
 		*decided = !rc && has_decided(task, index, arbiter);

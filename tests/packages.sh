@@ -7,6 +7,7 @@
 	PACKAGES_BUILD=(autoconf automake gcc libc6-dev linux-libc-dev make pkg-config
 		pacemaker-dev libqb-dev libcmap-dev libxml2-dev libmd-dev)
 	PACKAGES_LAB=(python3 iproute2 mmdebstrap patchelf)
+	PACKAGES_VM=(qemu-system-x86 kmod zstd)
 	PACKAGES_CHECK=(libcmocka-dev clang libclang-rt-14-dev clang-tidy cppcheck shellcheck
 		libxml2-utils python3-pytest)
 }

@@ -17,7 +17,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lab"))
 
-import lab_core                 # noqa: E402
+import lab_machines                 # noqa: E402
 import plan                     # noqa: E402
 import processes                # noqa: E402
 from job import HERE, LABS, LOG, OUT, TOP, make         # noqa: E402
@@ -27,7 +27,7 @@ from screen import Screen       # noqa: E402
 
 BUDGET = 45                     # minutes
 STEPS = ("build", "unit", "hygiene", "pacemaker3", "lab", "soak")
-SUITES = ("tests/golden", "tests/check", "tests/lab")
+SUITES = ("tests/golden", "tests/check", "tests/lab", "tests/vm")
 # Races, fencings under load, splits and failovers: a few of each, so that ./check stays short; all of them in the soak.
 FEW = {"BLKPR_RACES": "24", "BLKPR_FENCINGS": "10", "BLKPR_KILLS": "5", "BLKPR_SPLITS": "2", "BLKPR_CLUSTER_KILLS": "2",
        "BLKPR_MOVES": "1", "BLKPR_FAILOVERS": "2"}
@@ -165,9 +165,9 @@ class Check:
 def clean_up(labs, jobs=()):
     """No process of ours but these jobs and what they have started; no lab whose name begins so."""
     processes.end_orphans(jobs)
-    for name in lab_core.all_labs():
+    for name in lab_machines.all_labs():
         if name.startswith(labs + "-"):
-            lab_core.down(name)
+            lab_machines.down(name)
 
 
 def handle_signals(action):

@@ -2,7 +2,7 @@
 """A pytest plugin: tells ./check what happens, one JSON object a line, at the moment when it happens.
 
 BLKPR_EVENTS    the file that the lines are appended to
-BLKPR_GROUP     run the tests of this group only (tests/lab/conftest.py makes groups)
+BLKPR_GROUP     run the tests of this group only (tests/lab/lab_pool.py makes groups)
 BLKPR_TESTS     a file with the node ids of the tests to run, a JSON list; without it all
 
 Events: {"collected": [[test, group], ...]}, {"begun": test}, {"test", "outcome", "seconds", "message"}, {"finished": status}.

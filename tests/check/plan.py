@@ -12,7 +12,7 @@ from dataclasses import dataclass
 class Plan:
     """One job. width: its share of the machine, None for a lab's."""
     step: str
-    name: str                   # what a person reads; a group's name, as tests/lab/conftest.py makes it
+    name: str                   # what a person reads; a group's name, as tests/lab/lab_pool.py makes it
     seconds: float
     function: str = ""          # of steps.sh; none for a group of tests
     width: float = 1.0
@@ -20,11 +20,12 @@ class Plan:
     needs: tuple = ()           # functions whose jobs must have ended well
 
 
-IMAGE, FIRST_LAB = "lab_prepared", "first_lab"
+IMAGE, VM_IMAGE, FIRST_LAB = "lab_prepared", "vm_prepared", "first_lab"
 LAB_NEEDS = ("install_", FIRST_LAB)
 
 STEPS = [
     Plan("lab", "the lab's image is prepared", 1, IMAGE, 0.5),
+    Plan("lab", "the kernels for QEMU are prepared", 1, VM_IMAGE, 0.5, needs=(IMAGE,)),
     Plan("build", "autoreconf", 3, "autoreconf_", 0.5),
     Plan("build", "gcc builds without a warning", 7, "gcc_", 0.5, needs=("autoreconf_",)),
     Plan("build", "make install", 1, "install_", 0.5, needs=("gcc_",)),
@@ -51,13 +52,19 @@ def group(name, seconds, core=False, step="lab", needs=LAB_NEEDS, width=None):
     return Plan(step, name, seconds, width=width, core=core, needs=needs)
 
 
-# Groups of tests, as tests/lab/conftest.py names them.
+def vm_group(name, seconds, core=False, machines="machines"):
+    """Machines in QEMU: three of them keep a processor busy."""
+    return group(f"{name} {machines}".strip(), seconds, core, needs=(*LAB_NEEDS, VM_IMAGE), width=0.5)
+
+
+# Groups of tests, as tests/lab/lab_pool.py names them.
 GROUPS = [
     group("test_metadata", 2, core=True, needs=("install_",)),
     group("test_check", 12, core=True, needs=()),
     group("test_witness", 1, core=True, needs=()),
     group("test_safety 7-multipath", 139, core=True),
     group("test_in_flight 7-plain", 102, core=True),
+    vm_group("test_nvme_core", 90, core=True),
     group("test_cluster 7-multipath", 680),
     group("test_coverage", 200, needs=(*LAB_NEEDS, "before")),
     group("test_identity 7-plain", 150),
@@ -88,5 +95,12 @@ GROUPS = [
     group("test_lab 6.1", 100),
     group("test_lab", 20),
     group("test_mistakes", 1),
+    vm_group("test_nvme_safety", 250),
+    vm_group("test_nvme_in_flight", 200),
+    vm_group("test_nvme_faults", 250),
+    vm_group("test_nvme_faults", 100, machines="impatient"),
+    vm_group("test_nvme_paths", 250),
+    vm_group("test_nvme_resource", 170),
+    vm_group("test_nvme_kernels", 110, machines=""),
     group("test_soak", 400),
 ]

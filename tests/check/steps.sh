@@ -97,7 +97,7 @@ licences() {
 	local file status=0
 	while read -r file; do
 		head -n 3 "$file" | grep -q SPDX-License-Identifier || { echo "$file: no SPDX line"; status=1; }
-	done < <(git ls-files '*.[ch]' '*.py' '*.xml' '*.sh' '*.ac' '*.am' check demo .ci/run tests/lab/guest)
+	done < <(git ls-files '*.[ch]' '*.py' '*.xml' '*.sh' '*.ac' '*.am' check demo .ci/run tests/lab/guest tests/vm)
 	return $status
 }
 
@@ -123,5 +123,6 @@ man_pages() {
 distcheck() { make -j"$(nproc)" -C "$out/gcc" distcheck; }
 pacemaker3() { tests/pacemaker3; }
 lab_prepared() { tests/lab/lab.py prepare; }
+vm_prepared() { tests/vm/vm prepare; }
 
 "$@"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Ctrl-C of ./check, at ten moments of a run: nothing of it is left on the machine.
+"""Ctrl-C of ./check, at eleven moments of a run: nothing of it is left on the machine.
 
 It runs in a copy of the tree, so that it has a build of its own; the lab's image is this machine's.
 """
@@ -17,10 +17,10 @@ import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests" / "lab"))
-import lab_core                 # noqa: E402
+import lab_machines                 # noqa: E402
 from lab_host import patience   # noqa: E402
 
-LABS = "tests/lab/test_lab.py"
+LABS, VMS = "tests/lab/test_lab.py", "tests/vm/test_nvme_core.py"
 # what is run, and what is waited for (in what it prints, or there is a lab of it with that many machines) before Ctrl-C
 MOMENTS = {
     "at once": (["build"], None),
@@ -33,6 +33,7 @@ MOMENTS = {
     "while tests run": ([LABS], r"now: .*test_lab 7 [1-9]\d*/"),
     "while several labs boot": ([LABS], 6),
     "when the first lab is up": ([LABS], "this machine: "),
+    "while machines in QEMU run": ([VMS], r"now: .*test_nvme_core machines [1-9]\d*/"),
 }
 
 
@@ -65,11 +66,11 @@ class Nested:
                                             env={**environment, name: value, "BLKPR_CHECK_QUIET": "0.1"})
 
     def labs(self):
-        return [name for name in lab_core.all_labs() if name.startswith(f"check-{self.process.pid}-")]
+        return [name for name in lab_machines.all_labs() if name.startswith(f"check-{self.process.pid}-")]
 
     def machines(self):
         """How many processes of its labs there are."""
-        return sum(len(lab_core.unrecorded_groups(os.path.join(lab_core.RUN, name), f"blkpr-{name}")) for name in self.labs())
+        return sum(len(lab_machines.unrecorded_groups(os.path.join(lab_machines.RUN, name), f"blkpr-{name}")) for name in self.labs())
 
     def until(self, moment):
         deadline = time.monotonic() + patience(300)

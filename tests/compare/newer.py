@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 
-import lab_image
+import lab_apt
 
 SUITE = "trixie"
 PACKAGES = ("fence-agents-scsi", "fence-agents-common")
@@ -16,8 +16,8 @@ def install(stage, scratch):
     """Put fence_scsi and its library into a stage; its version, or None when it cannot be downloaded."""
     try:
         debs = download(scratch)
-    except (lab_image.ImageError, subprocess.CalledProcessError, FileNotFoundError) as e:
-        lab_image.say(f"fence_scsi of Debian {SUITE} is left out, it cannot be downloaded: {e}")
+    except (lab_apt.ImageError, subprocess.CalledProcessError, FileNotFoundError) as e:
+        lab_apt.say(f"fence_scsi of Debian {SUITE} is left out, it cannot be downloaded: {e}")
         return None
     for deb in debs:
         subprocess.run(["dpkg-deb", "-x", deb, scratch], check=True)
@@ -34,15 +34,7 @@ def install(stage, scratch):
 
 def download(scratch):
     """The packages' files, fetched with an apt that is all our own."""
-    for d in ("lists/partial", "cache/archives/partial"):
-        os.makedirs(os.path.join(scratch, d))
-    mirror = lab_image.main_mirror(lab_image.debian_sources())
-    with open(os.path.join(scratch, "sources.list"), "w") as f:
-        f.write(f"deb [signed-by={lab_image.KEYRING}] {mirror} {SUITE} main\n")
-    apt = ["apt-get", "-q", "-o", f"Dir::Etc::sourcelist={scratch}/sources.list",
-           "-o", "Dir::Etc::sourceparts=/dev/null", "-o", f"Dir::State::lists={scratch}/lists",
-           "-o", f"Dir::Cache={scratch}/cache", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Languages=none",
-           "-o", "Acquire::Check-Valid-Until=false"]
+    apt = ["apt-get", "-q", *lab_apt.private_apt(scratch, lab_apt.main_mirror(lab_apt.debian_sources()), [SUITE])]
     for words in (["update"], ["download", *(f"{p}/{SUITE}" for p in PACKAGES)]):
         subprocess.run([*apt, *words], cwd=scratch, check=True, stdin=subprocess.DEVNULL,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

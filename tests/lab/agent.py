@@ -81,6 +81,11 @@ class Agent:
                                      "done", check=True).stdout
         return tuple(map(int, text.split()))
 
+    def under_way(self, node, lun):
+        """How many writes a node has under way (the kernel may make one of two writers' neighbouring blocks)."""
+        text = self.lab.exec(node, f"cat /sys/block/$(basename $(readlink -f {self.device(lun)}))/inflight").stdout
+        return int(text.split()[1])
+
     def wait_written(self, node, luns=None):
         """Until every writer's number on every disk has grown."""
         before = self.numbers(node, luns)

@@ -17,18 +17,17 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
-import sys
 import threading
 import time
 
+from lab_apt import (CACHE, ImageError, debian_sources, install_host_tools, main_mirror, private_apt, run, say,
+                     version_key)
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-CACHE = os.environ.get("BLKPR_LAB_CACHE", "/var/cache/fence-blkpr-lab")
 
 ROOT_SUITE = "bookworm"
 KERNEL_SUITES = ("bookworm", "trixie", "sid")
 LIBC_SUITE = "trixie"                   # the kernels of trixie and sid need glibc 2.38
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 HOST_TOOLS = {"mmdebstrap": "mmdebstrap", "patchelf": "patchelf", "ip": "iproute2"}
 ROOT_PACKAGES = """
@@ -37,10 +36,6 @@ ROOT_PACKAGES = """
     iproute2 iputils-ping tcpdump socat kmod busybox-static strace procps psmisc less
     python3 libxml2-utils
 """.split()
-
-
-class ImageError(Exception):
-    """The image cannot be made; the text says why and what to do."""
 
 
 def recipe_hash():
@@ -85,14 +80,6 @@ class Image:
         raise ImageError(f"no kernel '{wanted}'; there are: {', '.join(versions)}")
 
 
-def version_key(version):
-    return [int(n) for n in re.findall(r"\d+", version)]
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
-
 def prepare(force=False):
     """Make the image unless it is there; return it. Safe to call twice at once."""
     image = Image.find()
@@ -120,7 +107,7 @@ def build(final):
     shutil.rmtree(part, ignore_errors=True)
     os.makedirs(os.path.join(part, "kernels"))
     progress(f"preparing the lab's image in {CACHE} (about a minute, once)")
-    install_host_tools(progress)
+    install_host_tools(HOST_TOOLS, progress)
     sources = debian_sources()
 
     failures = []
@@ -151,55 +138,6 @@ def guarded(failures, job, *args):
         failures.append(e)
 
 
-def run(argv, log, **kwargs):
-    """Run a command with its output in a log file; on failure raise with the log's last lines."""
-    with open(log, "ab") as f:
-        done = subprocess.run(argv, stdout=f, stderr=subprocess.STDOUT, stdin=kwargs.pop("stdin", subprocess.DEVNULL),
-                              check=False, **kwargs)
-    if done.returncode:
-        with open(log, errors="replace") as f:
-            tail = "".join(f.readlines()[-15:])
-        raise ImageError(f"{argv[0]} failed (exit {done.returncode}); the end of {log}:\n{tail}")
-
-
-def install_host_tools(progress):
-    """Install the few programs that this machine must have, when they are missing."""
-    missing = sorted({package for tool, package in HOST_TOOLS.items() if not shutil.which(tool)})
-    if not missing:
-        return
-    progress(f"installing {' '.join(missing)} on this machine")
-    log = os.path.join(CACHE, "apt-host.log")
-    argv = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
-    env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-    try:
-        run(argv, log, env=env)
-    except ImageError:              # an old package list is the usual reason
-        run(["apt-get", "update"], log)
-        run(argv, log, env=env)
-
-
-def debian_sources():
-    """[(uri, suite)] of the Debian repositories that this machine's apt is set up to use."""
-    form = "$(REPO_URI) $(CODENAME) $(ORIGIN) $(COMPONENT)"
-    text = subprocess.run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"],
-                          capture_output=True, text=True, check=False).stdout
-    sources = []
-    for line in text.splitlines():
-        uri, suite, origin, component = (line.split() + [""] * 4)[:4]
-        if origin == "Debian" and component == "main" and (uri, suite) not in sources:
-            sources.append((uri, suite))
-    if not sources:
-        raise ImageError("this machine's apt knows no Debian repository; "
-                         "add one to /etc/apt/sources.list and run apt-get update")
-    return sources
-
-
-def main_mirror(sources):
-    """The mirror that holds whole releases (not -updates, not -security)."""
-    plain = [uri for uri, suite in sources if "-" not in suite]
-    return (plain or [sources[0][0]])[0]
-
-
 def make_root(part, sources, progress):
     """The nodes' root, by mmdebstrap."""
     wanted = [(uri, suite) for uri, suite in sources if suite.split("-")[0] == ROOT_SUITE]
@@ -221,16 +159,7 @@ def make_root(part, sources, progress):
 def download_kernels(part, sources, progress):
     """Fetch every release's user-mode-linux and the newer libc, with an apt that is all our own."""
     debs = os.path.join(part, "debs")
-    for d in ("lists/partial", "cache/archives/partial"):
-        os.makedirs(os.path.join(debs, d))
-    mirror = main_mirror(sources)
-    with open(os.path.join(debs, "sources.list"), "w") as f:
-        for suite in KERNEL_SUITES:
-            f.write(f"deb [signed-by={KEYRING}] {mirror} {suite} main\n")
-    apt = ["apt-get", "-o", f"Dir::Etc::sourcelist={debs}/sources.list", "-o", "Dir::Etc::sourceparts=/dev/null",
-           "-o", f"Dir::State::lists={debs}/lists", "-o", f"Dir::Cache={debs}/cache",
-           "-o", "APT::Sandbox::User=root", "-o", "Acquire::Languages=none",
-           "-o", "Acquire::Check-Valid-Until=false"]    # a mirror may be a snapshot: its lists are old, not false
+    apt = ["apt-get", *private_apt(debs, main_mirror(sources), KERNEL_SUITES)]
     log = os.path.join(part, "kernels.log")
     progress("kernels: download begins")
     with contextlib.suppress(ImageError):       # a release that is missing is said below, by name
@@ -282,16 +211,17 @@ def unpack_libc(part, final, log):
 
 
 def remove_other_images(keep):
-    """Remove the images of older recipes, unless a running kernel comes from one."""
+    """Remove the images of older recipes, unless a running kernel comes from one. Others keep theirs in CACHE, too."""
     for path in glob.glob(os.path.join(CACHE, "*")):
-        if path != keep and os.path.isdir(path) and not in_use(path):
+        ours = re.fullmatch(r"[0-9a-f]{12}(\.part)?", os.path.basename(path))
+        if ours and path != keep and not in_use(path):
             shutil.rmtree(path, ignore_errors=True)
 
 
 def in_use(path):
-    """Whether some process runs an executable under path."""
-    for exe in glob.glob("/proc/[0-9]*/exe"):
-        with contextlib.suppress(OSError):
-            if os.readlink(exe).startswith(path + "/"):
+    """Whether some process was started with something below path."""
+    for cmdline in glob.glob("/proc/[0-9]*/cmdline"):
+        with contextlib.suppress(OSError), open(cmdline, "rb") as f:
+            if f"{path}/".encode() in f.read():
                 return True
     return False

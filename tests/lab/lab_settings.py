@@ -85,8 +85,8 @@ def kernel_command(lab, machine, directory):
             *FAST_BOOT, *networks]
 
 
-def write_settings(lab, machine, directory):
-    """What guest/boot reads in a machine's directory."""
+def write_settings(lab, machine, directory, more):
+    """What guest/boot reads in a machine's directory. more: {name: value} of settings that only some labs have."""
     c = lab.config
     settings = {
         "NODE": machine, "ROLE": "stor" if machine == "stor" else "node", "NODES": " ".join(lab.nodes),
@@ -95,7 +95,7 @@ def write_settings(lab, machine, directory):
         "HANG_LUNS": " ".join(map(str, c["hang_luns"])), "SHUFFLE": int(c["shuffle"]),
         "SLOW_LUNS": " ".join(map(str, c["slow_luns"])),
         "MUTE_LUNS": " ".join(map(str, c["mute_luns"])), "FABRIC": int(c["fabric"]),
-        "QUEUE": int(c["queue_if_no_path"]), "SLOWNESS": math.ceil(SLOWNESS),
+        "QUEUE": int(c["queue_if_no_path"]), "SLOWNESS": math.ceil(SLOWNESS), **more,
     }
     write(f"{directory}/config", "".join(f"{key}={shlex.quote(str(v))}\n" for key, v in settings.items()))
     hosts = "".join(f"{address(RING, n)} {n}\n" for n in lab.nodes)

@@ -43,17 +43,11 @@ def assert_nothing_lands(agent, numbers):
     assert agent.landed(0) == numbers
 
 
-def in_flight(agent):
-    """How many writes n2 has under way (the kernel may make one of two writers' neighbouring blocks)."""
-    text = agent.lab.exec("n2", "cat /sys/block/$(basename $(readlink -f " + agent.device(0) + "))/inflight").stdout
-    return int(text.split()[1])
-
-
 def fill_target(agent):
     """The backend stands still, with the writers' writes in it; what has landed."""
     agent.lab.write_delay(0, DELAY_MS)
     agent.lab.stall(0)
-    wait_for(lambda: in_flight(agent) > 0)
+    wait_for(lambda: agent.under_way("n2", 0) > 0)
     time.sleep(0.1 * SLOWNESS)  # from the initiator to the target, some hundred times over
     return agent.landed(0)
 

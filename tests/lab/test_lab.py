@@ -11,7 +11,7 @@ import lab as lab_module
 import lab_host
 import lab_image
 from agent import wait_for
-from conftest import RUN
+from lab_pool import RUN
 
 LAB_PY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lab.py")
 # IOC_PR_READ_KEYS with room for no key: (ioctl's return, errno)

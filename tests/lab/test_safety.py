@@ -46,18 +46,22 @@ def fencings(kernel):
     return math.ceil(FENCINGS[kernel.split(".")[0]] * int(os.environ.get("BLKPR_FENCINGS", most)) / most)
 
 
-@both
-def test_no_write_lands_after_success(agent):
+def fence_a_writer(agent, count):
     """A writer that never stops: after `off` has returned, no number on any disk grows any more."""
     agent.unfence("n1", "n2")
     agent.write("n2")
-    for _ in range(fencings(agent.lab.config["kernel"])):
+    for _ in range(count):
         agent.unfence("n2")
         agent.wait_written("n1")
         result, numbers = agent.off_and_numbers("n1", "n2")
         assert result.rc == 0 and "Success: Powered OFF" in result.stdout, result
         wait_for(lambda: all(refused > 5 for refused, _ in agent.refusals("n2")))
         assert agent.numbers("n1") == numbers
+
+
+@both
+def test_no_write_lands_after_success(agent):
+    fence_a_writer(agent, fencings(agent.lab.config["kernel"]))
 
 
 def test_no_write_in_flight_lands_after_success(agent):
@@ -146,10 +150,8 @@ def race(agent, orders):
     return [node for node, result in results.items() if result.rc == 0], agent.registered(), results
 
 
-@both
-def test_races_have_one_winner_everywhere(agent):
+def races_with_one_winner(agent, count):
     """Started together, with the devices named in every order: one wins, on all LUNs; the other's keys are gone."""
-    count = RACES if agent.paths == 1 else max(1, RACES // 4)
     won = collections.Counter()
     for i in range(count):
         agent.unfence("n1", "n2")
@@ -161,6 +163,11 @@ def test_races_have_one_winner_everywhere(agent):
     print(f"{count} races: {dict(won)}")
     if count >= 50:
         assert len(won) == 2, f"not a race: {won}"
+
+
+@both
+def test_races_have_one_winner_everywhere(agent):
+    races_with_one_winner(agent, RACES if agent.paths == 1 else max(1, RACES // 4))
 
 
 # ---------------------------------------------------------------- S4: proven, not assumed

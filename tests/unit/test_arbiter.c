@@ -768,6 +768,45 @@ static void an_arbiter_whose_drain_hangs_does_not_save_the_victim_elsewhere(void
 	check_arbiter_undrained(BLKPR_UNFINISHED);
 }
 
+/*
+ * nvmet over TCP: the first PREEMPT AND ABORT waits for the victim's commands, which hang; another reservation command of
+ * the same host waits for that one, and whatever the host sends after it, to any disk, waits behind it. ERRORS of the first
+ * disk, which workers share, counts its PREEMPTs.
+ */
+static bool preempt_hangs_and_the_next_one_stops_everything(struct model *model, char op, enum blkpr_result *result)
+{
+	(void)result;
+	while (disks[0].errors > 1)
+		pause();
+	if (model != &disks[0].model || op != 'P')
+		return false;
+	if (!disks[0].errors++) {
+		model_unregister(model, 1);
+		model_set_reservation(model, TYPE, 0);
+	}
+	for (;;)
+		pause();
+}
+
+static void an_arbiter_whose_abort_hangs_does_not_save_the_victim_elsewhere(void **state)
+{
+	(void)state; /* S5 */
+	for (unsigned i = 0; i < DEVICES; i++) {
+		model_init(&disks[i].model, BLKPR_NVME);
+		model_set_key(&disks[i].model, 0, OWN);
+		model_set_key(&disks[i].model, 1, VICTIM);
+		model_set_reservation(&disks[i].model, TYPE, 1);
+		disks[i].model.before = preempt_hangs_and_the_next_one_stops_everything;
+	}
+	off_within(4 * SHORT_MS);
+	assert_int_equal(arbiter, 0);
+	assert_result(verdicts[0].result, BLKPR_UNFINISHED);
+	assert_int_equal(verdicts[0].step, BLKPR_STEP_PREEMPT);
+	for (unsigned i = 1; i < DEVICES; i++)
+		check_fenced(i);
+	assert_int_equal(disks[0].errors, 2); /* it is asked again when the others are fenced */
+}
+
 static void a_drain_that_fails_elsewhere_fails_there(void **state)
 {
 	(void)state;
@@ -1288,6 +1327,7 @@ int main(void)
 		fence_test(an_arbiter_of_an_absent_victim_that_cannot_be_drained_decides_too),
 		fence_test(an_arbiter_whose_path_fails_at_the_drain_is_tried_again_and_decides),
 		fence_test(an_arbiter_whose_drain_hangs_does_not_save_the_victim_elsewhere),
+		fence_test(an_arbiter_whose_abort_hangs_does_not_save_the_victim_elsewhere),
 		fence_test(a_drain_that_fails_elsewhere_fails_there),
 		fence_test(an_absent_victims_commands_are_ended_on_every_device),
 		fence_test(a_disk_that_errs_after_its_drain_is_drained_once),
