@@ -116,7 +116,7 @@ void blkpr_verdict_carry(struct blkpr_verdict *past, struct blkpr_verdict *verdi
 	};
 	past->result = BLKPR_OK;
 	past->step = BLKPR_STEP_NONE;
-	past->won = past->answered = past->unasked = past->put_off = false;
+	past->won = past->answered = past->unasked = past->put_off = verdict->put_off = false;
 	past->offender = 0;
 	past->barred_path = 0;
 	past->elapsed_ms = 0;

@@ -164,18 +164,26 @@ static int insist(struct task *task, unsigned index, condition *enough, int64_t 
 	}
 }
 
+/* Into task->which; how many they are. */
+static unsigned all_but(struct task *task, unsigned spared)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < task->fleet.count; i++)
+		if (i != spared)
+			task->which[count++] = i;
+	return count;
+}
+
 /*
  * All devices of the task but SPARED. A crew that dies of one device takes the verdicts of others along: the next one works
  * on them one by one, each with a share of the time that is left, so that the others are worked on (S5).
  */
 static int run_all_but(struct task *task, unsigned spared)
 {
-	unsigned count = 0;
+	unsigned count = all_but(task, spared);
 	int rc;
 
-	for (unsigned i = 0; i < task->fleet.count; i++)
-		if (i != spared)
-			task->which[count++] = i;
 	rc = run(task, task->which, count, task->work->deadline);
 	for (unsigned i = 0; i < count && count > 1 && !rc; i++) {
 		int64_t now = blkpr_clock_ms();
@@ -416,17 +424,28 @@ static bool all_ok(const struct task *task)
 	return true;
 }
 
-/* The arbiter's proof is older than the others', which may have taken long: it is read once more (S4). */
-static int prove_arbiter(struct task *task, unsigned arbiter)
+/*
+ * A proof that is older than another one, which may have taken long, is read once more (S4): those of COUNT devices,
+ * task->which.
+ */
+static int prove_again(struct task *task, unsigned count)
 {
-	struct blkpr_verdict *verdict = &task->verdicts[arbiter], first = *verdict;
-	enum blkpr_result again;
-	int rc = blkpr_fleet_run(&task->fleet, prove, &arbiter, 1, task->work->deadline, task->verdicts);
+	struct blkpr_verdict *first = calloc(count, sizeof(*first));
+	int rc = first ? 0 : -ENOMEM;
 
-	again = verdict->result;
-	*verdict = first;
-	if (!rc && again != BLKPR_OK)
-		verdict->result = again;
+	for (unsigned i = 0; i < count && !rc; i++)
+		first[i] = task->verdicts[task->which[i]];
+	if (!rc)
+		rc = blkpr_fleet_run(&task->fleet, prove, task->which, count, task->work->deadline, task->verdicts);
+	for (unsigned i = 0; i < count && !rc; i++) {
+		struct blkpr_verdict *verdict = &task->verdicts[task->which[i]];
+		enum blkpr_result again = verdict->result;
+
+		*verdict = first[i];
+		if (again != BLKPR_OK)
+			verdict->result = again;
+	}
+	free(first);
 	return rc;
 }
 
@@ -439,9 +458,11 @@ static int run_alone(struct task *task, unsigned *arbiter)
 	return rc;
 }
 
+/* The arbiter's proof is older than the others', or, where it was lost at the drain and won later, theirs are. */
 static int race(struct task *task, unsigned *arbiter)
 {
 	int64_t deadline = task->work->deadline;
+	bool late;
 	int rc;
 
 	if (task->fleet.count == 1)
@@ -450,10 +471,13 @@ static int race(struct task *task, unsigned *arbiter)
 	if (rc || *arbiter == task->fleet.count)
 		return rc;
 	rc = run_all_but(task, *arbiter);
-	if (!rc && !is_settled(task, &task->verdicts[*arbiter])) /* won, then lost at the drain */
+	late = !is_settled(task, &task->verdicts[*arbiter]);
+	if (!rc && late)
 		rc = insist(task, *arbiter, is_settled, deadline, deadline);
-	if (!rc && task->work->proof && all_ok(task))
-		rc = prove_arbiter(task, *arbiter);
+	if (!rc && task->work->proof && all_ok(task)) {
+		task->which[0] = *arbiter;
+		rc = prove_again(task, late ? all_but(task, *arbiter) : 1);
+	}
 	return rc;
 }
 

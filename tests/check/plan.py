@@ -79,6 +79,7 @@ GROUPS = [
     group("test_reservation plain", 100),
     group("test_reservation 7-multipath", 84),
     Plan("pacemaker3", "builds and passes its unit tests with Pacemaker 3", 70, "pacemaker3", 0.4, core=False),
+    group("test_interrupt", 120),
     group("test_actions 7-plain", 132),
     group("test_reservation 6.1-plain", 136),
     group("test_actions 6.1-multipath", 122),
@@ -87,7 +88,6 @@ GROUPS = [
     group("test_forgets 7-plain", 20),
     group("test_in_flight 7-multipath", 17),
     group("test_in_flight 6.1-plain", 56),
-    group("test_interrupt", 120),
     group("test_pr_table 7 plain", 15),
     group("test_pr_table 7 multipath", 20),
     group("test_pr_table 6.1 plain", 40),
@@ -102,5 +102,5 @@ GROUPS = [
     vm_group("test_nvme_paths", 250),
     vm_group("test_nvme_resource", 170),
     vm_group("test_nvme_kernels", 110, machines=""),
-    group("test_soak", 400),
+    group("test_soak", 70),
 ]

@@ -807,6 +807,77 @@ static void an_arbiter_whose_abort_hangs_does_not_save_the_victim_elsewhere(void
 	assert_int_equal(disks[0].errors, 2); /* it is asked again when the others are fenced */
 }
 
+static void make_nvme(void)
+{
+	for (unsigned i = 0; i < DEVICES; i++) {
+		model_init(&disks[i].model, BLKPR_NVME);
+		model_set_key(&disks[i].model, 0, OWN);
+		model_set_key(&disks[i].model, 1, VICTIM);
+		model_set_reservation(&disks[i].model, TYPE, 1);
+	}
+}
+
+static bool all_others_are_fenced(void)
+{
+	for (unsigned i = 1; i < DEVICES; i++)
+		if (model_has(&disks[i].model, VICTIM) || disks[i].model.nexus[1].in_flight)
+			return false;
+	return true;
+}
+
+/* The first PREEMPT AND ABORT removes the key at once, and ends the victim's commands when the others have been fenced. */
+static bool abort_ends_when_the_others_are_fenced(struct model *model, char op, enum blkpr_result *result)
+{
+	(void)result;
+	if (model != &disks[0].model || op != 'P')
+		return false;
+	if (!disks[0].errors++) {
+		model_unregister(model, 1);
+		model_set_reservation(model, TYPE, 0);
+		model->generation++;
+		model->nexus[1].in_flight = true;
+		for (;;)
+			pause();
+	}
+	assert_true(all_others_are_fenced());
+	model->nexus[1].in_flight = false; /* this one is answered after the first one */
+	return false;
+}
+
+static void an_arbiter_whose_abort_ends_late_is_proven_after_the_others(void **state)
+{
+	(void)state;
+	make_nvme();
+	disks[0].model.before = abort_ends_when_the_others_are_fenced;
+	off_within(4 * SHORT_MS);
+	assert_int_equal(arbiter, 0);
+	for (unsigned i = 0; i < DEVICES; i++)
+		check_fenced(i);
+	assert_false(disks[0].model.nexus[1].in_flight);
+	assert_string_equal(disks[0].model.trace, "RPRRRPR"); /* a run that hangs; all looked at; put off; the proof */
+}
+
+/* As before, and while it waits a REGISTER of the victim, which was on its way, is done on a disk that has been fenced. */
+static bool victim_comes_while_the_arbiter_is_proven(struct model *model, char op, enum blkpr_result *result)
+{
+	bool last = model == &disks[0].model && op == 'P' && disks[0].errors && all_others_are_fenced();
+	bool handled = abort_ends_when_the_others_are_fenced(model, op, result);
+
+	if (last)
+		model_set_key(&disks[2].model, 1, VICTIM);
+	return handled;
+}
+
+static void what_was_proven_before_the_arbiter_is_proven_again(void **state)
+{
+	(void)state;
+	make_nvme();
+	disks[0].model.before = victim_comes_while_the_arbiter_is_proven;
+	off_within(4 * SHORT_MS);
+	assert_true(model_may_write(&disks[2].model, 1));
+	assert_int_not_equal(verdicts[2].result, BLKPR_OK);
+}
+
 static void a_drain_that_fails_elsewhere_fails_there(void **state)
 {
 	(void)state;
@@ -1328,6 +1399,8 @@ int main(void)
 		fence_test(an_arbiter_whose_path_fails_at_the_drain_is_tried_again_and_decides),
 		fence_test(an_arbiter_whose_drain_hangs_does_not_save_the_victim_elsewhere),
 		fence_test(an_arbiter_whose_abort_hangs_does_not_save_the_victim_elsewhere),
+		fence_test(an_arbiter_whose_abort_ends_late_is_proven_after_the_others),
+		fence_test(what_was_proven_before_the_arbiter_is_proven_again),
 		fence_test(a_drain_that_fails_elsewhere_fails_there),
 		fence_test(an_absent_victims_commands_are_ended_on_every_device),
 		fence_test(a_disk_that_errs_after_its_drain_is_drained_once),
