@@ -128,7 +128,7 @@ def test_one_path_of_each_map_costs_little(lab, usual_seconds, action, fault, pa
         assert writable(lab, "n2") == []
 
 
-@path
+@pytest.mark.parametrize("path", PATHS)
 def test_stop_that_was_killed_is_repeated_by_the_path_that_lives(lab, path):
     """The path that lives is not registered any more; LIO answers its RELEASE with 02/08/00."""
     service = Resource(lab)
