@@ -430,7 +430,7 @@ static bool all_ok(const struct task *task)
  */
 static int prove_again(struct task *task, unsigned count)
 {
-	struct blkpr_verdict *first = calloc(count, sizeof(*first));
+	struct blkpr_verdict *first = calloc(count + 1, sizeof(*first));
 	int rc = first ? 0 : -ENOMEM;
 
 	for (unsigned i = 0; i < count && !rc; i++)
