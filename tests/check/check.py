@@ -204,7 +204,8 @@ def chosen(wanted, groups):
     unplanned = [plan.group(name, 60) for name in groups if name not in [p.name for p in plan.GROUPS]]
     jobs = []
     for planned in (*plan.GROUPS, *unplanned, *plan.STEPS[::-1]):
-        tests = [t for t in groups.get(planned.name, ()) if "lab" in steps or any(map(t.startswith, places))]
+        runs = "lab" in steps and (not planned.soak or "soak" in steps)
+        tests = [t for t in groups.get(planned.name, ()) if runs or any(map(t.startswith, places))]
         needed = any(planned.function in job.plan.needs for job in jobs if planned.function)
         if tests or needed or (planned.function and planned.step in steps):
             jobs.append(make(planned, tests))

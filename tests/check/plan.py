@@ -18,6 +18,7 @@ class Plan:
     width: float = 1.0
     core: bool = True           # runs whatever the budget is
     needs: tuple = ()           # functions whose jobs must have ended well
+    soak: bool = False          # only there, or asked for by name
 
 
 IMAGE, VM_IMAGE, FIRST_LAB = "lab_prepared", "vm_prepared", "first_lab"
@@ -53,8 +54,9 @@ def group(name, seconds, core=False, step="lab", needs=LAB_NEEDS, width=None):
 
 
 def vm_group(name, seconds, core=False, machines="machines"):
-    """Machines in QEMU: three of them keep a processor busy."""
-    return group(f"{name} {machines}".strip(), seconds, core, needs=(*LAB_NEEDS, VM_IMAGE), width=0.5)
+    """Machines in QEMU: three of them keep a processor busy. What is not core is for the soak."""
+    return Plan("lab", f"{name} {machines}".strip(), seconds, width=0.5, core=core, needs=(*LAB_NEEDS, VM_IMAGE),
+                soak=not core)
 
 
 # Groups of tests, as tests/lab/lab_pool.py names them.
@@ -102,5 +104,5 @@ GROUPS = [
     vm_group("test_nvme_paths", 250),
     vm_group("test_nvme_resource", 170),
     vm_group("test_nvme_kernels", 110, machines=""),
-    group("test_soak", 70),
+    Plan("lab", "test_soak", 400, width=None, core=False, needs=LAB_NEEDS, soak=True),
 ]

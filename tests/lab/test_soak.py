@@ -8,7 +8,6 @@ import subprocess
 import pytest
 
 import lab as lab_module
-from kinds import kinds
 from lab_host import patience
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -41,7 +40,7 @@ SEEN = {
 }
 
 
-@pytest.mark.parametrize("break_it", kinds(SEEN, ["write"]))      # the judgements: tests/check/test_witness.py
+@pytest.mark.parametrize("break_it", SEEN)
 def test_soak_that_must_be_red_is_red(labs, tmp_path, break_it):
     """labs: only so that the lab's needs are looked at."""
     status, said = soak(break_it, 0.3 if break_it == "loss" else 3, tmp_path)
