@@ -351,14 +351,15 @@ static enum blkpr_result block_initiators(struct blkpr_disk *disk, uint64_t key,
 static enum blkpr_result ask_capabilities(const struct blkpr_port *port, const struct blkpr_question *question,
 	struct blkpr_answer *answer)
 {
-	enum blkpr_result result = BLKPR_OK;
+	enum blkpr_result result;
 
 	(void)question;
-	if (port->kind == BLKPR_NVME)
+	if (port->kind == BLKPR_NVME) {
 		blkpr_nvme_read_forgets(port, &answer->capabilities.forgets);
-	else
-		result = blkpr_prin_read_capabilities(port, &answer->capabilities);
-	if (port->kind != BLKPR_NVME && result != BLKPR_ATTENTION)
+		return BLKPR_OK;
+	}
+	result = blkpr_prin_read_capabilities(port, &answer->capabilities);
+	if (result != BLKPR_ATTENTION)
 		blkpr_prin_read_mute(port, &answer->capabilities.mute);
 	return result;
 }

@@ -28,8 +28,8 @@ from side import ACTIONS, BLKPR, FLOORS, LONGEST, PROGRAMS, SCSI, Side     # noq
 
 LUNS = (1, 4, 16, 64, 256)
 LATENCIES = (0, 5)              # milliseconds that the target takes longer for each answer
-# Even numbers: on many LUNs of a lab, every second program that registers takes some 20 ms longer, whichever it is.
 TRUTH_ROUNDS = 2
+# Even numbers: on many LUNs of a lab, every second program that registers takes some 20 ms longer, whichever it is.
 ROUNDS = {1: 10, 4: 6, 16: 4, 64: 6, 256: 2}
 FIELDS = ("luns", "latency_ms", "action", "program", "round", "status", "wall_us", "cpu_us", "memory_kib")
 

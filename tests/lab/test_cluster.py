@@ -288,7 +288,7 @@ def unregister_holders_path(cluster, node, third, disk):
     return [words[0], "nobody holds a reservation", words[1]], mend
 
 
-# what a monitor says of all of them, and that it is an error, test_actions.py shows
+# what a monitor says of most of them test_actions.py shows, too
 @pytest.mark.parametrize("fault", kinds([evict_here, release, reserve_otherwise, lose_disk, register_unknown_key, share_key,
                                          unregister_path, unregister_holders_path],
                                         [evict_here, lose_disk, unregister_path]))
