@@ -44,6 +44,7 @@ STEPS = [
     Plan("hygiene", "the metadata is valid (fence-agents' metadata.rng, pcs's ocf-1.1.rng)", 1, "metadata", 0.5,
          needs=("gcc_", IMAGE)),
     Plan("hygiene", "the man pages have no warning", 1, "man_pages", 0.5, needs=("gcc_",)),
+    Plan("hygiene", "every link in the documents leads somewhere", 1, "links", 0.5),
     Plan("lab", "a lab starts", 4, FIRST_LAB, 1.0, needs=(IMAGE,)),
     Plan("hygiene", "make distcheck", 90, "distcheck", 0.2, needs=("gcc_",)),           # beside the first labs
 ]

@@ -112,6 +112,10 @@ metadata() {
 		xmllint --noout --valid --relaxng "$ocf" -
 }
 
+links() {
+	git ls-files -z '*.md' | xargs -0 /usr/bin/python3 -B tests/check/links.py
+}
+
 man_pages() {
 	local warnings page
 	for page in fence_blkpr.8 ocf_blkpr_reservation.7; do

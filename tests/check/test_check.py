@@ -14,6 +14,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "lab")]
 import check as check_module    # noqa: E402
 import job as job_module        # noqa: E402
+import links                    # noqa: E402
 import plan                     # noqa: E402
 import processes                # noqa: E402
 from machine import Machine     # noqa: E402
@@ -208,3 +209,10 @@ def test_events_tell_what_pytest_does(tmp_path):
     assert {e["test"].partition("::")[2]: e["outcome"] for e in told if "test" in e} == {
         "test_good": "passed", "test_bad": "failed", "test_skip": "skipped", "test_setup": "setup", "test_boot": "setup",
         "test_teardown": "failed"}
+
+
+def test_links_that_lead_nowhere_are_named(tmp_path):
+    (tmp_path / "a.md").write_text("# What it's for\n[1](b.md) [2](#what-its-for) [3](#gone) `[4](code.md)`\n")
+    found = list(links.broken(str(tmp_path / "a.md")))
+    assert [line.partition(": ")[2] for line in found] == ["b.md: there is no such file",
+                                                           "#gone: there is no such heading"]
