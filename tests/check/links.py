@@ -34,5 +34,6 @@ def broken(path):
 
 if __name__ == "__main__":
     found = [line for path in sys.argv[1:] for line in broken(path)]
-    print("\n".join(found))
+    for line in found:
+        print(line)
     sys.exit(bool(found))

@@ -250,25 +250,24 @@ def is_running(state):
     return found == "running"
 
 
-def read_directly(disk):
-    """Once it answers; what the kernel's error handler is busy with may take a minute."""
+def answers(name):
+    """Whether a disk runs and can be read, past every cache."""
+    if not is_running(f"/sys/block/{name}/device/state"):
+        return False
     with contextlib.suppress(OSError), mmap.mmap(-1, 4096) as buffer:
-        fd = os.open(disk, os.O_RDONLY | os.O_DIRECT)
+        fd = os.open(f"/dev/{name}", os.O_RDONLY | os.O_DIRECT)
         try:
-            while True:
-                with contextlib.suppress(OSError):
-                    os.preadv(fd, [buffer], 0)
-                    return
-                time.sleep(0.1)
+            return os.preadv(fd, [buffer], 0) > 0
         finally:
             os.close(fd)
+    return False
 
 
 def mend():
-    while any(not is_running(state) for state in glob.glob("/sys/block/sd*/device/state")):
-        keep_iscsid_awake()
-    for disk in glob.glob("/dev/sd*"):
-        read_directly(disk)
+    """Until every path answers: the kernel's error handler may take a minute, and give the disk up at its end."""
+    for disk in glob.glob("/sys/block/sd*"):
+        while not answers(os.path.basename(disk)):
+            keep_iscsid_awake()
     if PATHS > 1:
         status = subprocess.run(["dmsetup", "status", "--target", "multipath"], check=True,
                                 capture_output=True, text=True).stdout
