@@ -127,6 +127,6 @@ man_pages() {
 distcheck() { make -j"$(nproc)" -C "$out/gcc" distcheck; }
 pacemaker3() { tests/pacemaker3; }
 lab_prepared() { tests/lab/lab.py prepare; }
-vm_prepared() { tests/vm/vm prepare; }
+vm_prepared() { tests/vm/vm prepare newest; }
 
 "$@"

@@ -23,7 +23,7 @@ KILLS = int(os.environ.get("BLKPR_KILLS", "10"))
 
 @pytest.fixture(params=PAIRS, scope="module")
 def pair(request):
-    missing = set(PAIRS[request.param]) - set(vm_image.prepare().kernels())
+    missing = set(PAIRS[request.param]) - set(vm_image.prepare(*PAIRS[request.param]).kernels())
     if missing:
         pytest.skip(f"no suite of Debian has a kernel {' or '.join(missing)} now")
     return PAIRS[request.param]
