@@ -156,20 +156,18 @@ def test_every_type_of_the_resource_agent(resource, kind):
 
 
 @pytest.mark.parametrize("kind", TYPES)
-def test_start_of_a_holder_evicts_who_has_come(resource, kind):
-    """n3 has registered beside it. Where only the holder may write it cannot be evicted, which is said, and cannot write."""
-    resource.must("n1", "start", reservation_type=kind)
-    stranger = KEYS["n3"]
+def test_start_evicts_who_is_registered(resource, kind):
+    """Nobody holds, so that `start` does first. Where only a holder may write n3 cannot be evicted then: it cannot write, either."""
     for lun in resource.luns:
-        resource.lab.exec("n3", f"pr_probe {resource.agent.device(lun)} register 0 {stranger:x}", check=True)
+        resource.lab.exec("n3", f"pr_probe {resource.agent.device(lun)} register 0 {KEYS['n3']:x}", check=True)
     impossible = holders_cannot_evict(resource.lab) and kind in ("WRITE_EXCLUSIVE", "EXCLUSIVE_ACCESS")
     result = resource.must("n1", "start", GENERIC if impossible else 0, reservation_type=kind)
     if impossible:
         assert "still registered" in reason(result) and "..._REG_ONLY or ..._ALL_REGS" in result.stderr, result
+        assert not resource.may()["n3"][0]
     else:
         resource.must("n1", "monitor", reservation_type=kind)
         assert [nodes for nodes, _, _ in resource.held()] == [{"n1"}] * len(resource.luns)
-    assert resource.may()["n1"] == (True, True) and not resource.may()["n3"][0]
+        assert resource.may()["n1"] == (True, True) and not resource.may()["n3"][0]
     resource.must("n1", "stop", reservation_type=kind)
-    if not impossible:
-        assert resource.free()
+    assert resource.free() != impossible
