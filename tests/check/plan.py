@@ -103,7 +103,9 @@ GROUPS = [
     vm_group("test_nvme_faults", 250),
     vm_group("test_nvme_faults", 100, machines="impatient"),
     vm_group("test_nvme_paths", 250),
+    vm_group("test_nvme_dm", 120),
     vm_group("test_nvme_resource", 170),
     vm_group("test_nvme_kernels", 110, machines=""),
+    vm_group("test_nvme_pr_table", 200, machines=""),
     Plan("lab", "test_soak", 400, width=None, core=False, needs=LAB_NEEDS, soak=True),
 ]

@@ -89,6 +89,12 @@ static void print_reservation(unsigned type, uint64_t holder)
 	printf(" type=%u holder=%" PRIx64, type, holder);
 }
 
+static void print_report(const struct blkpr_report *report)
+{
+	print_keys(report->nkeys, report->keys, report->nkeys);
+	print_reservation(report->type, report->holder);
+}
+
 /* ---------------------------------------------------------------- the six commands */
 
 static void run_register(const struct probe *probe)
@@ -271,17 +277,15 @@ static void run_nvme_report(const struct probe *probe)
 	errno = 0;
 	result = blkpr_nvme_read_report(&probe->port, &report);
 	print_answer(result == BLKPR_OK ? 0 : -1, errno, result);
-	if (result == BLKPR_OK) {
-		print_keys(report.nkeys, report.keys, report.nkeys);
-		print_reservation(report.type, report.holder);
-	}
+	if (result == BLKPR_OK)
+		print_report(&report);
 	blkpr_report_clear(&report);
 }
 
 /* ---------------------------------------------------------------- the library's own view */
 
 /* As the agents read: whichever transport works, unit attentions repeated. */
-static void run_read(const struct probe *probe)
+static void read_and_print(const struct probe *probe, void (*print)(const struct blkpr_report *report))
 {
 	struct blkpr_device device = { 0 };
 	struct blkpr_block_disk block;
@@ -300,12 +304,30 @@ static void run_read(const struct probe *probe)
 		blkpr_disk_close(&block);
 	}
 	print_answer(0, 0, result);
-	if (result == BLKPR_OK) {
-		print_keys(report.nkeys, report.keys, report.nkeys);
-		print_reservation(report.type, report.holder);
-	}
+	if (result == BLKPR_OK)
+		print(&report);
 	blkpr_report_clear(&report);
 	blkpr_device_clear(&device);
+}
+
+static void run_read(const struct probe *probe)
+{
+	read_and_print(probe, print_report);
+}
+
+static void print_generation(const struct blkpr_report *report)
+{
+	printf(" generation=%u", report->generation);
+}
+
+static void run_generation(const struct probe *probe)
+{
+	read_and_print(probe, print_generation);
+}
+
+static void run_unregister(const struct probe *probe)
+{
+	print_answer(0, 0, blkpr_command_unregister(&probe->port, probe->words[0]));
 }
 
 static void run_resolve(const struct probe *probe)
@@ -376,6 +398,8 @@ static const struct operation {
 	{ "prin-capabilities", run_prin_capabilities, "", 0, 0 },
 	{ "nvme-report", run_nvme_report, "", 0, 0 },
 	{ "read", run_read, "", 0, 0 },
+	{ "generation", run_generation, "", 0, 0 },
+	{ "unregister", run_unregister, "KEY", 1, 1 },
 	{ "resolve", run_resolve, "", 0, 0 },
 	{ "write-direct", run_write_direct, "", 0, 0 },
 	{ "write-buffered", run_write_buffered, "", 0, 0 },

@@ -19,7 +19,7 @@ DM_REMOVE = "DM_DISABLE_UDEV=1 dmsetup remove pr$K"
 LINEAR = DM.format(uuid="", table="0 2048 linear $D 2048"), DM_REMOVE
 EXTRA_DEVICES = {
     "part": {
-        "plain": ('addpart "$D" 1 2048 2048; ln -s "$(readlink -f "$D")1" "$N"; '
+        "plain": ('addpart "$D" 1 2048 2048; P=$(readlink -f "$D"); [[ $P != *[0-9] ]] || P+=p; ln -s "${P}1" "$N"; '
                   'for i in {1..100}; do test -b "$N" && break; sleep 0.02; done', 'delpart "$D" 1'),
         "multipath": (DM.format(uuid="--uuid part1-mpath-pr$K", table="0 2048 linear $D 2048"), DM_REMOVE),
     },
@@ -68,6 +68,7 @@ ROWS = [
         ("register (a1, 0); A is registered, B holds", B_HOLDS, ["A register a1 0"]),
         ("register (a1, 0); A holds, B is registered", A_HOLDS, ["A register a1 0"]),
         ("register (a1, 0); A and B hold type 5", [A, B, "A reserve a1 5"], ["A register a1 0"]),
+        ("the library's end of a registration (a1); A is registered, B holds", B_HOLDS, ["A unregister a1"]),
         ("register (c1, 0), wrong old key; A is registered", [A], ["A register c1 0"]),
         ("register (0, 0); A is not registered", [], ["A register 0 0"]),
         ("register (0, 0); A is registered", [A], ["A register 0 0"]),
@@ -122,6 +123,7 @@ ROWS = [
         ("preempt (own a1, victim b1, 3); A holds", A_HOLDS, ["A preempt a1 b1 3"]),
         ("preempt (own a1, victim b1, 1), other type; A holds type 3", A_HOLDS, ["A preempt a1 b1 1"]),
         ("preempt-abort (own a1, victim b1, 3); A holds", A_HOLDS, ["A preempt-abort a1 b1 3"]),
+        ("preempt-abort (own a1, victim b1, 5), twice, other type; A holds type 3", A_HOLDS, ["A preempt-abort a1 b1 5"] * 2),
         ("preempt (own a1, victim b1, 3); nothing reserved", [A, B], ["A preempt a1 b1 3"]),
         ("preempt-abort (own a1, victim b1, 3); nothing reserved", [A, B], ["A preempt-abort a1 b1 3"]),
         ("preempt (own a1, victim b1, 5); type 5 reserved", [A, B, "B reserve b1 5"], ["A preempt a1 b1 5"]),
@@ -130,6 +132,8 @@ ROWS = [
         ("preempt (own a1, victim 0, 3); nothing reserved", [A, B], ["A preempt a1 0 3"]),
         ("preempt (own a1, victim 0, 5); B has reserved type 5", [A, B, "B reserve b1 5"], ["A preempt a1 0 5"]),
         ("preempt (own a1, victim a1, 3), itself; A holds", A_HOLDS, ["A preempt a1 a1 3"]),
+        ("preempt (own a1, victim a1, 5), itself, other type; A holds type 3", A_HOLDS, ["A preempt a1 a1 5"]),
+        ("preempt (own a1, victim a1, 5), itself; type 5 reserved", [A, B, "A reserve a1 5"], ["A preempt a1 a1 5"]),
         ("preempt (own a1, victim a1, 3), itself; B holds", B_HOLDS, ["A preempt a1 a1 3"]),
         ("preempt (own a1, victim a1, 3), itself; nothing reserved", [A, B], ["A preempt a1 a1 3"]),
         ("preempt (own a1, victim a1, 3), the key of both; A holds", [A, "B register 0 a1", "A reserve a1 3"],
@@ -166,19 +170,19 @@ ROWS = [
         ("SG_IO, reservation; A not registered, B holds type 2 (exclusive access)", [B, "B reserve b1 2"],
          ["A prin-reservation"]),
         ("SG_IO, capabilities", [], ["A prin-capabilities"]),
-        ("NVMe Reservation Report on a SCSI disk", [A], ["A nvme-report"]),
+        ("NVMe Reservation Report; A is registered", [A], ["A nvme-report"]),
         ("generation by READ_KEYS, then READ_RESERVATION; A holds", A_HOLDS,
          ["A read-keys 4", "A read-reservation"], True),
         ("generation by READ_KEYS, then READ_RESERVATION; nothing reserved", [A, B],
          ["A read-keys 4", "A read-reservation"], True),
         ("generation by SG_IO, keys, then reservation; nothing reserved", [A, B],
          ["A prin-keys", "A prin-reservation"], True),
-        ("generation before and after RESERVE", [A, B], ["A prin-keys", "A reserve a1 3", "A prin-keys"], True),
-        ("generation before and after REGISTER by B", [A], ["A prin-keys", "B register 0 b1", "A prin-keys"], True),
+        ("generation before and after RESERVE", [A, B], ["A generation", "A reserve a1 3", "A generation"], True),
+        ("generation before and after REGISTER by B", [A], ["A generation", "B register 0 b1", "A generation"], True),
         ("generation before and after PREEMPT of B", A_HOLDS,
-         ["A prin-keys", "A preempt a1 b1 3", "A prin-keys"], True),
+         ["A generation", "A preempt a1 b1 3", "A generation"], True),
         ("generation before and after a PREEMPT that conflicts", A_HOLDS,
-         ["A prin-keys", "A preempt a1 c1 3", "A prin-keys"], True),
+         ["A generation", "A preempt a1 c1 3", "A generation"], True),
     ),
     *section(
         "After a preempt, a clear, a release: what the other node meets (traps 6, 12, 13)",

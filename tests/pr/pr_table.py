@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Make doc/pr-operations.md: what every persistent-reservation operation does on both lab kernels.
+"""Make doc/pr-operations.md: what every persistent-reservation operation does, on SCSI disks and on NVMe.
 
     pr_table.py                 measure, and write the table
     pr_table.py --check         measure, and compare with the table; a difference is printed and is exit status 1
 
 It starts a lab of two nodes for every column and lets pr_probe do what pr_rows.py says, one LUN a row.
+NVMe's columns are made with tests/vm, one after the other.
 """
 
 import argparse
@@ -21,12 +22,16 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "lab")]
+sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "lab"), os.path.join(ROOT, "tests", "vm")]
 import lab as lab_module            # noqa: E402
+import vm_image                     # noqa: E402
+import vm_lab                       # noqa: E402
 from pr_rows import EXTRA_DEVICES, ROWS     # noqa: E402
 
 DOCUMENT = os.path.join(ROOT, "doc", "pr-operations.md")
 COLUMNS = {"6.1 plain": ("6.1", 1), "6.1 multipath": ("6.1", 2), "7 plain": ("7", 1), "7 multipath": ("7", 2)}
+NVME_COLUMNS = {"NVMe 6.12": ("6.12", "7.3"), "NVMe 6.18": ("6.18", "6.18"), "NVMe 7.2": ("7.2", "7.2"),
+                "NVMe 7.3": ("7.3", "7.3")}           # kernels of the nodes, of the target
 NODES = {"A": "n1", "B": "n2"}
 WHO = {node: who for who, node in NODES.items()}
 TYPES = {"Write Exclusive Access": 1, "Exclusive Access": 2, "Write Exclusive Access, Registrants Only": 3,
@@ -45,11 +50,13 @@ This page is measured, not written. In the build directory, as root,
     make tests/pr/pr_probe
     /usr/bin/python3 tests/pr/pr_table.py
 
-starts the lab (tests/lab) with two nodes, once for each column: the nodes' kernel, and plain disks or
-dm-multipath maps of two paths. `pr_table.py --check` measures again and compares with this page.
+starts a lab with two nodes, once for each column. `pr_table.py --check` measures again and compares with this page.
+- SCSI (tests/lab): the nodes' kernel, and plain disks or dm-multipath maps of two paths. The target is LIO (fileio backstore) over
+  iSCSI, one target portal a path.
+- NVMe (tests/vm): the nodes' kernel. The target is nvmet over TCP, of the same kernel; of 7.3 for the nodes of 6.12, whose own nvmet has no
+  reservations.
 
 {versions}
-Target: LIO (fileio backstore) over iSCSI, one target portal a path.
 
 Every row begins with a LUN on which nothing is registered or reserved and no unit attention is pending.
 A is the node that acts, B is somebody else. The keys are a1 (then a2) for A, b1 for B; c1 is nobody's.
@@ -111,6 +118,10 @@ def counted(answers):
 
 # ---------------------------------------------------------------- measuring
 
+def is_nvme(lab):
+    return isinstance(lab, vm_lab.Vm)
+
+
 def disks_of(lab):
     return "multipath" if lab.config["paths"] > 1 else "plain"
 
@@ -159,6 +170,8 @@ def runs(row):
 def reset(lab):
     """Nothing registered or reserved, and no unit attention on any LUN, those with no registration left included."""
     lab.reset_reservations()
+    if is_nvme(lab):
+        return
     settle = "python3 -I -S /run/lab-guest/scsi.py settle " + " ".join(map(str, range(lab.luns)))
     for running in [lab.start(node, settle) for node in lab.nodes]:
         result = running.wait()
@@ -216,13 +229,25 @@ def extra_devices(lab, rows, make):
 
 def read_states(lab, batch):
     """Every row's state from the target, and from A by the library, which must be the same."""
+    states = nvme_states(lab) if is_nvme(lab) else scsi_states(lab, len(batch))
+    reads = answers_of(lab, {"A": [(lun, "A read") for lun in range(len(batch))]})["A"]
+    for measured, state, read in zip(batch, states, reads):
+        measured.state = state_text(*state, lab.config["paths"]) + contradiction(*state, read)
+
+
+def nvme_states(lab):
+    """[([(who, key)], (type, who holds))] of every LUN."""
+    return [([(WHO[node], key) for node, key in lun["hosts"].items()],
+             (lun["type"], " ".join(WHO[node] for node in lun["holders"]))) for lun in lab.reservations()]
+
+
+def scsi_states(lab, luns):
+    """The same of the first LUNs, from the target's files."""
     pr = "lun[0-9]*/pr/"
     truth = lab.exec("stor", f"cd /sys/kernel/config/target/core/fileio_0 && grep -H . {pr}res_pr_registered_i_pts "
                              f"{pr}res_holder {pr}res_pr_type", check=True).stdout
-    reads = answers_of(lab, {"A": [(lun, "A read") for lun in range(len(batch))]})["A"]
-    for lun, measured in enumerate(batch):
-        mine = re.findall(rf"^lun{lun}/pr/(.*)$", truth, re.M)
-        measured.state = state_text(mine, lab.config["paths"]) + contradiction(mine, reads[lun])
+    files = [re.findall(rf"^lun{lun}/pr/(.*)$", truth, re.M) for lun in range(luns)]
+    return [(registrations(lines), reservation(lines)) for lines in files]
 
 
 def registrations(lines):
@@ -241,18 +266,17 @@ def reservation(lines):
     return TYPES[kind[1].strip()], WHO[holder[1]]
 
 
-def state_text(lines, paths):
-    have = registrations(lines)
+def state_text(have, held, paths):
     counts = [f"{who}={key:x}" + (f"×{have.count((who, key))}" if paths > 1 else "") for who, key in sorted(set(have))]
-    kind, who = reservation(lines)
+    kind, who = held
     return (" ".join(counts) or "-") + ", " + (f"{kind} by {who}" if kind else "-")
 
 
-def contradiction(lines, read):
+def contradiction(have, held, read):
     """Empty if the library's read is what the target has."""
     found = re.search(r"keys=\d+:?(\S*) type=(\d)", read)
     keys = sorted(int(k, 16) for k in found[1].split(",") if k) if found else None
-    same = found and keys == sorted(key for _, key in registrations(lines)) and int(found[2]) == reservation(lines)[0]
+    same = found and keys == sorted(key for _, key in have) and int(found[2]) == held[0]
     return "" if same else f" (the library reads: {read})"
 
 
@@ -279,12 +303,26 @@ def stage_of(args):
     return stage, True
 
 
-def measure_column(args, stage, title, found, failures):
-    """One column in a lab of its own; for a thread."""
+def wanted(title, luns):
+    """The function that starts a column's lab, and its arguments."""
+    common = {"nodes": 2, "luns": luns, "cluster": "none"}
+    if title in NVME_COLUMNS:
+        kernel, target = NVME_COLUMNS[title]
+        return vm_lab.up, {**common, "kernel": kernel, "stor_kernel": target, "lun_size": 4}
     kernel, paths = COLUMNS[title]
-    name = args.name + title.replace(" ", "-")
+    return lab_module.up, {**common, "kernel": kernel, "paths": paths}
+
+
+def measure_columns(args, stage, titles, found, failures):
+    """One column after the other, each in a lab of its own; for a thread."""
+    for title in titles:
+        measure_column(args, stage, title, found, failures)
+
+
+def measure_column(args, stage, title, found, failures):
     try:
-        lab = lab_module.up(name=name, nodes=2, luns=args.luns, paths=paths, kernel=kernel, cluster="none", stage=stage)
+        up, arguments = wanted(title, args.luns)
+        lab = up(name=args.name + title.replace(" ", "-"), stage=stage, **arguments)
         try:
             found[title] = (measure(lab), lab.config["kernel"], lab.config["stor_kernel"])
         finally:
@@ -298,8 +336,8 @@ def measure_all(args):
     stage, ours = stage_of(args)
     found, failures = {}, []
     try:
-        threads = [threading.Thread(target=measure_column, args=(args, stage, title, found, failures))
-                   for title in COLUMNS]
+        threads = [threading.Thread(target=measure_columns, args=(args, stage, titles, found, failures))
+                   for titles in [*([title] for title in COLUMNS), list(NVME_COLUMNS)]]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -309,15 +347,17 @@ def measure_all(args):
             shutil.rmtree(stage)
     if failures:
         sys.exit("pr_table.py: " + "\n".join(failures))
-    return {title: found[title] for title in COLUMNS}
+    return {title: found[title] for title in [*COLUMNS, *NVME_COLUMNS]}
 
 
 # ---------------------------------------------------------------- the document
 
 def document(found):
-    kernels = dict.fromkeys(kernel for _, kernel, _ in found.values())
+    kernels = dict.fromkeys(kernel for title, (_, kernel, _) in found.items() if title in COLUMNS)
     target = next(iter(found.values()))[2]
-    lines = [INTRO.format(versions=f"{VERSIONS}{', '.join(kernels)}; of the target {target}")]
+    image = vm_image.prepare()
+    packages = ", ".join(image.version(release).strip() for release in image.kernels())
+    lines = [INTRO.format(versions=f"{VERSIONS}SCSI {', '.join(kernels)}, of the target {target}; NVMe (Debian) {packages}")]
     section = None
     for i, row in enumerate(ROWS):
         if row.section != section:

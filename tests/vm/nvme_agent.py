@@ -17,6 +17,9 @@ class NvmeAgent(Agent):
         super().__init__(vm)
         self.paths = 1
 
+    def device(self, lun):
+        return f"/dev/mapper/mp{lun}" if self.lab.config["dm_multipath"] else f"/dev/lun{lun}"
+
     def registered(self):
         return [{node: 1 for node, key in lun["hosts"].items() if agent.KEYS.get(node) == key} for lun in self.lab.reservations()]
 

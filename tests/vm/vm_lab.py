@@ -162,7 +162,7 @@ class Vm(Machines):
     # -- inside
 
     def _settings(self):
-        return {"IMPATIENT": int(self.config["impatient"])}
+        return {"IMPATIENT": int(self.config["impatient"]), "DM": int(self.config["dm_multipath"])}
 
     def _command(self, machine, directory):
         c = self.config
@@ -185,10 +185,10 @@ class Vm(Machines):
 
 
 def up(name="vm", nodes=2, luns=1, paths=1, kernel="newest", stor_kernel="newest", cluster="corosync",
-       cluster_name="mycluster", stage=None, slow_luns=(), lun_size=16, memory=384, impatient=False):
+       cluster_name="mycluster", stage=None, slow_luns=(), lun_size=16, memory=384, impatient=False, dm_multipath=False):
     """Start a lab and return it when every machine is ready.
 
-    paths: 1, or 2 for native multipath by two SANs. slow_luns: those whose backend write_delay(), stall() and unstall() work on.
+    paths: 1, or 2 for multipath by two SANs: native, or by dm-multipath. slow_luns: those whose backend write_delay(), stall() and unstall() work on.
     impatient: a lost connection, and a command that is not answered, are noticed in seconds (guest/node.py); else in minutes.
     """
     check_request(name, nodes, luns, paths, cluster, stage)
@@ -200,4 +200,4 @@ def up(name="vm", nodes=2, luns=1, paths=1, kernel="newest", stor_kernel="newest
         "nodes": nodes, "luns": luns, "paths": paths, "kernel": image.kernel(kernel), "stor_kernel": image.kernel(stor_kernel),
         "cluster": cluster, "cluster_name": cluster_name, "stage": stage and os.path.abspath(stage), "slow_luns": slow_luns,
         "lun_size": lun_size, "memory": memory, "kernels": image.path, "image": lab_image.prepare().path,
-        "impatient": impatient, "hang_luns": [], "mute_luns": [], "shuffle": False, "fabric": False, "queue_if_no_path": False})
+        "impatient": impatient, "dm_multipath": dm_multipath, "hang_luns": [], "mute_luns": [], "shuffle": False, "fabric": False, "queue_if_no_path": False})

@@ -27,12 +27,17 @@ def connect(name, number, **settings):
         return "nvme" + re.search(r"instance=(\d+)", f.read(4096).decode())[1]
 
 
-def namespaces():
-    """{LUN: its disk's name}: of native multipath the heads."""
+def disks():
+    """{LUN: its disks' names}: of native multipath the head, without it a disk a path."""
     found = {}
-    for path in glob.glob("/sys/block/nvme*n*/nsid"):
+    for path in sorted(glob.glob("/sys/block/nvme*n*/nsid")):
         name = path.split("/")[3]
         if re.fullmatch(r"nvme\d+n\d+", name) and os.path.exists("/dev/" + name):
             with open(path) as f:
-                found.setdefault(int(f.read()) - 1, name)
+                found.setdefault(int(f.read()) - 1, []).append(name)
     return found
+
+
+def namespaces():
+    """{LUN: its disk's name}: the first."""
+    return {lun: names[0] for lun, names in disks().items()}
