@@ -104,5 +104,6 @@ GROUPS = [
     vm_group("test_nvme_paths", 250),
     vm_group("test_nvme_resource", 170),
     vm_group("test_nvme_kernels", 110, machines=""),
+    vm_group("test_nvme_cluster", 400, machines="cluster_of_run"),
     Plan("lab", "test_soak", 400, width=None, core=False, needs=LAB_NEEDS, soak=True),
 ]
