@@ -4,7 +4,7 @@
 
     guests_table.py                 measure, and write the table
     guests_table.py --check         measure, and compare; a difference is printed and is exit status 1
-    guests_table.py --way NAME      measure one column, and print it
+    guests_table.py --way NAME      of one column only
 
 V is the node to be fenced (n2), F the one that does it (n3). Each row begins with nothing registered and nothing under way.
 """
@@ -14,6 +14,7 @@ import difflib
 import math
 import os
 import re
+import subprocess
 import sys
 import time
 
@@ -25,10 +26,12 @@ from agent import KEYS, Agent               # noqa: E402
 from guests_lab import WAYS  # noqa: E402
 from lab_host import patience               # noqa: E402
 from pacemaker import until  # noqa: E402   (gives KEYS n3's)
+from vm_lab import QEMU      # noqa: E402
 
 DOCUMENT = os.path.join(ROOT, "doc", "virtual-machines.md")
 BEGIN = "<!-- Made by tests/vm/guests_table.py from here -->"
 END = "<!-- to here -->"
+NOTHING = "-"
 VERSIONS = "Measured with "         # begins the line that two good tables may differ in
 V, F = "n2", "n3"
 NAMES = {V: "V", F: "F", "n1": "another host", "n4": "another host"}
@@ -85,6 +88,7 @@ def said(result):
     for node, key in KEYS.items():
         text = text.replace(f"{key:#x} ({node})", f"{NAMES[node]}'s key").replace(f"{key:#x}", f"{NAMES[node]}'s key")
         text = re.sub(rf"\b{node}\b", NAMES[node], text)
+    text = re.sub(r"\bthis node's key \w's key", "this node's key", text).replace("the key V's key", "V's key")
     return f"exit {result.rc}" + (f": {text}" if text else "")
 
 
@@ -157,7 +161,7 @@ def in_flight(lab):
         agent = fresh(lab)
         agent(first, "on")
         if agent(second, "on").rc:
-            yield title, "not to be had: one of them only can be registered"
+            yield title, "not to be had: one of the two only can be registered"
             continue
         stand_still(lab)
         flight = Flight(lab, V)
@@ -184,36 +188,36 @@ def measure(lab):
 # ---------------------------------------------------------------- the document
 
 def measure_way(args, way):
+    """(a column, what it was measured with)"""
     lab = guests_lab.up(name=args.name, way=way, stage=args.stage)
     try:
-        qemu = re.search(r"version (\S+)", os.popen(guests_lab.qemu_command.__globals__["QEMU"] + " --version").read())[1]
-        return measure(lab), qemu, lab.config["guest_kernel"], lab.config["stor_kernel"]
+        qemu = subprocess.run([QEMU, "--version"], check=True, capture_output=True, text=True).stdout.split()[3]
+        return measure(lab), (f"QEMU {qemu.partition('(')[0]}; Linux {lab.config['guest_kernel']} in the guests, "
+                              f"{lab.config['stor_kernel']} in hosts and target.")
     finally:
         lab.down()
 
 
-def table(found):
-    """Markdown. found: {way: ({row: cell}, QEMU's version, the guests' kernel, the target's)}."""
-    _, qemu, kernel, target = next(iter(found.values()))
-    lines = [BEGIN, "", f"{VERSIONS}QEMU {qemu}; Linux {kernel} in the guests, {target} in hosts and target.", "",
-             "| | " + " | ".join(found) + " |", "| --- |" + " --- |" * len(found)]
-    rows = list(dict.fromkeys(row for cells, *_ in found.values() for row in cells))
-    lines += [f"| {row} | " + " | ".join(cells.get(row, "-") for cells, *_ in found.values()) + " |" for row in rows]
+def table(columns, versions):
+    """Markdown. columns: {way: {row: cell}}"""
+    lines = [BEGIN, "", VERSIONS + versions, "", "| | " + " | ".join(columns) + " |", "| --- |" + " --- |" * len(columns)]
+    rows = list(dict.fromkeys(row for cells in columns.values() for row in cells))
+    lines += [f"| {row} | " + " | ".join(cells.get(row, NOTHING) for cells in columns.values()) + " |" for row in rows]
     return "\n".join([*lines, "", END])
 
 
 def split_document(text):
     before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return before, BEGIN + rest.partition(END)[0] + END, after
+    inside, _, after = rest.partition(END)
+    return before, BEGIN + inside + END, after
 
 
 def columns_of(text):
     """{way: {row: cell}} of the document's table."""
     lines = [[f.strip() for f in line.strip().strip("|").split(" | ")]
              for line in split_document(text)[1].splitlines() if line.startswith("| ")]
-    titles = lines[0][-len(WAYS):]
-    return {title: {fields[0]: fields[i + 1] for fields in lines[2:]} for i, title in enumerate(titles)}
+    return {title: {fields[0]: fields[i + 1] for fields in lines[2:] if fields[i + 1] != NOTHING}
+            for i, title in enumerate(lines[0][1:])} if lines else {}
 
 
 def without_versions(text):
@@ -223,17 +227,16 @@ def without_versions(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare with the document, do not write it")
-    parser.add_argument("--way", choices=WAYS, help="one only, and print it")
+    parser.add_argument("--way", choices=WAYS, action="append", help="measure these columns only; the others stay as they are")
     parser.add_argument("--stage", default=os.environ.get("BLKPR_STAGE"), metavar="DIR",
                         help="a tree with usr/sbin/fence_blkpr (default: $BLKPR_STAGE)")
     parser.add_argument("--name", default="guests", help="the lab's name (default: guests)")
     args = parser.parse_args()
-    if args.way:
-        print(table({args.way: measure_way(args, args.way)}))
-        return 0
-    measured = table({way: measure_way(args, way) for way in WAYS})
-    with open(DOCUMENT) as f:
+    found = {way: measure_way(args, way) for way in args.way or WAYS}
+    with open(DOCUMENT) as f:           # only now: somebody else may measure another column
         before, documented, after = split_document(f.read())
+    columns = columns_of(documented) | {way: cells for way, (cells, _) in found.items()}
+    measured = table({way: columns[way] for way in WAYS if way in columns}, next(iter(found.values()))[1])
     if not args.check:
         with open(DOCUMENT, "w") as f:
             f.write(before + measured + after)
