@@ -34,9 +34,10 @@ END = "<!-- to here -->"
 NOTHING = "-"
 VERSIONS = "Measured with "         # begins the line that two good tables may differ in
 V, F = "n2", "n3"
-NAMES = {V: "V", F: "F", "n1": "another host", "n4": "another host"}
+NAMES = {V: "V", F: "F", "n1": "another host"}
 BLOCK = {V: 1, F: 2}                # where each writes
-ENDS = patience(8)                  # seconds: what has not ended then waits for the backend
+# seconds: what has not ended then waits for the backend; the kernel itself gives a reservation command up after 30, and tries again
+ENDS = patience(30)
 MARK = "blkpr"                      # begins what is written
 STATISTICS = "/sys/kernel/config/target/core/iblock_0/lun0/statistics"
 
@@ -85,6 +86,7 @@ def said(result):
     lines = [line for line in result.stderr.splitlines() if line.strip()]
     text = lines[-1] if result.rc and lines else result.stdout.splitlines()[0] if result.stdout else ""
     text = text.removeprefix("fence_blkpr: ").removeprefix("/dev/lun0: ").partition("; ")[0]
+    text = re.sub(r", after \d+ ms", "", text)
     for node, key in KEYS.items():
         text = text.replace(f"{key:#x} ({node})", f"{NAMES[node]}'s key").replace(f"{key:#x}", f"{NAMES[node]}'s key")
         text = re.sub(rf"\b{node}\b", NAMES[node], text)
@@ -123,11 +125,11 @@ def registering(lab):
     yield "`on` of V, then of F", f"{said(agent(V, 'on'))}; {said(agent(F, 'on'))}"
     yield "registrations at the target", registrants(lab)
     yield "`monitor` of F", said(agent(F, "monitor"))
-    yield "the same, `in_flight=abort`", said(agent(F, "monitor", in_flight="abort"))
+    yield "`monitor` of F, `in_flight=abort`", said(agent(F, "monitor", in_flight="abort"))
 
 
 def fencing(lab):
-    for title, options in (("`off` of V by F", {}), ("the same, `in_flight=abort`", {"in_flight": "abort"})):
+    for title, options in (("`off` of V by F", {}), ("`off` of V by F, `in_flight=abort`", {"in_flight": "abort"})):
         agent, _ = both(lab)
         yield title, said(agent(F, "off", plug=V, **options))
         may = [NAMES[node] for node in (V, F) if can_write(lab, node)]
@@ -150,7 +152,7 @@ def resetting(lab):
         flight.running.wait()
         after = counts(lab)
         got = ", ".join(f"{after[name] - before[name]} {name}" for name in ("LUN RESET", "ABORT TASK"))
-        yield f"{title}: F's answer", f"exit {rc}, " + ("at once" if at_once else "when the write has ended")
+        yield f"{title}: F's answer", f"exit {rc}, " + ("with the write still there" if at_once else "when the write has ended")
         yield f"{title}: what the target got", got
         yield f"{title}: the write", ("ends, and " if ended else "goes on, and ") + ("lands" if flight.landed() else "is lost")
 
@@ -170,7 +172,7 @@ def in_flight(lab):
         lab.unstall(0)
         result = off.wait()
         flight.running.wait()
-        yield title, said(result) + (", at once" if at_once else ", when the backend goes on")
+        yield title, said(result) + (", with the write still there" if at_once else ", when the backend goes on")
         yield f"{title}: the write", "lands" + (" afterwards" if at_once else "") if flight.landed() else "does not land"
 
 
