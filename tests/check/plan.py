@@ -107,5 +107,7 @@ GROUPS = [
     vm_group("test_nvme_resource", 170),
     vm_group("test_nvme_kernels", 110, machines=""),
     vm_group("test_nvme_pr_table", 200, machines=""),
+    vm_group("test_nvme_cluster", 900, machines="cluster_of_run"),
+    vm_group("test_guests", 900, machines=""),
     Plan("lab", "test_soak", 400, width=None, core=False, needs=LAB_NEEDS, soak=True),
 ]

@@ -16,8 +16,12 @@ SYSLOG = "/var/log/messages"
 class Failover(Cluster):
     """group web: disk (ocf:blkpr:reservation), fs (ext4 on the LUN), service (ocf:lab:ledger)"""
 
-    def __init__(self, lab, managed):
-        super().__init__(lab)
+    POWER_TIMEOUT = 8                   # seconds
+    OPERATIONS = {"disk": f"op monitor interval=2s timeout={20 * SLOWNESS:.0f}s", "fs": "op monitor interval=30s",
+                  "service": "op monitor interval=10s"}
+
+    def __init__(self, lab, managed, agent=None):
+        super().__init__(lab, agent=agent)
         self.managed = managed
         self.fenced = [FENCED, DISK] if managed else [FENCED]
         self.device = self.agent.device(DISK)
@@ -35,16 +39,14 @@ class Failover(Cluster):
         yield f"mkfs.ext4 {self.device}"
         self.admin(f"wipefs -qa {self.device}; mkfs.ext4 -q -F -E nodiscard {self.device}")
         yield f"pcs stonith create fence-disks fence_blkpr devices={self.agent.devices(self.fenced)}"
-        self.create_fencing(devices=self.agent.devices(self.fenced), power_timeout=8)
+        self.create_fencing(devices=self.agent.devices(self.fenced), power_timeout=self.POWER_TIMEOUT)
         until(lambda: self.members("n1") == self.lab.nodes and self.where("fence-disks", "n1") or self.tell_again(),
               "no fencing", 120)
-        for command, monitor in (
-                (f"disk ocf:blkpr:reservation devices={self.device}", f"op monitor interval=2s timeout={20 * SLOWNESS:.0f}s"),
-                (f"fs ocf:heartbeat:Filesystem device={self.device} directory={MOUNT} fstype=ext4",
-                 "op monitor interval=30s"),
-                (f"service ocf:lab:ledger file={MOUNT}/ledger", "op monitor interval=10s")):
+        for command in (f"disk ocf:blkpr:reservation devices={self.device}",
+                        f"fs ocf:heartbeat:Filesystem device={self.device} directory={MOUNT} fstype=ext4",
+                        f"service ocf:lab:ledger file={MOUNT}/ledger"):
             yield f"pcs resource create {command} --group web"
-            self.admin(f"pcs resource create {command} {monitor} --group web")
+            self.admin(f"pcs resource create {command} {self.OPERATIONS[command.split()[0]]} --group web")
 
     def prepare(self, node):
         self.admin(f"mkdir -p {MOUNT}; modprobe ext4; busybox syslogd -O {SYSLOG}", node)
@@ -96,11 +98,14 @@ class Failover(Cluster):
         self.admin("crm_resource --clear --resource web")
 
     def fail(self, victim, how):
-        """The active node is switched off, or cut off (it goes on writing as long as it can); who takes over."""
+        """The active node is switched off ("off"), stands still ("hang"), or is cut off ("cut": it goes on writing as long as
+        it can); who takes over."""
         before = len(self.acks())
         observer = self.other(victim)
         if how == "off":
             self.lab.kill(victim)
+        elif how == "hang":
+            self.lab.freeze(victim)
         else:
             self.lab.cut(victim, "ring")
         return until(lambda: next((node for _, node in self.acks()[before:] if node != victim

@@ -217,12 +217,13 @@ class Lab(Machines):
 
 def up(name="lab", nodes=2, luns=1, paths=1, kernel="7", stor_kernel="7", cluster="corosync",
        cluster_name="mycluster", stage=None, hang_luns=None, shuffle=False, queue_if_no_path=False,
-       lun_size=64, memory=512, slow_luns=(), fabric=False, mute_luns=()):
+       lun_size=64, memory=512, slow_luns=(), fabric=False, mute_luns=(), kind=Lab, more=None):
     """Start a lab and return it when every machine is ready.
 
     hang_luns=None: the first and the last of several.
     mute_luns: those that abort another initiator's commands without a word (TAS=0).
     fabric: each path of each LUN is a session of its own, which can be made ill (Lab.fabric).
+    kind, more: a class of Lab, and what else it keeps in lab.json.
     """
     check_request(name, nodes, luns, paths, cluster, stage)
     image = lab_image.prepare()
@@ -234,9 +235,9 @@ def up(name="lab", nodes=2, luns=1, paths=1, kernel="7", stor_kernel="7", cluste
     slow_luns = sorted(set(slow_luns))
     if any(not 0 <= k < luns for k in slow_luns):
         raise LabError(f"--slow-luns: of the LUNs 0 to {luns - 1}")
-    return launch(Lab, name, {
+    return launch(kind, name, {
         "nodes": nodes, "luns": luns, "paths": paths, "kernel": image.kernel(kernel),
         "stor_kernel": image.kernel(stor_kernel), "cluster": cluster, "cluster_name": cluster_name,
         "stage": stage and os.path.abspath(stage), "hang_luns": hang_luns, "shuffle": shuffle,
         "slow_luns": slow_luns, "mute_luns": list(mute_luns), "fabric": fabric, "queue_if_no_path": queue_if_no_path,
-        "lun_size": lun_size, "memory": memory, "image": image.path, "turn": random.randrange(2)})
+        "lun_size": lun_size, "memory": memory, "image": image.path, "turn": random.randrange(2), **(more or {})})

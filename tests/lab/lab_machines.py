@@ -64,7 +64,7 @@ class Machines:
         request = json.dumps({"cmd": cmd, "timeout": timeout, "stdin": len(data)}).encode() + b"\n" + data
         try:
             with network_namespace(self.netns):
-                connection = socket.create_connection((address(MGMT, node), lab_exec.PORT), timeout=patience(10))
+                connection = socket.create_connection(self._takes_commands_at(node), timeout=patience(10))
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.sendall(request)
         except OSError as e:
@@ -278,17 +278,24 @@ class Machines:
         """Settings for the machines, beside those that all labs have."""
         return {}
 
+    def _takes_commands_at(self, machine):
+        return address(MGMT, machine), lab_exec.PORT
+
     def _processor(self, machine):      # noqa: ARG002
         """A context in which a machine's process is started."""
         return contextlib.nullcontext()
 
-    def _spawn(self, machine):
-        """Start a machine's kernel and record its process group."""
+    def _prepare(self, machine):
+        """A machine's directory with its settings: (command line, directory)."""
         directory = os.path.join(self.dir, machine)
         shutil.rmtree(directory, ignore_errors=True)
         os.makedirs(directory)
         lab_settings.write_settings(self, machine, directory, self._settings())
-        argv = self._command(machine, directory)
+        return self._command(machine, directory), directory
+
+    def _spawn(self, machine):
+        """Start a machine's kernel and record its process group."""
+        argv, directory = self._prepare(machine)
         console = os.open(os.path.join(directory, "console"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         # in the namespace, so that the process is known to be ours from its first moment

@@ -13,6 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 MGMT, RING, SAN_A, SAN_B = NETWORKS = range(4)      # network N is 10.99.N.0/24, bridge brN, vecN in a machine
 STOR_ADDRESS = 200                                  # nodes have 1, 2, ...; the LUNs that can hang 201, 202, ...
 MAX_NODES, MAX_HANG_LUNS = 64, 32
+TOKEN = 2000                                        # corosync's, in milliseconds
 
 # two benchmarks that every kernel would run for 0.9 s at boot: RAID 6 and the delay loop
 FAST_BOOT = ["initcall_blacklist=raid6_select_algo,raid6_init", "lpj=9600000"]
@@ -61,10 +62,10 @@ def tap(machine, network):
     return f"{machine}.{network}"
 
 
-def corosync_conf(cluster_name, nodes):
+def corosync_conf(cluster_name, nodes, token):
     two = "two_node: 1\n    wait_for_all: 0" if len(nodes) == 2 else ""
     members = "".join(COROSYNC_NODE.format(address=address(RING, n), name=n, id=host_number(n)) for n in nodes)
-    return COROSYNC_CONF.format(cluster_name=cluster_name, two=two, members=members, token=int(2000 * SLOWNESS))
+    return COROSYNC_CONF.format(cluster_name=cluster_name, two=two, members=members, token=int(token * SLOWNESS))
 
 
 def kernel_command(lab, machine, directory):
@@ -107,4 +108,4 @@ def write_settings(lab, machine, directory, more):
         lines += [f"addr add 10.99.{san}.{STOR_ADDRESS + 1 + i}/32 dev vec{san}"
                   for san in (SAN_A, SAN_B) for i in range(len(c["hang_luns"]))]
     write(f"{directory}/network", "\n".join(lines) + "\n")
-    write(f"{directory}/corosync.conf", corosync_conf(c["cluster_name"], lab.nodes))
+    write(f"{directory}/corosync.conf", corosync_conf(c["cluster_name"], lab.nodes, c.get("token", TOKEN)))

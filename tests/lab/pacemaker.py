@@ -52,21 +52,23 @@ def stage_with_service(source, target):
 
 class Cluster:
     """Corosync and Pacemaker on a lab's nodes. `by` is the node whose view is asked for; `luns`, how many of the LUNs,
-    from the first, the service writes on."""
+    from the first, the service writes on; `agent` is an Agent of the kind that the lab's disks want."""
 
-    def __init__(self, lab, luns=None):
+    def __init__(self, lab, luns=None, agent=None):
         self.lab = lab
         self.luns = luns or lab.luns
         self.told_again = 0
-        self.agent = Agent(lab)
+        self.agent = agent or Agent(lab)
 
     # -- set up
+
+    FENCING_OPERATIONS = "op monitor interval=2s"
 
     def create_fencing(self, name="fence-disks", devices=None, **options):
         """What README.md says, and a monitor often enough to be watched; the log tells what the agent did."""
         options = {"devices": devices or self.agent.devices(), "verbose": 1, "logfile": AGENT_LOG, **options}
         words = " ".join(shlex.quote(f"{name}={value}") for name, value in options.items())
-        self.admin(f"pcs stonith create {name} fence_blkpr {words} op monitor interval=2s")
+        self.admin(f"pcs stonith create {name} fence_blkpr {words} {self.FENCING_OPERATIONS}")
 
     def create_service(self):
         """A writer of numbers that stays where it is while it can."""

@@ -16,7 +16,7 @@ import lab_pool             # noqa: E402
 import vm_lab               # noqa: E402
 
 # what hands a test its machines: tests of a file with the same one of these are a group of ./check
-VM_FIXTURES = ("kernel", "machines", "impatient")
+VM_FIXTURES = ("kernel", "machines", "impatient", "cluster_of_run")
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,8 @@ SUITES = ("trixie", "trixie-backports", "sid", "experimental")
 RELEASES = ("6.12", "6.18", "7.2", "7.3")       # of each the newest that the suites have; nvmet has reservations from 6.13 on
 HOST_TOOLS = {"qemu-system-x86_64": "qemu-system-x86", "depmod": "kmod", "zstd": "zstd"}
 FOR_ROOT = ("virtio_net", "9p", "9pnet_virtio", "overlay")
-MODULES = ("nvme-tcp", "nvmet-tcp", "nvme-loop", "dm-multipath", "dm-round-robin", "dm-delay", "loop", "sch_netem", "sch_plug")
+MODULES = ("nvme-tcp", "nvmet-tcp", "nvme-loop", "dm-multipath", "dm-round-robin", "dm-delay", "loop", "sch_netem", "sch_plug",
+           "ext4", "virtio_scsi", "sd_mod", "sg")
 
 
 class Image:

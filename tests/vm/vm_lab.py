@@ -17,13 +17,14 @@ from lab_machines import Machines, check_request, launch   # noqa: E402
 from lab_settings import NETWORKS, host_number, tap                      # noqa: E402
 
 QEMU = "/usr/bin/qemu-system-x86_64"
-# what a kernel need not find out: the delay loop's length (0.9 s), and how to guard against other machines' processes; one that
-# has a fault ends
-BOOT = "quiet lpj=9600000 mitigations=off nokaslr tsc=reliable oops=panic panic=1"
+# what a kernel need not find out: the delay loop's length (0.9 s), whether its timer works (on a busy machine it finds that it does
+# not, and ends), and how to guard against other machines' processes; one that has a fault ends
+BOOT = "quiet lpj=9600000 no_timer_check mitigations=off nokaslr tsc=reliable oops=panic panic=1"
 ANA_STATES = ("optimized", "non-optimized", "inaccessible", "persistent-loss", "change")
 TYPES = (None, "Write Exclusive Access", "Exclusive Access", "Write Exclusive Access, Registrants Only",
          "Exclusive Access, Registrants Only", "Write Exclusive Access, All Registrants", "Exclusive Access, All Registrants")
 OBSERVER = 200                              # the storage machine as a host
+TOKEN = 5000                                # ms: a machine here may take seconds for what takes another one a tenth of it
 KERNEL_TYPES = {1: 1, 3: 2, 5: 3, 6: 4, 7: 5, 8: 6}        # enum pr_type of linux/pr.h, by the number that SPC has for it
 
 
@@ -167,21 +168,28 @@ class Vm(Machines):
     def _command(self, machine, directory):
         c = self.config
         kernel = os.path.join(c["kernels"], c["stor_kernel"] if machine == "stor" else c["kernel"])
-        shares = {"root": os.path.join(c["image"], "root"), "modules": kernel + "/modules", "lab": directory,
-                  "guest": os.path.join(HERE, "guest"), "lab-guest": os.path.join(LAB, "guest"),
-                  **({"stage": c["stage"]} if c["stage"] else {})}
-        devices = []
-        for tag, path in shares.items():
-            readonly = "" if tag == "lab" else ",readonly=on"
-            devices += ["-fsdev", f"local,id={tag},path={os.path.realpath(path)},security_model=none,multidevs=remap{readonly}",
-                        "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
-        for n in NETWORKS:
-            devices += ["-netdev", f"tap,id=net{n},ifname={tap(machine, n)},script=no,downscript=no",
-                        "-device", f"virtio-net-pci,netdev=net{n},romfile=,mac=02:00:00:00:0{n}:{host_number(machine):02x}"]
-        return [QEMU, "-name", machine, "-accel", "tcg,tb-size=128", "-cpu", "max", "-machine", "q35", "-m", f"{c['memory']}M",
-                "-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot",
-                "-kernel", kernel + "/vmlinux", "-initrd", kernel + "/initramfs",
-                "-append", f"console=ttyS0 {BOOT} lab_dir={directory}", *devices]
+        return qemu_command(self, machine, directory, kernel, c["memory"], [
+            arg for n in NETWORKS for arg in ("-netdev", f"tap,id=net{n},ifname={tap(machine, n)},script=no,downscript=no")])
+
+
+def qemu_command(lab, machine, directory, kernel, memory, more, guest="guest"):
+    """The command line of a machine in QEMU. kernel: a directory of vm_image's; more: its networks net0 to net3, and what else it
+    has; guest: the directory here that is laid over tests/lab/guest."""
+    c = lab.config
+    shares = {"root": os.path.join(c["image"], "root"), "modules": kernel + "/modules", "lab": directory,
+              "guest": os.path.join(HERE, guest), "lab-guest": os.path.join(LAB, "guest"),
+              **({"stage": c["stage"]} if c["stage"] else {})}
+    devices = []
+    for tag, path in shares.items():
+        readonly = "" if tag == "lab" else ",readonly=on"
+        devices += ["-fsdev", f"local,id={tag},path={os.path.realpath(path)},security_model=none,multidevs=remap{readonly}",
+                    "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
+    for n in NETWORKS:
+        devices += ["-device", f"virtio-net-pci,netdev=net{n},romfile=,mac=02:00:00:00:0{n}:{host_number(machine):02x}"]
+    return [QEMU, "-name", machine, "-accel", "tcg,tb-size=128", "-cpu", "max", "-machine", "q35", "-m", f"{memory}M",
+            "-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot",
+            "-kernel", kernel + "/vmlinux", "-initrd", kernel + "/initramfs",
+            "-append", f"console=ttyS0 {BOOT} lab_dir={directory}", *more, *devices]
 
 
 def up(name="vm", nodes=2, luns=1, paths=1, kernel="newest", stor_kernel="newest", cluster="corosync",
@@ -200,4 +208,5 @@ def up(name="vm", nodes=2, luns=1, paths=1, kernel="newest", stor_kernel="newest
         "nodes": nodes, "luns": luns, "paths": paths, "kernel": image.kernel(kernel), "stor_kernel": image.kernel(stor_kernel),
         "cluster": cluster, "cluster_name": cluster_name, "stage": stage and os.path.abspath(stage), "slow_luns": slow_luns,
         "lun_size": lun_size, "memory": memory, "kernels": image.path, "image": lab_image.prepare().path,
-        "impatient": impatient, "dm_multipath": dm_multipath, "hang_luns": [], "mute_luns": [], "shuffle": False, "fabric": False, "queue_if_no_path": False})
+        "impatient": impatient, "dm_multipath": dm_multipath, "token": TOKEN, "hang_luns": [], "mute_luns": [], "shuffle": False,
+        "fabric": False, "queue_if_no_path": False})
