@@ -637,7 +637,7 @@ static void write_table(FILE *out, const struct agent *agent)
 	fputs("/* SPDX-License-Identifier: GPL-2.0-or-later */\n", out);
 	fprintf(out, "/* Parameters, metadata output and help text of %s: generated, do not edit. */\n", agent->name);
 	fprintf(out, "#ifndef BLKPR_METADATA_%s_H\n#define BLKPR_METADATA_%s_H\n\n", agent->id, agent->id);
-	fputs("#include \"agents/options.h\"\n\n", out);
+	fputs("#include \"agents/common/options.h\"\n\n", out);
 	write_options(out, agent);
 	fputc('\n', out);
 	write_metadata(out, agent);

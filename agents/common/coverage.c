@@ -1,0 +1,540 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The disks that this node has registered on.
+#include "agents/common/coverage.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agents/common/run.h"
+#include "lib/clock.h"
+#include "lib/key.h"
+
+#define SET "disks" /* under /var/lib: a line "WWID NAME" for each disk */
+/* The same under /run, where every other file but the old ones and the resources' is a record. */
+#define SET_COPY ".disks"
+#define OLD_LIST "list-"
+#define OLD_TIME ".unfenced"
+#define RESOURCE "resource-"
+
+static int no_memory(struct blkpr_error *error)
+{
+	blkpr_error_set(error, "out of memory");
+	return -ENOMEM;
+}
+
+static bool begins_with(const char *name, const char *prefix)
+{
+	return !strncmp(name, prefix, strlen(prefix));
+}
+
+/* --- a set in memory -------------------------------------------------------------------------- */
+
+static struct registration *find(const struct coverage *coverage, const char *wwid)
+{
+	for (unsigned i = 0; i < coverage->count; i++)
+		if (!strcmp(coverage->disks[i].wwid, wwid))
+			return &coverage->disks[i];
+	return NULL;
+}
+
+static int add(struct coverage *coverage, const char *wwid, const char *name)
+{
+	struct registration *disks =
+		realloc(coverage->disks, (coverage->count + 1) * sizeof(*disks));
+
+	if (!disks)
+		return -ENOMEM;
+	coverage->disks = disks;
+	if (registration_set(&disks[coverage->count], wwid, name))
+		return -ENOMEM;
+	coverage->count++;
+	return 0;
+}
+
+static int rename_disk(struct registration *disk, const char *name)
+{
+	char *copy = strdup(name);
+
+	if (!copy)
+		return -ENOMEM;
+	free(disk->name);
+	disk->name = copy;
+	return 0;
+}
+
+static void drop(struct coverage *coverage, struct registration *disk)
+{
+	registration_clear(disk);
+	*disk = coverage->disks[--coverage->count];
+}
+
+/* Whether that changes the set; -ENOMEM. */
+static int apply(struct coverage *coverage, const struct coverage_change *change)
+{
+	struct registration *disk = coverage->count ? find(coverage, change->wwid) : NULL;
+
+	if (!disk)
+		return change->name ? add(coverage, change->wwid, change->name) ?: 1 : 0;
+	if (!change->name)
+		drop(coverage, disk);
+	else if (disk->name && !strcmp(disk->name, change->name))
+		return 0;
+	else
+		return rename_disk(disk, change->name) ?: 1;
+	return 1;
+}
+
+/* A line that is none may have been a disk's. */
+static int parse_set(struct coverage *coverage, char *text)
+{
+	char *rest = NULL;
+	int rc = 0;
+
+	for (char *line = strtok_r(text, "\n", &rest); line && rc >= 0;
+		line = strtok_r(NULL, "\n", &rest)) {
+		char *name, *wwid = strtok_r(line, " ", &name);
+
+		rc = wwid && *name ? apply(coverage, &(struct coverage_change){ wwid, name }) : -EINVAL;
+	}
+	return rc < 0 ? rc : 0;
+}
+
+static char *format_set(const struct coverage *coverage)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	for (unsigned i = 0; out && i < coverage->count; i++)
+		if (coverage->disks[i].name)
+			fprintf(out, "%s %s\n", coverage->disks[i].wwid, coverage->disks[i].name);
+	if (out)
+		fclose(out);
+	return text;
+}
+
+static void clear_disks(struct coverage *coverage)
+{
+	for (unsigned i = 0; i < coverage->count; i++)
+		registration_clear(&coverage->disks[i]);
+	free(coverage->disks);
+	coverage->disks = NULL;
+	coverage->count = 0;
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static int read_set(struct coverage *coverage, const struct store *store, const char *name,
+	struct blkpr_error *error)
+{
+	char *text;
+	int rc = store_read(store, name, &text, error);
+
+	if (rc)
+		return rc;
+	rc = parse_set(coverage, text);
+	free(text);
+	if (rc == -ENOMEM)
+		return no_memory(error);
+	if (rc)
+		blkpr_error_set(error,
+			"%s/%s: holds a line that is no disk's; restore the file, or remove it and unfence "
+			"this node again",
+			store->path, name);
+	return rc;
+}
+
+/* Unless somebody else has made one since it was missed, of a newer set. What fails is read again. */
+static void keep_copy(const struct store *run, const char *copy)
+{
+	struct blkpr_error ignored;
+	char *theirs;
+
+	if (store_read(run, SET_COPY, &theirs, &ignored) == -ENOENT)
+		store_replace(run, SET_COPY, copy, &ignored);
+	free(theirs);
+}
+
+#define WAIT_SHARE 4 /* of the time that is left */
+
+/* In a process of its own: what the set is, checked. */
+static int read_state(const void *path, int out, struct blkpr_error *error)
+{
+	struct coverage set = { 0 };
+	struct store state;
+	int rc = store_open(&state, path, false, error);
+	char *text = NULL;
+
+	if (!rc)
+		rc = read_set(&set, &state, SET, error);
+	if (!rc && !(text = format_set(&set)))
+		rc = no_memory(error);
+	if (!rc && dprintf(out, "%s", text) < 0)
+		rc = -EIO;
+	return rc;
+}
+
+/*
+ * The first time since this node was started. A local disk that errs must not keep a victim from
+ * being fenced.
+ */
+static int import_set(struct coverage *coverage, struct blkpr_error *error)
+{
+	int64_t now = blkpr_clock_ms();
+	char *copy, *text = NULL;
+	int rc = run_aside(read_state, coverage->state, now + (coverage->deadline - now) / WAIT_SHARE, &text,
+		&coverage->doubt);
+
+	if (!rc && text)
+		rc = parse_set(coverage, text);
+	free(text);
+	if (rc == -ENOMEM)
+		return no_memory(error);
+	if (rc == -ETIME)
+		blkpr_error_set(&coverage->doubt, "%s: the local disk does not answer", coverage->state);
+	if (rc == -ENOENT)
+		*coverage->doubt.text =
+			'\0'; /* nothing was ever registered, or /var/lib will be mounted later */
+	copy = rc ? NULL : format_set(coverage);
+	if (copy && store_try_lock(&coverage->run)) {
+		keep_copy(&coverage->run, copy);
+		store_unlock(&coverage->run);
+	}
+	free(copy);
+	return 0;
+}
+
+static int take_record(struct coverage *coverage, struct registration *record)
+{
+	struct registration *disk = find(coverage, record->wwid);
+	int rc = 0;
+
+	if (!disk)
+		rc = add(coverage, record->wwid, record->name);
+	else if (record->name)
+		rc = rename_disk(disk, record->name);
+	if (rc)
+		return rc;
+	disk = disk ? disk : &coverage->disks[coverage->count - 1];
+	disk->key = record->key;
+	disk->since = record->since;
+	disk->in_flight = record->in_flight;
+	memcpy(disk->how, record->how, sizeof(disk->how));
+	return 0;
+}
+
+struct reading {
+	struct coverage *coverage;
+	struct blkpr_error *error;
+	bool old; /* files of an older version are there */
+};
+
+static int visit_record(void *context, const char *name)
+{
+	struct reading *reading = context;
+	struct registration record;
+	int rc;
+
+	if (begins_with(name, OLD_LIST))
+		reading->old = true;
+	if (begins_with(name, OLD_LIST) || begins_with(name, RESOURCE))
+		return 0;
+	rc = registration_load(&reading->coverage->run, name, &record, reading->error);
+	if (rc)
+		return rc == -ENOENT ? 0 : rc; /* removed just now */
+	rc = take_record(reading->coverage, &record);
+	registration_clear(&record);
+	return rc ? no_memory(reading->error) : 0;
+}
+
+static int read_all(struct coverage *coverage, bool *old, struct blkpr_error *error)
+{
+	struct reading reading = { .coverage = coverage, .error = error };
+	int rc;
+
+	clear_disks(coverage);
+	rc = read_set(coverage, &coverage->run, SET_COPY, error);
+	if (rc == -ENOENT)
+		rc = import_set(coverage, error);
+	blkpr_error_set(error, "%s: cannot be read", coverage->run.path);
+	if (!rc)
+		rc = store_visit(&coverage->run, visit_record, &reading);
+	*old = reading.old;
+	return rc;
+}
+
+/* --- changing --------------------------------------------------------------------------------- */
+
+/* What is under /var/lib now, with the changes in it; whether it has to be written, or -errno. */
+static int change_set(struct coverage *set, const struct store *state,
+	const struct coverage_change changes[], unsigned count, struct blkpr_error *error)
+{
+	int rc = read_set(set, state, SET, error), changed = rc == -ENOENT;
+
+	if (rc && rc != -ENOENT)
+		return rc;
+	for (unsigned i = 0; i < count; i++) {
+		int differs = apply(set, &changes[i]);
+
+		if (differs < 0)
+			return no_memory(error);
+		changed |= differs;
+	}
+	return changed;
+}
+
+/*
+ * The copy is written in any case: whoever wrote the set last may have been killed before it was.
+ * The lock of RUN is not held while a local disk is waited for, which may hang.
+ */
+static int write_set(const struct coverage *set, bool changed, const struct store *state,
+	struct store *run, struct blkpr_error *error)
+{
+	char *text = format_set(set);
+	int rc = text ? 0 : no_memory(error);
+
+	if (!rc && changed)
+		rc = store_replace(state, SET, text, error);
+	if (!rc)
+		rc = store_lock(run, error);
+	if (!rc)
+		rc = store_replace(run, SET_COPY, text, error);
+	store_unlock(run);
+	free(text);
+	return rc;
+}
+
+static int remove_records(struct coverage *coverage, const struct coverage_change changes[],
+	unsigned count, struct blkpr_error *error)
+{
+	int rc = store_lock(&coverage->run, error);
+
+	for (unsigned i = 0; i < count && !rc; i++)
+		if (!changes[i].name)
+			rc = store_remove(&coverage->run, changes[i].wwid, error);
+	store_unlock(&coverage->run);
+	return rc;
+}
+
+/* Under the lock of /var/lib, which comes before that of RUN. */
+static int update_here(struct coverage *coverage, const struct coverage_change changes[],
+	unsigned count, struct blkpr_error *error)
+{
+	struct coverage set = { 0 };
+	struct store state;
+	int rc = store_open(&state, coverage->state, true, error);
+
+	state.durable = true;
+	if (!rc)
+		rc = store_lock(&state, error);
+	if (!rc)
+		rc = change_set(&set, &state, changes, count, error);
+	if (rc >= 0)
+		rc = write_set(&set, rc, &state, &coverage->run, error);
+	if (!rc)
+		rc = remove_records(coverage, changes, count, error);
+	store_close(&state);
+	clear_disks(&set);
+	return rc;
+}
+
+struct update {
+	struct coverage *coverage;
+	const struct coverage_change *changes;
+	unsigned count;
+};
+
+static int update_aside(const void *context, int out, struct blkpr_error *error)
+{
+	const struct update *update = context;
+
+	(void)out;
+	return update_here(update->coverage, update->changes, update->count, error);
+}
+
+static int update_set(struct coverage *coverage, const struct coverage_change changes[],
+	unsigned count, struct blkpr_error *error)
+{
+	struct update update = { coverage, changes, count };
+	char *nothing;
+	int rc = run_aside(update_aside, &update, coverage->deadline, &nothing, error);
+
+	free(nothing);
+	if (rc == -ETIME)
+		blkpr_error_set(error, "%s: the local disk does not answer, so it cannot be kept which disks "
+			"this node has registered on", coverage->state);
+	return rc;
+}
+
+/* All disks that COVERAGE has, to those that others have added meanwhile. */
+static int add_to_set(struct coverage *coverage, struct blkpr_error *error)
+{
+	struct coverage_change *changes = calloc(coverage->count + 1, sizeof(*changes));
+	unsigned n = 0;
+	int rc;
+
+	for (unsigned i = 0; changes && i < coverage->count; i++)
+		if (coverage->disks[i].name)
+			changes[n++] = (struct coverage_change){ coverage->disks[i].wwid,
+				coverage->disks[i].name };
+	rc = changes ? update_set(coverage, changes, n, error) : no_memory(error);
+	free(changes);
+	return rc;
+}
+
+int coverage_update(struct coverage *coverage, const struct coverage_change changes[],
+	unsigned count, struct blkpr_error *error)
+{
+	int rc = update_set(coverage, changes, count, error);
+
+	for (unsigned i = 0; i < count && !rc; i++)
+		if (apply(coverage, &changes[i]) < 0)
+			rc = no_memory(error);
+	return rc;
+}
+
+/* --- what an older version has left ----------------------------------------------------------- */
+
+/*
+ * A line is "WWID KEY NAME"; a record of the disk alone meant an explicit key, and all were of the
+ * last `on`.
+ */
+static int convert_line(
+	struct coverage *coverage, char *line, long since, struct blkpr_error *error)
+{
+	char *rest, *wwid = strtok_r(line, " ", &rest), *key = strtok_r(NULL, " ", &rest);
+	struct registration record = { 0 };
+	bool done, given;
+	int rc = key && *rest ? registration_load(&coverage->run, wwid, &record, error) : 0;
+
+	if (rc && rc != -ENOENT)
+		return rc;
+	done = !key || !*rest || record.name;
+	given = record.key;
+	registration_clear(&record);
+	if (done)
+		return 0;
+	rc = registration_set(&record, wwid, rest);
+	if (rc)
+		return no_memory(error);
+	record.since = since;
+	snprintf(record.how, sizeof(record.how), given ? REGISTRATION_EXPLICIT : "derived");
+	if (!blkpr_key_parse(key, &record.key))
+		rc = registration_store(&coverage->run, &record, error);
+	registration_clear(&record);
+	return rc;
+}
+
+static int convert_list(void *context, const char *name)
+{
+	struct reading *reading = context;
+	struct coverage *coverage = reading->coverage;
+	char *text, *when = NULL, *rest = NULL;
+	long since = -1;
+	int rc;
+
+	if (!begins_with(name, OLD_LIST))
+		return 0;
+	if (!store_read(&coverage->run, OLD_TIME, &when, reading->error) &&
+		sscanf(when, "%ld", &since) != 1)
+		since = -1;
+	free(when);
+	rc = store_read(&coverage->run, name, &text, reading->error);
+	for (char *line = rc ? NULL : strtok_r(text, "\n", &rest); line && !rc;
+		line = strtok_r(NULL, "\n", &rest))
+		rc = convert_line(coverage, line, since, reading->error);
+	free(text);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static int remove_list(void *context, const char *name)
+{
+	struct reading *reading = context;
+
+	return begins_with(name, OLD_LIST)
+		       ? store_remove(&reading->coverage->run, name, reading->error)
+		       : 0;
+}
+
+/*
+ * The old files go last: whoever is killed before has done it in vain, and the next one does it
+ * again.
+ */
+static int convert(struct coverage *coverage, struct blkpr_error *error)
+{
+	struct reading reading = { .coverage = coverage, .error = error };
+	struct blkpr_error unwritten;
+	bool old;
+	int rc = store_lock(&coverage->run, error);
+
+	if (!rc)
+		rc = store_visit(&coverage->run, convert_list, &reading);
+	store_unlock(&coverage->run);
+	if (!rc)
+		rc = read_all(coverage, &old, error);
+	/* where the set cannot be written the records of this boot do until `on` says so */
+	if (rc || *coverage->doubt.text || add_to_set(coverage, &unwritten))
+		return rc;
+	rc = store_lock(&coverage->run, error);
+	if (!rc)
+		rc = store_visit(&coverage->run, remove_list, &reading);
+	if (!rc)
+		rc = store_remove(&coverage->run, OLD_TIME, error);
+	store_unlock(&coverage->run);
+	return rc;
+}
+
+int coverage_load(struct coverage *coverage, const char *run, const char *state, int64_t deadline,
+	struct blkpr_error *error)
+{
+	bool old = false;
+	int rc;
+
+	*coverage = (struct coverage){ .run = STORE_CLOSED, .state = state, .deadline = deadline };
+	rc = store_open(&coverage->run, run, true, error);
+	if (!rc)
+		rc = read_all(coverage, &old, error);
+	return !rc && old ? convert(coverage, error) : rc;
+}
+
+void coverage_clear(struct coverage *coverage)
+{
+	if (coverage->run.path)
+		store_close(&coverage->run);
+	clear_disks(coverage);
+}
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
+const struct registration *coverage_find(const struct coverage *coverage, const char *wwid)
+{
+	return find(coverage, wwid);
+}
+
+bool coverage_means(const struct registration *disk, const char *name)
+{
+	return disk->name && (!strcmp(disk->name, name) || !strcmp(disk->wwid, name) ||
+				     !fnmatch(name, disk->name, FNM_PATHNAME));
+}
+
+bool coverage_knows(const struct coverage *coverage, const char *name)
+{
+	for (unsigned i = 0; i < coverage->count; i++)
+		if (coverage_means(&coverage->disks[i], name))
+			return true;
+	return false;
+}
+
+int coverage_record(struct coverage *coverage, const struct registration registrations[],
+	unsigned count, struct blkpr_error *error)
+{
+	int rc = store_lock(&coverage->run, error);
+
+	for (unsigned i = 0; i < count && !rc; i++)
+		rc = registration_store(&coverage->run, &registrations[i], error);
+	store_unlock(&coverage->run);
+	return rc;
+}
