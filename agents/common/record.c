@@ -3,23 +3,23 @@
 #include "agents/common/record.h"
 
 #include <errno.h>
-#include <md5.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agents/common/store.h"
 #include "config.h"
+#include "lib/key.h"
 
 /* A name that no WWID has, for an instance's, which may hold anything. */
 static int open_record(
 	const char *instance, struct store *store, char **name, struct blkpr_error *error)
 {
-	char sum[MD5_DIGEST_STRING_LENGTH];
+	char sum[BLKPR_DIGEST_TEXT];
 	int rc = store_open(store, BLKPR_RUN_DIR, true, error);
 
 	*name = NULL;
-	MD5Data((const uint8_t *)instance, strlen(instance), sum);
+	blkpr_key_digest(instance, strlen(instance), sum);
 	if (rc || asprintf(name, "resource-%s", sum) >= 0)
 		return rc;
 	*name = NULL;

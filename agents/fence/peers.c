@@ -3,7 +3,6 @@
 #include "agents/fence/peers.h"
 
 #include <errno.h>
-#include <md5.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,28 +25,30 @@ static int compare_strings(const void *a, const void *b)
 }
 
 /*
- * Of the identities of all covered disks, in their order: the same wherever the set is. 0, or
- * -ENOMEM.
+ * Of the identities of all covered disks, each with its NUL, in their order: the same wherever the
+ * set is. 0, or -ENOMEM.
  */
 static int make_digest(const struct coverage *coverage, char digest[DIGEST_TEXT])
 {
 	const char **wwids = calloc(coverage->count + 1, sizeof(*wwids));
-	char sum[MD5_DIGEST_STRING_LENGTH];
+	char sum[BLKPR_DIGEST_TEXT], *text = NULL;
+	size_t size;
+	FILE *all = wwids ? open_memstream(&text, &size) : NULL;
 	unsigned n = 0;
-	MD5_CTX md5;
 
-	if (!wwids)
-		return -ENOMEM;
-	for (unsigned i = 0; i < coverage->count; i++)
+	for (unsigned i = 0; all && i < coverage->count; i++)
 		if (coverage->disks[i].name)
 			wwids[n++] = coverage->disks[i].wwid;
-	qsort(wwids, n, sizeof(*wwids), compare_strings);
-	MD5Init(&md5);
+	if (wwids)
+		qsort(wwids, n, sizeof(*wwids), compare_strings);
 	for (unsigned i = 0; i < n; i++)
-		MD5Update(&md5, (const uint8_t *)wwids[i], strlen(wwids[i]) + 1);
-	MD5End(&md5, sum);
-	snprintf(digest, DIGEST_TEXT, "%u:%s", n, sum);
+		fwrite(wwids[i], 1, strlen(wwids[i]) + 1, all);
 	free(wwids);
+	if (!all || fclose(all))
+		return -ENOMEM;
+	blkpr_key_digest(text, size, sum);
+	snprintf(digest, DIGEST_TEXT, "%u:%s", n, sum);
+	free(text);
 	return 0;
 }
 
