@@ -8,6 +8,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
+
 const char *alarm_prefix = "fence_blkpr: ";
 const char *volatile alarm_doing = "the action was prepared";
 
@@ -63,13 +65,24 @@ void alarm_before_work(int64_t ms)
 	set_timer(ms);
 }
 
-void alarm_during_work(int64_t ms)
+#define TELLING_MS 500
+
+void alarm_during_work(int64_t deadline)
 {
 	set_handler(just_exit);
-	set_timer(ms);
+	set_timer(deadline - blkpr_clock_ms() + TELLING_MS);
 }
 
 void alarm_off(void)
 {
 	set_timer(0);
+}
+
+#define ASKING_SHARE 4
+
+int64_t alarm_asking_by(int64_t deadline)
+{
+	int64_t now = blkpr_clock_ms();
+
+	return now + (deadline - now) / ASKING_SHARE;
 }

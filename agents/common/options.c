@@ -371,6 +371,16 @@ long options_number(const struct options *options, const char *name, long otherw
 	return text ? strtol(text, NULL, 10) : otherwise;
 }
 
+int options_take_number(const struct options *options, const char *name, long least, long most,
+	long *value, struct blkpr_error *error)
+{
+	*value = options_number(options, name, least);
+	if (*value >= least && *value <= most)
+		return 0;
+	blkpr_error_set(error, "%s=%ld: must be from %ld to %ld", name, *value, least, most);
+	return -ERANGE;
+}
+
 unsigned options_choice(const struct options *options, const char *name)
 {
 	const char *text = options_get(options, name);

@@ -66,6 +66,10 @@ unsigned options_count(const struct options *options, const char *name);
 /* A whole number that options_check() has passed; OTHERWISE if there is neither value nor default. */
 long options_number(const struct options *options, const char *name, long otherwise);
 
+/* The same, or LEAST; -ERANGE with text if it is not LEAST to MOST. */
+int options_take_number(const struct options *options, const char *name, long least, long most,
+	long *value, struct blkpr_error *error);
+
 /* The position of the value of NAME among its choices; 0 if there is none. */
 unsigned options_choice(const struct options *options, const char *name);
 

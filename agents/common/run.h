@@ -8,6 +8,12 @@
 #include "lib/error.h"
 
 /*
+ * Of a main(), first: opens what is closed of descriptors 0 to 2, since a device must never become
+ * stdout; and a fencer that ignores SIGCHLD would hide how programs ended.
+ */
+void run_prepare(void);
+
+/*
  * Runs ARGV (looked up in PATH, no shell, stdin empty, LC_ALL=C) and returns what it wrote to stdout in
  * *OUTPUT, for the caller to free. 0; -errno with text if it cannot be run, fails (-ECHILD, with the last
  * line of its stderr) or has not ended by DEADLINE (-ETIME; it is killed).

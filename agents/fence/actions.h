@@ -3,15 +3,12 @@
 #ifndef BLKPR_ACTIONS_H
 #define BLKPR_ACTIONS_H
 
-#include "agents/common/agent.h"
-
-/* Exit status of a fence agent (FenceAgentAPI). */
-enum outcome { OUTCOME_DONE = 0, OUTCOME_FAILED = 1, OUTCOME_OFF = 2 };
+#include "agents/fence/fencing.h"
 
 struct action {
 	const char *name;
 	unsigned needs; /* of the ACTION_ flags */
-	enum outcome (*run)(struct agent *agent);
+	enum outcome (*run)(struct fencing *fencing);
 };
 
 #define ACTION_ROOT 1U    /* works on disks */
@@ -24,5 +21,8 @@ const struct action *action_find(const char *name);
 
 /* All names for an error message: "on, off, ...". */
 const char *action_names(void);
+
+/* The action `on`: on.c. */
+enum outcome act_on(struct fencing *fencing);
 
 #endif

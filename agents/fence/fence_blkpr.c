@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // fence_blkpr: a Pacemaker fence agent over the block layer's persistent reservations.
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "agents/common/line.h"
 #include "agents/common/log.h"
 #include "agents/common/options.h"
+#include "agents/common/run.h"
 #include "lib/clock.h"
 #include "metadata/fence_blkpr.h"
 
@@ -86,63 +86,62 @@ static int start_log(const struct options *options, struct blkpr_error *error)
 }
 
 /* Pacemaker's name for the node is in nodename, and in plug what pcmk_host_map makes of it. */
-static int take_victims(struct agent *agent, const struct options *options, struct blkpr_error *error)
+static int take_victims(struct fencing *fencing, const struct options *options, struct blkpr_error *error)
 {
 	const char *separator = options_get(options, "plug_separator");
 	const char *plug = options_get(options, "plug");
 	char *rest = NULL;
 
-	agent->nodename = options_get(options, "nodename");
+	fencing->nodename = options_get(options, "nodename");
 	if (!plug)
-		plug = agent->nodename;
-	if (!plug && !agent->key)
+		plug = fencing->nodename;
+	if (!plug && !fencing->keys.given)
 		return 0;
-	agent->names = strdup(plug ? plug : "");
-	agent->victims = calloc(plug ? strlen(plug) + 1 : 1, sizeof(*agent->victims));
-	if (!agent->names || !agent->victims) {
+	fencing->names = strdup(plug ? plug : "");
+	fencing->victims = calloc(plug ? strlen(plug) + 1 : 1, sizeof(*fencing->victims));
+	if (!fencing->names || !fencing->victims) {
 		blkpr_error_set(error, "out of memory");
 		return -ENOMEM;
 	}
-	for (char *name = strtok_r(agent->names, separator, &rest); name; name = strtok_r(NULL, separator, &rest))
-		agent->victims[agent->nvictims++].name = name;
-	if (agent->key && agent->nvictims > 1) {
+	for (char *name = strtok_r(fencing->names, separator, &rest); name; name = strtok_r(NULL, separator, &rest))
+		fencing->victims[fencing->nvictims++].name = name;
+	if (fencing->keys.given && fencing->nvictims > 1) {
 		blkpr_error_set(error, "key=%s: one key cannot be that of several nodes (%s)",
 			options_get(options, "key"), plug);
 		return -EINVAL;
 	}
-	if (agent->key && !agent->nvictims)
-		agent->nvictims = 1;
+	if (fencing->keys.given && !fencing->nvictims)
+		fencing->nvictims = 1;
 	return 0;
 }
 
-static int take_plan(struct agent *agent, long *delay, long *seconds, struct blkpr_error *error)
+static int take_plan(struct fencing *fencing, long *delay, long *seconds, struct blkpr_error *error)
 {
 	/* in the order of the choices in metadata/fence_blkpr.xml */
 	static const enum pr_type types[] = { PR_WRITE_EXCLUSIVE_REG_ONLY, PR_EXCLUSIVE_ACCESS_REG_ONLY,
 		PR_WRITE_EXCLUSIVE_ALL_REGS, PR_EXCLUSIVE_ACCESS_ALL_REGS };
 	static const enum blkpr_unknown unknowns[] = { BLKPR_UNKNOWN_FAIL, BLKPR_UNKNOWN_ALLOW,
 		BLKPR_UNKNOWN_EVICT };
-	static const enum blkpr_key_method methods[] = { BLKPR_KEY_NAME64, BLKPR_KEY_HASH, BLKPR_KEY_ID };
-	const struct options *options = agent->options;
+	const struct options *options = fencing->options;
 	long parallel = 0;
 	int rc = options_check(options, error);
 
 	if (!rc)
-		rc = agent_take_key(agent, options, error);
+		rc = keyring_take_key(&fencing->keys, options, error);
 	if (!rc)
-		rc = take_victims(agent, options, error);
+		rc = take_victims(fencing, options, error);
 	if (!rc)
-		rc = agent_take_number(options, "max_parallel", 1, 4096, &parallel, error);
+		rc = options_take_number(options, "max_parallel", 1, 4096, &parallel, error);
 	if (!rc)
-		rc = agent_take_number(options, "delay", 0, LONGEST_DEADLINE, delay, error);
+		rc = options_take_number(options, "delay", 0, LONGEST_DEADLINE, delay, error);
 	if (!rc)
-		rc = agent_take_number(
+		rc = options_take_number(
 			options, "power_timeout", 1, LONGEST_DEADLINE, seconds, error);
-	agent->method = methods[options_choice(options, "key_value")];
-	agent->fence.type = types[options_choice(options, "reservation_type")];
-	agent->fence.unknown = unknowns[options_choice(options, "unknown_keys")];
-	agent->fence.in_flight = (enum blkpr_in_flight)options_choice(options, "in_flight");
-	agent->fence.parallel = (unsigned)parallel;
+	keyring_take_method(&fencing->keys, options);
+	fencing->fence.type = types[options_choice(options, "reservation_type")];
+	fencing->fence.unknown = unknowns[options_choice(options, "unknown_keys")];
+	fencing->fence.in_flight = (enum blkpr_in_flight)options_choice(options, "in_flight");
+	fencing->fence.parallel = (unsigned)parallel;
 	return rc;
 }
 
@@ -157,9 +156,9 @@ static const struct action *find_action(const char *name, struct blkpr_error *er
 }
 
 static int check_needs(
-	const struct agent *agent, const struct action *action, struct blkpr_error *error)
+	const struct fencing *fencing, const struct action *action, struct blkpr_error *error)
 {
-	if (action->needs & ACTION_NODE && !agent->nvictims) {
+	if (action->needs & ACTION_NODE && !fencing->nvictims) {
 		blkpr_error_set(error, "no node: set plug (-n NODE), or key for its key");
 		return -EINVAL;
 	}
@@ -174,41 +173,40 @@ static int check_needs(
  * What the action needs of the parameters. One that needs none works with bad ones, too: without
  * its nodes the fencer would not even ask for the action that says what is wrong.
  */
-static int prepare(struct agent *agent, const struct action *action, long *delay, long *seconds,
+static int prepare(struct fencing *fencing, const struct action *action, long *delay, long *seconds,
 	struct blkpr_error *error)
 {
 	struct blkpr_error ignored;
 	int rc;
 
 	if (action->needs & ACTION_BARE) {
-		if (agent_take_number(agent->options, "power_timeout", 1, LONGEST_DEADLINE, seconds,
+		if (options_take_number(fencing->options, "power_timeout", 1, LONGEST_DEADLINE, seconds,
 			    &ignored))
 			*seconds = BARE_SECONDS;
 		return 0;
 	}
-	rc = take_plan(agent, delay, seconds, error);
-	return rc ? rc : check_needs(agent, action, error);
+	rc = take_plan(fencing, delay, seconds, error);
+	return rc ? rc : check_needs(fencing, action, error);
 }
 
 /*
  * power_timeout may be the limit of the fencer, too, that ends the agent: a tenth of it is for the
  * start of the process, and for the verdict to arrive.
  */
-static void set_deadline(struct agent *agent, long seconds)
+static void set_deadline(struct fencing *fencing, long seconds)
 {
 	int64_t ms = seconds * 900;
 
-	agent->deadline = blkpr_clock_ms() + ms;
-	agent->fence.deadline = agent->deadline;
+	fencing->fence.deadline = blkpr_clock_ms() + ms;
 	alarm_before_work(ms);
 }
 
 /* The words go to syslog and stderr in any case. */
-static void open_log(struct agent *agent)
+static void open_log(struct fencing *fencing)
 {
 	alarm_doing = "the log file was opened; does its file server answer?";
-	if (start_log(agent->options, &agent->unlogged))
-		qb_log(LOG_WARNING, "%s", agent->unlogged.text);
+	if (start_log(fencing->options, &fencing->unlogged))
+		qb_log(LOG_WARNING, "%s", fencing->unlogged.text);
 }
 
 static void wait_delay(long delay)
@@ -218,26 +216,26 @@ static void wait_delay(long delay)
 	blkpr_clock_pause(delay * 1000, INT64_MAX);
 }
 
-static enum outcome run(struct agent *agent)
+static enum outcome run(struct fencing *fencing)
 {
 	struct blkpr_error error = { "" };
 	const struct action *action;
-	const char *name = options_get(agent->options, "action");
+	const char *name = options_get(fencing->options, "action");
 	enum outcome outcome;
 	long delay = 0, seconds = 0;
 
-	if (print_documents(agent->options, name))
+	if (print_documents(fencing->options, name))
 		return OUTCOME_DONE;
 	action = find_action(name, &error);
-	if (!action || prepare(agent, action, &delay, &seconds, &error))
+	if (!action || prepare(fencing, action, &delay, &seconds, &error))
 		return fail(&error);
-	set_deadline(agent, seconds);
-	open_log(agent);
+	set_deadline(fencing, seconds);
+	open_log(fencing);
 	if (delay && action->needs & ACTION_DELAY) {
 		wait_delay(delay);
-		set_deadline(agent, seconds);
+		set_deadline(fencing, seconds);
 	}
-	outcome = action->run(agent);
+	outcome = action->run(fencing);
 	log_close();
 	return outcome;
 }
@@ -245,19 +243,18 @@ static enum outcome run(struct agent *agent)
 int main(int argc, char *argv[])
 {
 	struct options options;
-	struct agent agent = { .options = &options, .cluster.local = -1 };
+	struct fencing fencing = { .options = &options, .keys.cluster.local = -1 };
 	struct blkpr_error error = { "" };
 	enum outcome outcome;
 
-	agent_secure_stdio();
-	signal(SIGCHLD, SIG_DFL); /* a fencer that ignores it would hide how vgs and crmadmin ended */
+	run_prepare();
 	if (read_options(&options, argc, argv, &error))
 		outcome = fail(&error);
 	else
-		outcome = run(&agent);
+		outcome = run(&fencing);
 	if (fflush(stdout) && outcome == OUTCOME_DONE)
 		outcome = OUTCOME_FAILED; /* nobody has read that it worked */
-	agent_clear(&agent);
+	fencing_clear(&fencing);
 	options_clear(&options);
 	return outcome;
 }

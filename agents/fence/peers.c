@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/common/alarm.h"
 #include "agents/common/log.h"
 #include "agents/common/pacemaker.h"
 #include "agents/common/run.h"
@@ -53,15 +54,15 @@ static int make_digest(const struct coverage *coverage, char digest[DIGEST_TEXT]
 }
 
 /* A cluster that does not answer costs no action. */
-static int64_t question_deadline(const struct agent *agent)
+static int64_t question_deadline(const struct fencing *fencing)
 {
-	int64_t share = agent_asking_deadline(agent),
+	int64_t share = alarm_asking_by(fencing->fence.deadline),
 		longest = blkpr_clock_ms() + LONGEST_QUESTION_MS;
 
 	return share < longest ? share : longest;
 }
 
-void peers_publish(const struct agent *agent)
+void peers_publish(const struct fencing *fencing)
 {
 	char digest[DIGEST_TEXT];
 	const char *const argv[] = { "attrd_updater", "--name", ATTRIBUTE, "--update", digest,
@@ -69,9 +70,9 @@ void peers_publish(const struct agent *agent)
 	struct blkpr_error error;
 	char *output = NULL;
 
-	if (pacemaker_age() < 0 || make_digest(&agent->coverage, digest))
+	if (pacemaker_age() < 0 || make_digest(&fencing->disks.coverage, digest))
 		return;
-	if (run_program(argv, question_deadline(agent), &output, &error))
+	if (run_program(argv, question_deadline(fencing), &output, &error))
 		qb_log(LOG_INFO, "the other nodes are not told which disks this one covers: %s",
 			error.text);
 	free(output);
@@ -79,45 +80,45 @@ void peers_publish(const struct agent *agent)
 
 /* --- by the disks ----------------------------------------------------------------------------- */
 
-static bool is_on(const struct agent *agent, const struct cluster_node *node, unsigned i)
+static bool is_on(const struct fencing *fencing, const struct cluster_node *node, unsigned i)
 {
-	uint64_t key = agent_node_key(agent, agent->method, node);
+	uint64_t key = keyring_key(&fencing->keys, fencing->keys.method, node);
 
-	for (unsigned k = 0; k < agent->verdicts[i].nkeys; k++)
-		if (agent->verdicts[i].keys[k].key == key)
+	for (unsigned k = 0; k < fencing->disks.verdicts[i].nkeys; k++)
+		if (fencing->disks.verdicts[i].keys[k].key == key)
 			return true;
 	return false;
 }
 
-static bool is_peer(const struct agent *agent, const struct cluster_node *node)
+static bool is_peer(const struct fencing *fencing, const struct cluster_node *node)
 {
-	return node->member && node != cluster_self(&agent->cluster);
+	return node->member && node != cluster_self(&fencing->keys.cluster);
 }
 
 /*
  * A disk that devices names and NODE is on (or is not on); the number of targets if there is none.
  */
-static unsigned find_disk(const struct agent *agent, const struct cluster_node *node, bool on)
+static unsigned find_disk(const struct fencing *fencing, const struct cluster_node *node, bool on)
 {
 	unsigned i = 0;
 
-	while (i < agent->ntargets &&
-		(agent->targets[i].device->unnamed || is_on(agent, node, i) != on))
+	while (i < fencing->disks.ntargets &&
+		(fencing->disks.targets[i].device->unnamed || is_on(fencing, node, i) != on))
 		i++;
 	return i;
 }
 
-static int check_disks(const struct agent *agent, struct blkpr_error *error)
+static int check_disks(const struct fencing *fencing, struct blkpr_error *error)
 {
-	for (unsigned i = 0; i < agent->cluster.count; i++) {
-		const struct cluster_node *node = &agent->cluster.nodes[i];
+	for (unsigned i = 0; i < fencing->keys.cluster.count; i++) {
+		const struct cluster_node *node = &fencing->keys.cluster.nodes[i];
 		unsigned there, not_there;
 
-		if (!is_peer(agent, node))
+		if (!is_peer(fencing, node))
 			continue;
-		there = find_disk(agent, node, true);
-		not_there = find_disk(agent, node, false);
-		if (there == agent->ntargets || not_there == agent->ntargets)
+		there = find_disk(fencing, node, true);
+		not_there = find_disk(fencing, node, false);
+		if (there == fencing->disks.ntargets || not_there == fencing->disks.ntargets)
 			continue;
 		blkpr_error_set(error,
 			"%s: %s is registered on others of these disks (%s), and not there: see "
@@ -125,8 +126,8 @@ static int check_disks(const struct agent *agent, struct blkpr_error *error)
 			"disk (%s), then unfence it (stonith_admin --unfence %s); a disk that the "
 			"nodes do not share must "
 			"not be in devices",
-			agent->targets[not_there].device->name, node->name,
-			agent->targets[there].device->name, agent->targets[not_there].device->wwid,
+			fencing->disks.targets[not_there].device->name, node->name,
+			fencing->disks.targets[there].device->name, fencing->disks.targets[not_there].device->wwid,
 			node->name);
 		return -EXDEV;
 	}
@@ -137,22 +138,22 @@ static int check_disks(const struct agent *agent, struct blkpr_error *error)
 #define LONGEST_WAIT_MS 3000
 
 /* A node that is at its `on`, or is being fenced, is on some of the disks only for a moment. */
-static int wait_for_disks(struct agent *agent, struct blkpr_error *error)
+static int wait_for_disks(struct fencing *fencing, struct blkpr_error *error)
 {
-	int64_t until = blkpr_clock_ms() + LONGEST_WAIT_MS, share = agent_asking_deadline(agent);
-	int rc = check_disks(agent, error);
+	int64_t until = blkpr_clock_ms() + LONGEST_WAIT_MS, share = alarm_asking_by(fencing->fence.deadline);
+	int rc = check_disks(fencing, error);
 
 	if (share < until)
 		until = share;
 	while (rc && blkpr_clock_ms() < until) {
 		blkpr_clock_pause(PAUSE_MS, until);
 		if (blkpr_fence_monitor(
-			    &agent->fence, agent->targets, agent->ntargets, agent->verdicts) ||
-			!agent_all_ok(agent))
+			    &fencing->fence, fencing->disks.targets, fencing->disks.ntargets, fencing->disks.verdicts) ||
+			!disks_all_ok(&fencing->disks))
 			return 0; /* other things happen there, which the next monitor tells */
-		if (cluster_load_members(&agent->cluster))
+		if (cluster_load_members(&fencing->keys.cluster))
 			return 0;
-		rc = check_disks(agent, error);
+		rc = check_disks(fencing, error);
 	}
 	return rc;
 }
@@ -178,33 +179,33 @@ static bool find_value(const char *output, const char *host, char value[DIGEST_T
 	return found;
 }
 
-static bool is_on_any(const struct agent *agent, const struct cluster_node *node)
+static bool is_on_any(const struct fencing *fencing, const struct cluster_node *node)
 {
-	return find_disk(agent, node, true) < agent->ntargets;
+	return find_disk(fencing, node, true) < fencing->disks.ntargets;
 }
 
 /* Whether another node than this one is on any of the disks. */
-static bool is_shared(const struct agent *agent)
+static bool is_shared(const struct fencing *fencing)
 {
-	for (unsigned i = 0; i < agent->cluster.count; i++)
-		if (&agent->cluster.nodes[i] != cluster_self(&agent->cluster) &&
-			is_on_any(agent, &agent->cluster.nodes[i]))
+	for (unsigned i = 0; i < fencing->keys.cluster.count; i++)
+		if (&fencing->keys.cluster.nodes[i] != cluster_self(&fencing->keys.cluster) &&
+			is_on_any(fencing, &fencing->keys.cluster.nodes[i]))
 			return true;
 	return false;
 }
 
-static void warn_different(const struct agent *agent, const char *output, const char *own)
+static void warn_different(const struct fencing *fencing, const char *output, const char *own)
 {
-	bool shared = is_shared(agent);
+	bool shared = is_shared(fencing);
 
-	for (unsigned i = 0; i < agent->cluster.count; i++) {
-		const struct cluster_node *node = &agent->cluster.nodes[i];
+	for (unsigned i = 0; i < fencing->keys.cluster.count; i++) {
+		const struct cluster_node *node = &fencing->keys.cluster.nodes[i];
 		char value[DIGEST_TEXT];
 
-		if (!is_peer(agent, node) || !find_value(output, node->name, value) ||
+		if (!is_peer(fencing, node) || !find_value(output, node->name, value) ||
 			!strcmp(value, own))
 			continue;
-		if (is_on_any(agent, node))
+		if (is_on_any(fencing, node))
 			qb_log(LOG_WARNING,
 				"%s covers other disks than this node, %.*s there and %.*s here: "
 				"an \"off\" is true of the "
@@ -220,33 +221,33 @@ static void warn_different(const struct agent *agent, const char *output, const 
 	}
 }
 
-static void compare_digests(const struct agent *agent)
+static void compare_digests(const struct fencing *fencing)
 {
 	static const char *const argv[] = { "attrd_updater", "--name", ATTRIBUTE, "--query",
 		"--all", NULL };
 	char own[DIGEST_TEXT], *output = NULL;
 	struct blkpr_error error;
 
-	if (!pacemaker_runs_us() || make_digest(&agent->coverage, own))
+	if (!pacemaker_runs_us() || make_digest(&fencing->disks.coverage, own))
 		return;
-	if (run_program(argv, question_deadline(agent), &output, &error))
+	if (run_program(argv, question_deadline(fencing), &output, &error))
 		qb_log(LOG_INFO, "which disks the other nodes cover is not known: %s", error.text);
 	else
-		warn_different(agent, output, own);
+		warn_different(fencing, output, own);
 	free(output);
 }
 
-int peers_compare(struct agent *agent, struct blkpr_error *error)
+int peers_compare(struct fencing *fencing, struct blkpr_error *error)
 {
 	int rc;
 
-	if (agent->key || !cluster_self(&agent->cluster) || cluster_load_members(&agent->cluster)) {
+	if (fencing->keys.given || !cluster_self(&fencing->keys.cluster) || cluster_load_members(&fencing->keys.cluster)) {
 		qb_log(LOG_INFO, "which disks the other nodes are on cannot be told: %s",
-			agent->key ? "keys are given by key=" : agent->unclustered.text);
+			fencing->keys.given ? "keys are given by key=" : fencing->keys.unclustered.text);
 		return 0;
 	}
-	rc = wait_for_disks(agent, error);
+	rc = wait_for_disks(fencing, error);
 	if (!rc)
-		compare_digests(agent);
+		compare_digests(fencing);
 	return rc;
 }

@@ -6,14 +6,14 @@
 #ifndef BLKPR_PEERS_H
 #define BLKPR_PEERS_H
 
-#include "agents/common/agent.h"
+#include "agents/fence/fencing.h"
 
 /*
  * Tells the other nodes which disks this one covers, where Pacemaker runs: a number and a digest,
  * in a private attribute of the node, which is in no CIB and ends with the node's membership. What
  * fails costs nobody an action.
  */
-void peers_publish(const struct agent *agent);
+void peers_publish(const struct fencing *fencing);
 
 /*
  * After a monitor that has found all disks well. 0, or -EXDEV with text: a member of the cluster
@@ -21,6 +21,6 @@ void peers_publish(const struct agent *agent);
  * for a while. That other nodes' digests differ is told in the log alone: they may cover more on
  * purpose. What cannot be compared (explicit keys, no corosync) is not.
  */
-int peers_compare(struct agent *agent, struct blkpr_error *error);
+int peers_compare(struct fencing *fencing, struct blkpr_error *error);
 
 #endif

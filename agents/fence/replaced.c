@@ -75,13 +75,13 @@ static int store(const char *wwid, const char *old, uint64_t key, bool add, stru
 	return rc;
 }
 
-int replaced_remember(const struct agent *agent, struct blkpr_error *error)
+int replaced_remember(const struct fencing *fencing, struct blkpr_error *error)
 {
 	int rc = 0;
 
-	for (unsigned i = 0; i < agent->ntargets && !rc; i++) {
-		uint64_t key = agent->verdicts[i].replaced;
-		const char *wwid = agent->targets[i].device->wwid;
+	for (unsigned i = 0; i < fencing->disks.ntargets && !rc; i++) {
+		uint64_t key = fencing->disks.verdicts[i].replaced;
+		const char *wwid = fencing->disks.targets[i].device->wwid;
 		char *old;
 		int ignored;
 
@@ -94,12 +94,12 @@ int replaced_remember(const struct agent *agent, struct blkpr_error *error)
 	return rc;
 }
 
-void replaced_judge(struct agent *agent)
+void replaced_judge(struct fencing *fencing)
 {
-	for (unsigned i = 0; i < agent->ntargets; i++) {
-		struct blkpr_verdict *verdict = &agent->verdicts[i];
-		const char *wwid = agent->targets[i].device->wwid;
-		uint64_t key = agent->fence.victim;
+	for (unsigned i = 0; i < fencing->disks.ntargets; i++) {
+		struct blkpr_verdict *verdict = &fencing->disks.verdicts[i];
+		const char *wwid = fencing->disks.targets[i].device->wwid;
+		uint64_t key = fencing->fence.victim;
 		struct blkpr_error ignored;
 		char *text;
 		int rc;

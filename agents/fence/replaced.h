@@ -6,15 +6,15 @@
 #ifndef BLKPR_REPLACED_H
 #define BLKPR_REPLACED_H
 
-#include "agents/common/agent.h"
+#include "agents/fence/fencing.h"
 
 /* Takes down what the verdicts of `on` have replaced. 0, or -errno with text. */
-int replaced_remember(const struct agent *agent, struct blkpr_error *error);
+int replaced_remember(const struct fencing *fencing, struct blkpr_error *error);
 
 /*
  * Of a run of off or status that is over: BLKPR_REPLACED for a disk where the victim's key was not seen and this node has
  * replaced it. Where it was seen, it stands for another nexus by now, and that it was replaced once is forgotten.
  */
-void replaced_judge(struct agent *agent);
+void replaced_judge(struct fencing *fencing);
 
 #endif

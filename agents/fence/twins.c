@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/common/say.h"
 #include "lib/clock.h"
 #include "lib/hold.h"
 
@@ -18,31 +17,31 @@ struct twins {
 	unsigned count;
 };
 
-bool twins_is_second(const struct agent *agent, unsigned i)
+bool twins_is_second(const struct fencing *fencing, unsigned i)
 {
-	return i && !strcmp(agent->targets[i - 1].device->wwid, agent->targets[i].device->wwid);
+	return i && !strcmp(fencing->disks.targets[i - 1].device->wwid, fencing->disks.targets[i].device->wwid);
 }
 
-static bool has_twin(const struct agent *agent, unsigned i)
+static bool has_twin(const struct fencing *fencing, unsigned i)
 {
-	return twins_is_second(agent, i) ||
-	       (i + 1 < agent->ntargets && twins_is_second(agent, i + 1));
+	return twins_is_second(fencing, i) ||
+	       (i + 1 < fencing->disks.ntargets && twins_is_second(fencing, i + 1));
 }
 
-static int find(const struct agent *agent, struct twins *twins, struct blkpr_error *error)
+static int find(const struct fencing *fencing, struct twins *twins, struct blkpr_error *error)
 {
 	*twins = (struct twins){
-		.targets = calloc(agent->ntargets, sizeof(*twins->targets)),
-		.before = calloc(agent->ntargets, sizeof(*twins->before)),
-		.now = calloc(agent->ntargets, sizeof(*twins->now)),
+		.targets = calloc(fencing->disks.ntargets, sizeof(*twins->targets)),
+		.before = calloc(fencing->disks.ntargets, sizeof(*twins->before)),
+		.now = calloc(fencing->disks.ntargets, sizeof(*twins->now)),
 	};
 	if (!twins->targets || !twins->before || !twins->now) {
 		blkpr_error_set(error, "out of memory");
 		return -ENOMEM;
 	}
-	for (unsigned i = 0; i < agent->ntargets; i++)
-		if (has_twin(agent, i))
-			twins->targets[twins->count++] = agent->targets[i];
+	for (unsigned i = 0; i < fencing->disks.ntargets; i++)
+		if (has_twin(fencing, i))
+			twins->targets[twins->count++] = fencing->disks.targets[i];
 	return 0;
 }
 
@@ -75,10 +74,10 @@ static void look_at(const void *context, const struct blkpr_target *target, stru
 }
 
 static void look(
-	const struct agent *agent, const struct twins *twins, struct blkpr_verdict verdicts[])
+	const struct fencing *fencing, const struct twins *twins, struct blkpr_verdict verdicts[])
 {
 	struct blkpr_work work = {
-		.protocol = look_at, .parallel = agent->fence.parallel, .deadline = agent->deadline
+		.protocol = look_at, .parallel = fencing->fence.parallel, .deadline = fencing->fence.deadline
 	};
 
 	blkpr_work_run(&work, twins->targets, twins->count, verdicts);
@@ -130,15 +129,15 @@ static int two_disks(const struct twins *twins, unsigned i, struct blkpr_error *
 #define PAUSE_MS 50
 
 /* Somebody may change a disk between two reads: what differs is read again. */
-static int compare(const struct agent *agent, const struct twins *twins,
+static int compare(const struct fencing *fencing, const struct twins *twins,
 	struct blkpr_verdict verdicts[], struct blkpr_error *error)
 {
 	int rc = 0;
 
 	for (unsigned round = 0; round < LOOKS && (!round || rc); round++) {
 		if (round)
-			blkpr_clock_pause(PAUSE_MS, agent->deadline);
-		look(agent, twins, verdicts);
+			blkpr_clock_pause(PAUSE_MS, fencing->fence.deadline);
+		look(fencing, twins, verdicts);
 		rc = 0;
 		for (unsigned i = 0; i < twins->count && !rc; i++) {
 			if (verdicts[i].result != BLKPR_OK)
@@ -151,13 +150,13 @@ static int compare(const struct agent *agent, const struct twins *twins,
 	return rc;
 }
 
-int twins_compare(struct agent *agent, struct blkpr_error *error)
+int twins_compare(struct fencing *fencing, struct blkpr_error *error)
 {
 	struct twins twins;
-	int rc = find(agent, &twins, error);
+	int rc = find(fencing, &twins, error);
 
 	if (!rc && twins.count)
-		rc = compare(agent, &twins, twins.now, error);
+		rc = compare(fencing, &twins, twins.now, error);
 	clear(&twins);
 	return rc;
 }
@@ -189,12 +188,12 @@ static int check_moved(const struct twins *twins, struct blkpr_error *error)
 }
 
 /* Where this node was not registered before. 0: nothing of it is left. */
-static int undo(const struct agent *agent, const struct twins *twins, struct blkpr_target firsts[],
+static int undo(const struct fencing *fencing, const struct twins *twins, struct blkpr_target firsts[],
 	struct blkpr_verdict verdicts[])
 {
-	struct blkpr_hold hold = { .type = agent->fence.type,
-		.parallel = agent->fence.parallel,
-		.deadline = agent->deadline };
+	struct blkpr_hold hold = { .type = fencing->fence.type,
+		.parallel = fencing->fence.parallel,
+		.deadline = fencing->fence.deadline };
 	unsigned n = 0;
 	int rc;
 
@@ -207,37 +206,37 @@ static int undo(const struct agent *agent, const struct twins *twins, struct blk
 	return rc;
 }
 
-static int prove(struct agent *agent, struct twins *twins, struct blkpr_target firsts[],
+static int prove(struct fencing *fencing, struct twins *twins, struct blkpr_target firsts[],
 	struct blkpr_verdict verdicts[], struct blkpr_error *error)
 {
 	unsigned n = find_firsts(twins, firsts);
-	int rc = compare(agent, twins, twins->before, error);
+	int rc = compare(fencing, twins, twins->before, error);
 
 	if (rc)
 		return rc;
-	rc = blkpr_fence_on(&agent->fence, firsts, n, verdicts);
+	rc = blkpr_fence_on(&fencing->fence, firsts, n, verdicts);
 	for (unsigned i = 0; i < n && !rc; i++)
 		if (verdicts[i].result != BLKPR_OK)
 			return 0; /* `on` fails there, and says why */
 	if (!rc)
-		rc = compare(agent, twins, twins->now, error);
+		rc = compare(fencing, twins, twins->now, error);
 	if (!rc)
 		rc = check_moved(twins, error);
-	return rc == -EXDEV && undo(agent, twins, firsts, verdicts) ? -EIO : rc;
+	return rc == -EXDEV && undo(fencing, twins, firsts, verdicts) ? -EIO : rc;
 }
 
-int twins_prove(struct agent *agent, struct blkpr_error *error)
+int twins_prove(struct fencing *fencing, struct blkpr_error *error)
 {
 	struct blkpr_target *firsts = NULL;
 	struct blkpr_verdict *verdicts = NULL;
 	struct twins twins;
-	int rc = find(agent, &twins, error);
+	int rc = find(fencing, &twins, error);
 
 	if (!rc && twins.count) {
 		firsts = calloc(twins.count, sizeof(*firsts));
 		verdicts = calloc(twins.count, sizeof(*verdicts));
 		if (firsts && verdicts) {
-			rc = prove(agent, &twins, firsts, verdicts, error);
+			rc = prove(fencing, &twins, firsts, verdicts, error);
 		} else {
 			blkpr_error_set(error, "out of memory");
 			rc = -ENOMEM;

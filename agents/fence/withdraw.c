@@ -8,18 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/common/alarm.h"
 #include "agents/common/log.h"
 #include "agents/common/pacemaker.h"
 #include "agents/fence/peers.h"
-#include "agents/common/say.h"
 #include "lib/fence.h"
 #include "lib/hold.h"
-
-static enum outcome refuse(const struct blkpr_error *error)
-{
-	qb_log(LOG_ERR, "%s", error->text);
-	return OUTCOME_FAILED;
-}
 
 static int no_memory(struct blkpr_error *error)
 {
@@ -29,86 +23,86 @@ static int no_memory(struct blkpr_error *error)
 
 /* --- which disks ------------------------------------------------------------------------------ */
 
-static int unknown_disk(const struct agent *agent, const char *word, struct blkpr_error *error)
+static int unknown_disk(const struct fencing *fencing, const char *word, struct blkpr_error *error)
 {
 	size_t used;
 
 	blkpr_error_set(error,
 		"%s: not one of the disks that this node has registered on, which are:", word);
-	for (unsigned i = 0; i < agent->coverage.count; i++) {
+	for (unsigned i = 0; i < fencing->disks.coverage.count; i++) {
 		used = strlen(error->text);
-		if (agent->coverage.disks[i].name)
+		if (fencing->disks.coverage.disks[i].name)
 			snprintf(error->text + used, sizeof(error->text) - used, " %s",
-				agent->coverage.disks[i].name);
+				fencing->disks.coverage.disks[i].name);
 	}
 	return -ENOENT;
 }
 
 /* Whether a disk of the set has that identity; it is chosen then. */
-static bool choose_wwid(const struct agent *agent, const char *wwid, bool chosen[])
+static bool choose_wwid(const struct fencing *fencing, const char *wwid, bool chosen[])
 {
-	const struct registration *disk = coverage_find(&agent->coverage, wwid);
+	const struct registration *disk = coverage_find(&fencing->disks.coverage, wwid);
 
 	if (!disk || !disk->name)
 		return false;
-	return chosen[disk - agent->coverage.disks] = true;
+	return chosen[disk - fencing->disks.coverage.disks] = true;
 }
 
 /* WORD is a name that stands for a disk now, the name that one had last, a glob of these, a WWID. */
 static int choose_word(
-	const struct agent *agent, const char *word, bool chosen[], struct blkpr_error *error)
+	const struct fencing *fencing, const char *word, bool chosen[], struct blkpr_error *error)
 {
 	struct blkpr_device device;
 	struct blkpr_error ignored;
 	bool found = false;
 
 	if (!blkpr_device_resolve(word, &device, &ignored)) {
-		found = choose_wwid(agent, device.wwid, chosen);
+		found = choose_wwid(fencing, device.wwid, chosen);
 		blkpr_device_clear(&device);
 	}
-	for (unsigned i = 0; i < agent->coverage.count && !found; i++)
-		if (coverage_means(&agent->coverage.disks[i], word))
+	for (unsigned i = 0; i < fencing->disks.coverage.count && !found; i++)
+		if (coverage_means(&fencing->disks.coverage.disks[i], word))
 			chosen[i] = true;
-	for (unsigned i = 0; i < agent->coverage.count && !found; i++)
-		found = chosen[i] && coverage_means(&agent->coverage.disks[i], word);
-	return found ? 0 : unknown_disk(agent, word, error);
+	for (unsigned i = 0; i < fencing->disks.coverage.count && !found; i++)
+		found = chosen[i] && coverage_means(&fencing->disks.coverage.disks[i], word);
+	return found ? 0 : unknown_disk(fencing, word, error);
 }
 
-static int choose(const struct agent *agent, bool chosen[], struct blkpr_error *error)
+static int choose(const struct fencing *fencing, bool chosen[], struct blkpr_error *error)
 {
-	const char *spec = options_get(agent->options, "devices");
+	const char *spec = options_get(fencing->options, "devices");
 	char *words = strdup(spec ? spec : ""), *rest = NULL;
 	int rc = words ? 0 : no_memory(error);
 
-	for (unsigned i = 0; !spec && i < agent->coverage.count; i++)
-		chosen[i] = agent->coverage.disks[i].name;
+	for (unsigned i = 0; !spec && i < fencing->disks.coverage.count; i++)
+		chosen[i] = fencing->disks.coverage.disks[i].name;
 	for (char *word = words ? strtok_r(words, ", \t\n", &rest) : NULL; word && !rc;
 		word = strtok_r(NULL, ", \t\n", &rest))
-		rc = choose_word(agent, word, chosen, error);
+		rc = choose_word(fencing, word, chosen, error);
 	free(words);
 	return rc;
 }
 
-static int load(struct agent *agent, bool **chosen, struct blkpr_error *error)
+static int load(struct fencing *fencing, bool **chosen, struct blkpr_error *error)
 {
-	int rc = agent_load_coverage(agent, error);
+	int rc = disks_load_coverage(&fencing->disks, fencing->fence.deadline, error);
 
-	*chosen = rc ? NULL : calloc(agent->coverage.count + 1, sizeof(**chosen));
+	*chosen = rc ? NULL : calloc(fencing->disks.coverage.count + 1, sizeof(**chosen));
 	if (rc)
 		return rc;
-	if (*agent->incomplete.text) {
-		*error = agent->incomplete;
+	if (*fencing->disks.incomplete.text) {
+		*error = fencing->disks.incomplete;
 		return -EIO;
 	}
-	return *chosen ? choose(agent, *chosen, error) : no_memory(error);
+	return *chosen ? choose(fencing, *chosen, error) : no_memory(error);
 }
 
 /* --- forget ----------------------------------------------------------------------------------- */
 
 /* Those that are CHOSEN leave the set. */
-static int forget(struct agent *agent, const bool chosen[], struct blkpr_error *error)
+static int forget(struct fencing *fencing, const bool chosen[], struct blkpr_error *error)
 {
-	struct coverage *coverage = &agent->coverage;
+	struct coverage *coverage = &fencing->disks.coverage;
 	struct coverage_change *changes = calloc(coverage->count + 1, sizeof(*changes));
 	char **wwids = calloc(coverage->count + 1, sizeof(*wwids));
 	unsigned n = 0;
@@ -132,25 +126,25 @@ static int forget(struct agent *agent, const bool chosen[], struct blkpr_error *
 	return rc;
 }
 
-enum outcome act_forget(struct agent *agent)
+enum outcome act_forget(struct fencing *fencing)
 {
 	struct blkpr_error error;
 	bool *chosen = NULL;
 	int rc = 0;
 
-	if (pacemaker_runs_us() || !options_get(agent->options, "devices")) {
+	if (pacemaker_runs_us() || !options_get(fencing->options, "devices")) {
 		blkpr_error_set(&error, "forget: for a person who names in devices (-d) the disks "
 					"that have been taken away");
 		rc = -EINVAL;
 	}
 	if (!rc)
-		rc = load(agent, &chosen, &error);
+		rc = load(fencing, &chosen, &error);
 	if (!rc)
-		rc = forget(agent, chosen, &error);
+		rc = forget(fencing, chosen, &error);
 	free(chosen);
 	if (rc)
-		return refuse(&error);
-	peers_publish(agent);
+		return fencing_refuse(&error);
+	peers_publish(fencing);
 	puts("Success: Forgotten");
 	return OUTCOME_DONE;
 }
@@ -159,25 +153,25 @@ enum outcome act_forget(struct agent *agent)
 
 /* What release ends it may have to evict (sessions that are over): so a key must be this node's own. */
 static int check_own(
-	const struct agent *agent, const struct blkpr_target *target, struct blkpr_error *error)
+	const struct fencing *fencing, const struct blkpr_target *target, struct blkpr_error *error)
 {
-	const struct registration *record = coverage_find(&agent->coverage, target->device->wwid);
+	const struct registration *record = coverage_find(&fencing->disks.coverage, target->device->wwid);
 
-	if (record && record->key && record->key != agent->key) {
+	if (record && record->key && record->key != fencing->keys.given) {
 		blkpr_error_set(error,
 			"key=0x%" PRIx64 ": this node registered 0x%" PRIx64
 			" on %s; release without key=",
-			agent->key, record->key, target->device->name);
+			fencing->keys.given, record->key, target->device->name);
 		return -EINVAL;
 	}
-	for (unsigned i = 0; i < agent->cluster.count; i++)
+	for (unsigned i = 0; i < fencing->keys.cluster.count; i++)
 		for (int method = 0; method < BLKPR_KEY_METHODS; method++) {
-			const struct cluster_node *node = &agent->cluster.nodes[i];
+			const struct cluster_node *node = &fencing->keys.cluster.nodes[i];
 
-			if (node == cluster_self(&agent->cluster) ||
-				agent_node_key(agent, method, node) != agent->key)
+			if (node == cluster_self(&fencing->keys.cluster) ||
+				keyring_key(&fencing->keys, method, node) != fencing->keys.given)
 				continue;
-			blkpr_error_set(error, "key=0x%" PRIx64 ": that is %s's", agent->key,
+			blkpr_error_set(error, "key=0x%" PRIx64 ": that is %s's", fencing->keys.given,
 				node->name);
 			return -EINVAL;
 		}
@@ -185,32 +179,32 @@ static int check_own(
 }
 
 /* Its own record knows with which key, without a cluster too. */
-static int plan(struct agent *agent, const bool chosen[], struct blkpr_error *error)
+static int plan(struct fencing *fencing, const bool chosen[], struct blkpr_error *error)
 {
-	int rc = agent_add_covered(agent, error);
+	int rc = disks_add_covered(&fencing->disks, error);
 	unsigned kept = 0;
 
-	for (unsigned i = 0; i < agent->list.count && !rc; i++) {
+	for (unsigned i = 0; i < fencing->disks.list.count && !rc; i++) {
 		const struct registration *disk =
-			coverage_find(&agent->coverage, agent->list.devices[i].wwid);
+			coverage_find(&fencing->disks.coverage, fencing->disks.list.devices[i].wwid);
 
-		if (chosen[disk - agent->coverage.disks])
-			agent->list.devices[kept++] = agent->list.devices[i];
+		if (chosen[disk - fencing->disks.coverage.disks])
+			fencing->disks.list.devices[kept++] = fencing->disks.list.devices[i];
 		else
-			blkpr_device_clear(&agent->list.devices[i]);
+			blkpr_device_clear(&fencing->disks.list.devices[i]);
 	}
 	if (rc)
 		return rc;
-	agent->list.count = kept;
+	fencing->disks.list.count = kept;
 	if (!kept) {
 		blkpr_error_set(error, "this node has registered on no disk: nothing to release");
 		return -ENODEV;
 	}
-	rc = agent_settle_devices(agent, error);
-	for (unsigned i = 0; i < agent->ntargets && !rc; i++) {
-		agent->targets[i].own = agent->key;
-		rc = agent->key ? check_own(agent, &agent->targets[i], error)
-				: agent_find_own(agent, &agent->targets[i], error);
+	rc = disks_settle(&fencing->disks, error);
+	for (unsigned i = 0; i < fencing->disks.ntargets && !rc; i++) {
+		fencing->disks.targets[i].own = fencing->keys.given;
+		rc = fencing->keys.given ? check_own(fencing, &fencing->disks.targets[i], error)
+				: disks_find_own(&fencing->disks, &fencing->keys, i, error);
 	}
 	return rc;
 }
@@ -219,35 +213,35 @@ static int plan(struct agent *agent, const bool chosen[], struct blkpr_error *er
  * A registrants-only reservation goes with its holder's registration, and the others would be left
  * without one.
  */
-static bool leaves_others_open(const struct agent *agent, unsigned i)
+static bool leaves_others_open(const struct fencing *fencing, unsigned i)
 {
-	const struct blkpr_verdict *verdict = &agent->verdicts[i];
+	const struct blkpr_verdict *verdict = &fencing->disks.verdicts[i];
 	bool for_all = verdict->type == PR_WRITE_EXCLUSIVE_ALL_REGS ||
 		       verdict->type == PR_EXCLUSIVE_ACCESS_ALL_REGS;
 
-	return verdict->type && !for_all && verdict->holder == agent->targets[i].own &&
+	return verdict->type && !for_all && verdict->holder == fencing->disks.targets[i].own &&
 	       verdict->registrations > verdict->own_registrations;
 }
 
 /* What is not to be read, or held for others, is told before any disk is touched. */
-static int check(struct agent *agent, struct blkpr_error *error)
+static int check(struct fencing *fencing, struct blkpr_error *error)
 {
 	int rc = blkpr_fence_monitor(
-		&agent->fence, agent->targets, agent->ntargets, agent->verdicts);
+		&fencing->fence, fencing->disks.targets, fencing->disks.ntargets, fencing->disks.verdicts);
 
-	for (unsigned i = 0; i < agent->ntargets && !rc; i++) {
-		if (leaves_others_open(agent, i)) {
+	for (unsigned i = 0; i < fencing->disks.ntargets && !rc; i++) {
+		if (leaves_others_open(fencing, i)) {
 			blkpr_error_set(error,
 				"%s: this node holds the reservation, and others are registered: "
 				"release on them "
 				"first, and here last",
-				agent->targets[i].device->name);
+				fencing->disks.targets[i].device->name);
 			return -EBUSY;
 		}
-		if (blkpr_result_unreachable(agent->verdicts[i].result)) {
-			char *text = say_text(agent, i);
+		if (blkpr_result_unreachable(fencing->disks.verdicts[i].result)) {
+			char *text = fencing_say_text(fencing, i);
 
-			blkpr_error_set(error, "%s", text ? text : agent->targets[i].device->name);
+			blkpr_error_set(error, "%s", text ? text : fencing->disks.targets[i].device->name);
 			free(text);
 			return -EIO;
 		}
@@ -258,22 +252,21 @@ static int check(struct agent *agent, struct blkpr_error *error)
 }
 
 /* What is still registered is not forgotten. */
-static int release(struct agent *agent, bool chosen[], struct blkpr_error *error)
+static int release(struct fencing *fencing, bool chosen[], struct blkpr_error *error)
 {
-	struct blkpr_hold hold = { .type = agent->fence.type,
-		.parallel = agent->fence.parallel,
-		.deadline = agent->deadline };
-	int rc = blkpr_hold_leave(&hold, agent->targets, agent->ntargets, agent->verdicts);
+	struct blkpr_hold hold = { .type = fencing->fence.type,
+		.parallel = fencing->fence.parallel,
+		.deadline = fencing->fence.deadline };
+	int rc = blkpr_hold_leave(&hold, fencing->disks.targets, fencing->disks.ntargets, fencing->disks.verdicts);
 
-	say_story(agent, agent->ntargets);
-	say_failures(agent, agent->ntargets);
-	for (unsigned i = 0; i < agent->ntargets; i++) {
+	fencing_tell(fencing, fencing->disks.ntargets);
+	for (unsigned i = 0; i < fencing->disks.ntargets; i++) {
 		const struct registration *disk =
-			coverage_find(&agent->coverage, agent->targets[i].device->wwid);
+			disks_record(&fencing->disks, i);
 
-		if (!rc && agent->verdicts[i].result == BLKPR_OK)
+		if (!rc && fencing->disks.verdicts[i].result == BLKPR_OK)
 			continue;
-		chosen[disk - agent->coverage.disks] = false;
+		chosen[disk - fencing->disks.coverage.disks] = false;
 		rc = rc ? rc : -EIO;
 	}
 	blkpr_error_set(error,
@@ -281,7 +274,7 @@ static int release(struct agent *agent, bool chosen[], struct blkpr_error *error
 	return rc;
 }
 
-enum outcome act_release(struct agent *agent)
+enum outcome act_release(struct fencing *fencing)
 {
 	struct blkpr_error error, unwritten;
 	bool *chosen = NULL;
@@ -290,26 +283,26 @@ enum outcome act_release(struct agent *agent)
 	if (pacemaker_runs_us() || pacemaker_age() >= 0) {
 		blkpr_error_set(&error, "release: Pacemaker runs on this node, which would lose "
 					"its disks; stop the cluster here first");
-		return refuse(&error);
+		return fencing_refuse(&error);
 	}
-	agent_load_cluster(agent);
-	rc = load(agent, &chosen, &error);
+	keyring_load_cluster(&fencing->keys);
+	rc = load(fencing, &chosen, &error);
 	if (!rc)
-		rc = plan(agent, chosen, &error);
+		rc = plan(fencing, chosen, &error);
 	if (!rc) {
-		agent_begin_work(agent);
-		rc = check(agent, &error);
+		alarm_during_work(fencing->fence.deadline);
+		rc = check(fencing, &error);
 	}
 	if (!rc) {
-		rc = release(agent, chosen, &error);
-		if (forget(agent, chosen, &unwritten)) {
+		rc = release(fencing, chosen, &error);
+		if (forget(fencing, chosen, &unwritten)) {
 			error = unwritten;
 			rc = -EIO;
 		}
 	}
 	free(chosen);
 	if (rc)
-		return refuse(&error);
+		return fencing_refuse(&error);
 	puts("Success: Released");
 	return OUTCOME_DONE;
 }

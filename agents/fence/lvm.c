@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What vgs prints: "  wz--ns:/dev/sda", a line for each disk of each volume group.
-#include "agents/common/lvm.h"
+#include "agents/fence/lvm.h"
 
 #include <errno.h>
 #include <stdlib.h>
