@@ -35,6 +35,20 @@ bool blkpr_fence_type_serves(enum pr_type type, unsigned held)
 	}
 }
 
+enum pr_type blkpr_fence_preempt_type(const struct blkpr_verdict *verdict, enum pr_type held)
+{
+	if (!verdict->ignored || verdict->reach != BLKPR_REACH_NVME)
+		return held;
+	switch (held) {
+	case PR_WRITE_EXCLUSIVE_REG_ONLY:
+		return PR_WRITE_EXCLUSIVE_ALL_REGS;
+	case PR_EXCLUSIVE_ACCESS_REG_ONLY:
+		return PR_EXCLUSIVE_ACCESS_ALL_REGS;
+	default:
+		return held;
+	}
+}
+
 static bool is_known(const struct blkpr_fence *fence, uint64_t own, uint64_t key)
 {
 	if (!key) /* an NVMe host registered with key 0 can write and belongs to nobody (KERNEL.md trap 2) */
@@ -116,7 +130,7 @@ static enum blkpr_result evict(const struct blkpr_fence *fence, uint64_t own, ui
 		return BLKPR_UNFINISHED;
 	verdict->step = BLKPR_STEP_PREEMPT;
 	blkpr_drain_void(verdict); /* whatever comes back: it was there, and may have written */
-	result = disk->ops->preempt_abort(disk, own, key, view->type);
+	result = disk->ops->preempt_abort(disk, own, key, blkpr_fence_preempt_type(verdict, view->type));
 	verdict->preempted = result == BLKPR_OK ? key : 0;
 	if (result == BLKPR_OK && (of_victim || held))
 		blkpr_drain_aborted(fence->in_flight, holder, verdict);
@@ -318,7 +332,7 @@ static enum blkpr_result off(const struct blkpr_fence *fence, uint64_t own, stru
 	}
 	if (result == BLKPR_CONFLICT)
 		return BLKPR_CONFLICT;
-	return view.victim ? BLKPR_VICTIM_ON : BLKPR_UNSETTLED; /* trap 1: PREEMPT returned 0, and did nothing */
+	return view.victim ? BLKPR_VICTIM_ON : BLKPR_UNSETTLED; /* PREEMPT returned 0, and did nothing */
 }
 
 void blkpr_fence_off_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,

@@ -90,4 +90,10 @@ unsigned blkpr_fence_rounds(const struct blkpr_disk *disk, const struct blkpr_ve
 /* Whether a reservation of type HELD does the work of TYPE: the same, or its all-registrants twin. */
 bool blkpr_fence_type_serves(enum pr_type type, unsigned held);
 
+/*
+ * The type for the next PREEMPT of a key under a reservation of type HELD: that, or where the last one was ignored its
+ * all-registrants twin (doc/safety.md, "A holder that cannot evict").
+ */
+enum pr_type blkpr_fence_preempt_type(const struct blkpr_verdict *verdict, enum pr_type held);
+
 #endif

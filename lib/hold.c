@@ -150,7 +150,10 @@ static enum blkpr_result release(uint64_t own, const struct view *view, struct b
 	return disk->ops->release(disk, own, view->type);
 }
 
-/* If the stranger holds the reservation, it passes to us at once, with our type; else its type stays. */
+/*
+ * If the stranger holds the reservation, it passes to us at once, with our type; else its type stays, or becomes its
+ * all-registrants twin.
+ */
 static enum blkpr_result evict(enum pr_type type, uint64_t own, const struct view *view,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
@@ -158,7 +161,8 @@ static enum blkpr_result evict(enum pr_type type, uint64_t own, const struct vie
 
 	verdict->step = BLKPR_STEP_PREEMPT;
 	blkpr_drain_void(verdict); /* whatever comes back: it was there, and may have written */
-	result = disk->ops->preempt_abort(disk, own, view->stranger, view->holds ? view->type : type);
+	result = disk->ops->preempt_abort(disk, own, view->stranger,
+		view->holds ? blkpr_fence_preempt_type(verdict, view->type) : type);
 	verdict->preempted = result == BLKPR_OK ? view->stranger : 0;
 	return result;
 }
@@ -223,7 +227,6 @@ static enum blkpr_result drain(const struct errand *errand)
 	const struct blkpr_drain drain = { .in_flight = errand->hold->in_flight, .own = errand->target->own,
 		.type = errand->view.type, .ours = errand->verdict->evicted };
 
-	blkpr_drain_begin(errand->disk, errand->verdict);
 	return blkpr_drain_run(&drain, errand->disk, errand->verdict);
 }
 
@@ -255,7 +258,9 @@ static enum blkpr_result repeat(struct errand *errand, enum blkpr_result (*step)
 			return result;
 		}
 	}
-	return result == BLKPR_CONFLICT ? BLKPR_CONFLICT : BLKPR_UNSETTLED;
+	if (result == BLKPR_CONFLICT)
+		return BLKPR_CONFLICT;
+	return errand->verdict->ignored ? BLKPR_UNEVICTED : BLKPR_UNSETTLED;
 }
 
 static enum blkpr_result finish(bool *done, enum blkpr_result result)
@@ -345,6 +350,7 @@ void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target
 {
 	struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
 
+	blkpr_drain_begin(disk, verdict);
 	verdict->result = foresee(&errand, &errand.view);
 	if (verdict->result != BLKPR_OK)
 		return;
@@ -403,6 +409,7 @@ void blkpr_hold_promote_disk(const void *context, const struct blkpr_target *tar
 {
 	struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
 
+	blkpr_drain_begin(disk, verdict);
 	verdict->result = repeat(&errand, promote_step);
 }
 

@@ -42,6 +42,7 @@ static const struct text texts[BLKPR_RESULT_COUNT] = {
 	[BLKPR_SHARED_KEY] = { "shared-key", "another initiator is registered with this node's key" },
 	[BLKPR_TAKEN] = { "taken", "another key holds the reservation" },
 	[BLKPR_STRANGERS] = { "strangers", "other keys are registered" },
+	[BLKPR_UNEVICTED] = { "unevicted", "another key is still registered" },
 	[BLKPR_UNDER_FENCING] = { "under-fencing", "a fence agent's key is registered" },
 	[BLKPR_UNSTORABLE] = { "unstorable",
 		"the device refuses a REGISTER with APTPL (that survives a power loss)" },

@@ -44,6 +44,7 @@ enum blkpr_result {
 	BLKPR_SHARED_KEY,    /* another initiator is registered with this node's key */
 	BLKPR_TAKEN,         /* another key holds the reservation */
 	BLKPR_STRANGERS,     /* other keys are registered, and can write */
+	BLKPR_UNEVICTED,     /* PREEMPT of another key was answered with success, and did nothing */
 	BLKPR_UNDER_FENCING, /* a fence agent's key is registered: the disk is its */
 	BLKPR_UNSTORABLE,    /* REGISTER with APTPL is refused */
 	BLKPR_UNDRAINED,     /* commands in flight could not be ended */

@@ -55,12 +55,26 @@ static bool has_come(const struct blkpr_verdict *before, const struct blkpr_verd
 	return false;
 }
 
+/*
+ * Whether own's PREEMPT removed nobody, and was counted (KERNEL.md trap 1): a key that was removed and has come back has
+ * moved the generation twice.
+ */
+static bool was_ignored(const struct blkpr_verdict *before, uint64_t own, const struct blkpr_verdict *now)
+{
+	unsigned count = count_of(before, before->preempted);
+
+	return before->preempted && count && count_of(now, before->preempted) == count &&
+	       now->generation_after == before->generation_after + 1 && before->holder == own &&
+	       now->holder == own && now->type == before->type;
+}
+
 /* A status of 0 does not say that a key is gone (KERNEL.md trap 1): this look does. */
-static void compare(const struct blkpr_verdict *before, const struct blkpr_report *report,
+static void compare(const struct blkpr_verdict *before, const struct blkpr_report *report, uint64_t own,
 	struct blkpr_verdict *verdict)
 {
 	bool gone = before->preempted && !blkpr_report_count(report, before->preempted);
 
+	verdict->ignored = was_ignored(before, own, verdict);
 	verdict->preempted = 0;
 	verdict->evicted += gone;
 	if (report->generation == before->generation_after && (gone || has_come(before, verdict)))
@@ -81,7 +95,7 @@ void blkpr_verdict_observe(struct blkpr_verdict *verdict, const struct blkpr_rep
 	for (unsigned i = 0; i < report->nkeys; i++)
 		count_key(verdict, report->keys[i]);
 	if (verdict->looks++)
-		compare(&before, report, verdict);
+		compare(&before, report, own, verdict);
 	else
 		verdict->generation_before = report->generation;
 	if (blkpr_drain_needed(verdict))

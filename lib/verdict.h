@@ -53,6 +53,7 @@ struct blkpr_verdict {
 	bool forgets;             /* registrations are lost with the device's power */
 	bool mute;                /* monitor: a LUN RESET will leave the survivors' commands without an answer */
 	uint64_t preempted;       /* by a command that returned 0, not looked at since; 0: none */
+	bool ignored;             /* the last look shows it there, as if by nvmet before Linux 7.3, and own holds */
 	unsigned evicted;         /* keys that were preempted, and that a fresh read shows gone */
 	bool uncounted;           /* a key came, or was evicted, and the PR generation has not moved */
 	uint64_t replaced;        /* a key of nobody known, which own has replaced in this node's own nexus; 0: none */

@@ -164,6 +164,11 @@ static void print_strangers(FILE *out, const struct scene *scene)
 	print_offender(out, scene, "the key ", " is registered, too");
 }
 
+static void print_unevicted(FILE *out, const struct scene *scene)
+{
+	print_offender(out, scene, "the key ", " is still registered");
+}
+
 static void print_fencers(FILE *out, const struct scene *scene)
 {
 	print_offender(out, scene, "the key ", " is registered, and this disk left to fencing");
@@ -228,7 +233,7 @@ static const struct {
 	[BLKPR_NO_MEMORY] = { print_step, "free memory, then repeat" },
 	[BLKPR_UNFINISHED] = { print_step, "check the path and the target (its I/O hangs), then repeat" },
 	[BLKPR_CRASHED] = { print_step, "look at the system log; this is a bug" },
-	[BLKPR_VICTIM_ON] = { print_victim, "the device accepted the command and did nothing (NVMe targets before Linux 7.3 do)" },
+	[BLKPR_VICTIM_ON] = { print_victim, "the device accepted the command and did nothing: its firmware is at fault" },
 	[BLKPR_EVICTED] = { print_own,
 		"unfence it (stonith_admin --unfence NODE, or fence_blkpr -o on here); Pacemaker does it when the node "
 		"joins if the fence device has provides=unfencing" },
@@ -257,6 +262,9 @@ static const struct {
 	[BLKPR_TAKEN] = { print_taken, "find out who runs the service" },
 	[BLKPR_STRANGERS] = { print_strangers,
 		"find its owner; other_registrants=evict makes start remove it" },
+	[BLKPR_UNEVICTED] = { print_unevicted,
+		"the device accepted the command and did nothing, as NVMe targets before Linux 7.3 do by this type where this "
+		"node holds: set reservation_type to ..._REG_ONLY or ..._ALL_REGS, or update the target" },
 	[BLKPR_UNDER_FENCING] = { print_fencers,
 		"unfence this node (stonith_admin --unfence NODE), or set fence_blkpr=no if no fence agent manages the "
 		"disk any more" },

@@ -83,7 +83,7 @@ shellcheck_() {
 
 headers() {
 	local header status=0
-	for header in lib/*.h agents/*/*.h; do
+	for header in $(git ls-files 'lib/*.h' 'agents/*.h' 'metadata/*.h'); do
 		# shellcheck disable=SC2046 # a list of words
 		gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -I. $(flags) -fsyntax-only -x c "$header" || status=1
 	done
@@ -128,6 +128,6 @@ man_pages() {
 distcheck() { make -j"$(nproc)" -C "$out/gcc" distcheck; }
 pacemaker3() { tests/pacemaker3; }
 lab_prepared() { tests/lab/lab.py prepare; }
-vm_prepared() { tests/vm/vm prepare; }
+vm_prepared() { tests/vm/vm prepare newest; }
 
 "$@"

@@ -30,7 +30,9 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-sys.path[:0] = [HERE, os.path.join(TOP, "tests", "lab")]
+sys.path[:0] = [HERE, *(os.path.join(TOP, "tests", name) for name in ("lab", "check"))]
+import machine                                          # noqa: E402
+os.environ.setdefault("BLKPR_SLOWNESS", f"{machine.Machine().slowness:.2f}")    # limits follow it
 import lab as lab_module                                # noqa: E402
 import witness                                          # noqa: E402
 from agent import KEYS                                  # noqa: E402
@@ -43,10 +45,11 @@ NODES = 3
 SCSI_TIMEOUT = 5                # until a kernel gives a command up, and for each step after that
 SHORT, LONG = (1, 15), (35, 45)     # that a path is ill; a kernel gives a hung one up after some 30
 MAY_BE_LONG = ("hangs", "is dead")  # with others each command of a mount or umount takes that long
-PATIENT = "180s"                # start and stop: mount and umount wait for what hangs or is lost
+PATIENT = f"{180 * SLOWNESS:.0f}s"      # start and stop: mount and umount wait for what hangs or is lost
+MONITORS = {"disk": "2s", "fs": "30s", "service": "10s"}        # and how often
 LONGEST_PAUSE = 180 * SLOWNESS  # between two writes
 BLIND = 30 * SLOWNESS           # that a node need not answer who looks
-ENOUGH = 20                     # minutes after which each kind of event must have been there
+ENOUGH = 20 * SLOWNESS          # minutes after which each kind of event must have been there
 # what a path may do; not 05/25/00, which dm-multipath hands to the file system at once
 PATH_FAULTS = {
     "hangs": lambda fabric, seed, **whose: fabric.hang(**whose),
@@ -496,12 +499,13 @@ def main():
                             queue_if_no_path=True)
         cluster = Cluster(lab, args.managed)
         cluster.create()
-        for name in ("disk", "fs", "service"):
-            cluster.admin(f"pcs resource update {name} "
-                          f"op start timeout={PATIENT} op stop timeout={PATIENT}")
+        for name, interval in MONITORS.items():
+            cluster.admin(f"pcs resource update {name} op start timeout={PATIENT} "
+                          f"op stop timeout={PATIENT} "
+                          f"op monitor interval={interval} timeout={20 * SLOWNESS:.0f}s")
         cluster.until_up(180)
         cluster.forget_history()
-        print(f"seed {args.seed}, {args.minutes:g} minutes", flush=True)
+        print(f"seed {args.seed}, {args.minutes:g} minutes, limits times {SLOWNESS:g}", flush=True)
         soak = Soak(cluster, args.minutes, args.seed, args.break_it)
         soak.run()
         soak.keep_logs(args.logs)

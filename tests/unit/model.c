@@ -166,8 +166,11 @@ enum blkpr_result model_preempt_abort(
 		return BLKPR_INVALID;
 	if (!model->nexus[nexus].registered || model->nexus[nexus].key != own)
 		return BLKPR_CONFLICT;
-	if (model->noop_quirk && model->holder == (int)nexus)
+	if (model->noop_quirk && model->holder == (int)nexus) {
+		model_set_reservation(model, type, (int)nexus);
+		model->generation++;
 		return BLKPR_OK;
+	}
 	if (!model_has(model, victim))
 		return BLKPR_CONFLICT;
 	took = key_holds(model, victim);

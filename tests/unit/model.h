@@ -26,7 +26,7 @@ struct model_nexus {
 
 struct model {
 	enum blkpr_kind kind;
-	bool noop_quirk; /* nvmet <= 7.2: PREEMPT by the holder returns 0 and does nothing (trap 1) */
+	bool noop_quirk; /* nvmet <= 7.2: PREEMPT by the holder changes the type, and nothing else (trap 1) */
 	bool aborts_all; /* SCSI too: PREEMPT AND ABORT ends the writes of every nexus that it removes (SPC-4) */
 	struct model_nexus nexus[MODEL_NEXUSES];
 	unsigned host[MODEL_NEXUSES]; /* whose nexus it is */

@@ -1405,14 +1405,107 @@ static void a_node_evicted_while_the_device_is_busy_does_not_preempt_again(void 
 
 static void preempt_that_returns_0_and_does_nothing_is_no_success(void **state)
 {
-	(void)state; /* trap 1 */
+	(void)state; /* the type that it names is the one that is held, since this is not NVMe */
 	both_registered(0);
 	model.noop_quirk = true;
 	run_off();
 	assert_result(verdict.result, BLKPR_VICTIM_ON);
 	assert_false(verdict.won);
 	assert_true(model_has(&model, VICTIM));
+	assert_int_equal(model.type, TYPE);
 	assert_int_equal(verdict.evicted, 0); /* none is gone, whatever the statuses say */
+}
+
+/* At any moment: nobody may write but registrants, and who is one has not changed for the worse. */
+static bool strangers_may_not_write(struct model *disk, char op, enum blkpr_result *result)
+{
+	victim_writes(disk, op, result);
+	assert_false(model_may_write(disk, 5));
+	assert_true(model_may_write(disk, 0) && model_may_write(disk, 3));
+	return false;
+}
+
+static void a_holder_evicts_where_its_preempt_only_changes_the_type(void **state)
+{
+	static const enum pr_type held[] = { TYPE, PR_EXCLUSIVE_ACCESS_REG_ONLY }; /* the twins are two more */
+
+	(void)state; /* trap 1 */
+	for (unsigned i = 0; i < ARRAY_SIZE(held); i++) {
+		struct blkpr_fence how = fence;
+
+		how.type = held[i];
+		both_registered(0);
+		model_set_key(&model, 3, THIRD);
+		model_set_reservation(&model, held[i], 0);
+		model.kind = BLKPR_NVME;
+		model.reach = BLKPR_REACH_NVME;
+		model.noop_quirk = true;
+		model.before = strangers_may_not_write;
+		run_off_with(&how);
+		assert_result(verdict.result, BLKPR_OK);
+		assert_trace("RPRPRPR");
+		assert_int_equal(model.type, held[i] + 2);
+		assert_true(model_has(&model, OWN) && model_has(&model, THIRD));
+		assert_false(model_has(&model, VICTIM) || model.nexus[1].in_flight);
+		assert_int_equal(verdict.evicted, 1);
+		assert_int_equal(verdict.rests, BLKPR_RESTS_ON_ABORT);
+		model_set_key(&model, 1, VICTIM); /* the next time is as on any target */
+		run_off_with(&how);
+		assert_result(verdict.result, BLKPR_OK);
+		assert_trace("RPRPRPRRPR");
+	}
+}
+
+static void unknown_keys_are_evicted_where_a_holders_preempt_only_changes_the_type(void **state)
+{
+	struct blkpr_fence how = fence;
+
+	(void)state;
+	how.unknown = BLKPR_UNKNOWN_EVICT;
+	absent_victim(0);
+	model.kind = BLKPR_NVME;
+	model.reach = BLKPR_REACH_NVME;
+	model.noop_quirk = true;
+	model_set_key(&model, 2, STRANGER);
+	run_off_with(&how);
+	assert_result(verdict.result, BLKPR_OK);
+	assert_false(model_has(&model, STRANGER));
+	assert_int_equal(verdict.rests, BLKPR_RESTS_ON_EARLIER);
+}
+
+/* Runs off on a device that shows these two views, PREEMPT answering 0 in between; then it is as FIRST was. */
+static void check_type_after(const struct script_view *first, const struct script_view *second, unsigned type)
+{
+	script_begin(NULL);
+	script_reach = BLKPR_REACH_NVME;
+	script_read(first);
+	script_preempt(OWN, VICTIM, first->type, BLKPR_OK);
+	script_read(second);
+	script_preempt(OWN, VICTIM, type, BLKPR_IO_ERROR);
+	verdict = (struct blkpr_verdict){ 0 };
+	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	assert_result(verdict.result, BLKPR_IO_ERROR);
+}
+
+static void the_type_is_changed_on_positive_evidence_only(void **state)
+{
+	const unsigned twin = PR_WRITE_EXCLUSIVE_ALL_REGS;
+	const struct script_view first = { { OWN, VICTIM }, TYPE, OWN, 1 }, thirds = { { OWN, VICTIM, THIRD }, TYPE, THIRD, 1 };
+	const struct script_view fewer = { { OWN, VICTIM, VICTIM }, TYPE, OWN, 1 };
+
+	(void)state;
+	check_type_after(&first, &(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 2 }, twin);
+	/* it was not counted; somebody came, or the victim came back */
+	check_type_after(&first, &(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 1 }, TYPE);
+	check_type_after(&first, &(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 3 }, TYPE);
+	/* own does not hold, or did not */
+	check_type_after(&first, &(struct script_view){ { OWN, VICTIM }, TYPE, VICTIM, 2 }, TYPE);
+	check_type_after(&thirds, &(struct script_view){ { OWN, VICTIM, THIRD }, TYPE, OWN, 2 }, TYPE);
+	check_type_after(&thirds, &(struct script_view){ { OWN, VICTIM, THIRD }, TYPE, THIRD, 2 }, TYPE);
+	/* one of the victim's two is gone */
+	check_type_after(&fewer, &(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 2 }, TYPE);
+	/* somebody was faster */
+	check_type_after(&first, &(struct script_view){ { OWN, VICTIM }, twin, OWN, 2 }, twin);
 }
 
 static void preempt_that_always_conflicts_ends_in_conflict(void **state)
@@ -1633,7 +1726,7 @@ struct start {
 	unsigned type;
 	int holder;
 	enum blkpr_kind kind;
-	bool quirk;
+	bool quirk; /* of NVMe */
 };
 
 /* Number N of the states that a disk can be in; false: there is no such state. */
@@ -1652,6 +1745,8 @@ static bool start_state(unsigned n, struct start *start)
 		model_set_key(&model, 2, STRANGER);
 	if (start->third)
 		model_set_key(&model, 3, THIRD);
+	if (start->quirk && start->kind == BLKPR_SCSI)
+		return false;
 	if (start->type && !model.nexus[start->holder].registered)
 		return false;
 	model_set_reservation(&model, start->type, start->holder);
@@ -1776,7 +1871,7 @@ static void off_is_right_whenever_somebody_comes_or_goes(void **state)
 			struct start start;
 
 			if (!start_state_with_writes(n / ARRAY_SIZE(events), true, &start) || !start.own ||
-				start.quirk || start.stranger || start.kind == BLKPR_NVME ||
+				start.stranger || start.kind == BLKPR_NVME ||
 				(start.type && !blkpr_fence_type_serves(TYPE, start.type)))
 				continue;
 			model.before = an_event_happens;
@@ -1796,7 +1891,7 @@ static void off_succeeds_wherever_the_node_is_registered_and_the_type_is_right(v
 	for (unsigned n = 0; n < MOST_STATES; n++) {
 		struct start start;
 
-		if (!start_state(n, &start) || !start.own || start.quirk)
+		if (!start_state(n, &start) || !start.own)
 			continue;
 		if (start.stranger || (start.type && !blkpr_fence_type_serves(TYPE, start.type)))
 			continue;
@@ -1853,8 +1948,8 @@ static void off_killed_at_any_operation_and_repeated_converges(void **state)
 		for (unsigned until = 0; until < 10; until++) {
 			struct start start;
 
-			if (!start_state_with_writes(n, true, &start) || !start.own || start.quirk ||
-				start.stranger || (start.type && !blkpr_fence_type_serves(TYPE, start.type)))
+			if (!start_state_with_writes(n, true, &start) || !start.own || start.stranger ||
+			        (start.type && !blkpr_fence_type_serves(TYPE, start.type)))
 				continue;
 			model.before = killed;
 			model.context = &until;
@@ -2652,6 +2747,9 @@ int main(void)
 		cmocka_unit_test(a_device_that_stays_too_busy_for_a_drain_is_won_but_no_success),
 		cmocka_unit_test(a_node_evicted_while_the_device_is_busy_does_not_preempt_again),
 		cmocka_unit_test(preempt_that_returns_0_and_does_nothing_is_no_success),
+		cmocka_unit_test(a_holder_evicts_where_its_preempt_only_changes_the_type),
+		cmocka_unit_test(unknown_keys_are_evicted_where_a_holders_preempt_only_changes_the_type),
+		script_test(the_type_is_changed_on_positive_evidence_only),
 		script_test(preempt_that_always_conflicts_ends_in_conflict),
 		script_test(off_tries_as_many_paths_as_there_are),
 		cmocka_unit_test(on_tries_as_many_paths_as_there_are),

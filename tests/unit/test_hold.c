@@ -97,6 +97,36 @@ static void take_gets_the_reservation_from_whoever_holds_it(void **state)
 		}
 }
 
+/* nvmet before Linux 7.3 (KERNEL.md trap 1). Plain types let nobody but the holder in, so no other type is taken meanwhile. */
+static void take_evicts_where_a_holders_preempt_only_changes_the_type(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+		struct blkpr_hold hold = { .type = types[i], .evict = true };
+		bool plain = types[i] < PR_WRITE_EXCLUSIVE_REG_ONLY;
+
+		model_init(&model, BLKPR_NVME);
+		model.noop_quirk = true;
+		model_set_key(&model, 1, OTHER);
+		model_set_reservation(&model, types[i], 1);
+		model_write(&model);
+		assert_result(run(blkpr_hold_take_disk, &hold), BLKPR_OK); /* the holder */
+		check_holds_alone(types[i]);
+		model_set_key(&model, 2, THIRD);
+		model_write(&model);
+		assert_result(run(blkpr_hold_take_disk, &hold), plain ? BLKPR_UNEVICTED : BLKPR_OK);
+		if (plain) {
+			assert_int_equal(model.type, types[i]);
+			assert_false(model_may_write(&model, 2));
+			continue;
+		}
+		check_holds_alone(types[i] & 1 ? PR_WRITE_EXCLUSIVE_ALL_REGS : PR_EXCLUSIVE_ACCESS_ALL_REGS);
+		assert_result(run(blkpr_hold_watch_disk, &hold), BLKPR_OK);
+		assert_result(run(blkpr_hold_leave_disk, &hold), BLKPR_OK);
+		assert_int_equal(model.type, 0);
+	}
+}
+
 static void take_evicts_registrants_of_an_open_disk(void **state)
 {
 	(void)state;
@@ -427,16 +457,44 @@ static bool let_other_take(struct model *m, char op, enum blkpr_result *result)
 	return false;
 }
 
+/* nvmet before Linux 7.3; our own reservation, and others are registered, so that each has to be evicted by its holder. */
+static void fresh_where_a_holder_cannot_evict(void)
+{
+	model_init(&model, BLKPR_NVME);
+	model.noop_quirk = true;
+	model_set_key(&model, 0, OWN);
+	model_set_key(&model, 2, THIRD);
+	model_set_reservation(&model, TYPE, 0);
+	model_write(&model);
+}
+
+/* Whoever is not registered may not write at any moment, wherever it is killed. */
+static void take_converges_where_a_holder_cannot_evict(void **state)
+{
+	enum blkpr_result result = BLKPR_IO_ERROR;
+
+	(void)state;
+	for (stop_at = 1; result != BLKPR_OK; stop_at++) {
+		fresh_where_a_holder_cannot_evict();
+		model.before = answer_nothing;
+		result = run(blkpr_hold_take_disk, &alone);
+		assert_false(model_may_write(&model, 5));
+		model.before = NULL;
+		assert_result(run(blkpr_hold_take_disk, &alone), BLKPR_OK);
+		check_holds_alone(PR_WRITE_EXCLUSIVE_ALL_REGS);
+	}
+	assert_true(stop_at > 10);
+}
+
 /* Another node takes, all of it, between any two operations of ours: one of both holds at the end, and knows. */
-static void of_two_that_take_one_holds(void **state)
+static void check_of_two_that_take_one_holds(void (*begin)(void))
 {
 	bool interrupted = true, lost = false, won = false;
 
-	(void)state;
 	for (stop_at = 1; interrupted; stop_at++) {
 		enum blkpr_result result;
 
-		fresh();
+		begin();
 		model.before = let_other_take;
 		others_result = BLKPR_UNTOUCHED;
 		result = run(blkpr_hold_take_disk, &alone);
@@ -453,8 +511,16 @@ static void of_two_that_take_one_holds(void **state)
 			assert_true(model_has(&model, OTHER));
 			lost = true;
 		}
+		assert_false(model_has(&model, THIRD) || model_may_write(&model, 5));
 	}
 	assert_true(won && lost);
+}
+
+static void of_two_that_take_one_holds(void **state)
+{
+	(void)state;
+	check_of_two_that_take_one_holds(fresh);
+	check_of_two_that_take_one_holds(fresh_where_a_holder_cannot_evict);
 }
 
 /* --- leave ---------------------------------------------------------------------------------------- */
@@ -974,6 +1040,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(take_of_a_virgin_disk_registers_and_reserves),
 		cmocka_unit_test(take_gets_the_reservation_from_whoever_holds_it),
+		cmocka_unit_test(take_evicts_where_a_holders_preempt_only_changes_the_type),
 		cmocka_unit_test(take_evicts_registrants_of_an_open_disk),
 		cmocka_unit_test(take_again_changes_nothing_but_the_registration),
 		cmocka_unit_test(polite_take_changes_nothing_where_others_are),
@@ -987,6 +1054,7 @@ int main(void)
 		cmocka_unit_test(take_and_promote_rest_on_what_is_known_or_said),
 		cmocka_unit_test(take_and_leave_converge_from_anywhere),
 		cmocka_unit_test(what_a_killed_run_has_left_is_given_back),
+		cmocka_unit_test(take_converges_where_a_holder_cannot_evict),
 		cmocka_unit_test(of_two_that_take_one_holds),
 		cmocka_unit_test(leave_gives_all_back),
 		cmocka_unit_test(leave_keeps_a_registration_that_was_there_before),

@@ -70,13 +70,22 @@ static void preempt_with_nothing_reserved_makes_no_reservation(void **state)
 	assert_false(model_has(&model, B));
 }
 
-static void the_quirk_makes_preempt_by_the_holder_do_nothing(void **state)
+static void the_quirk_makes_preempt_by_the_holder_change_the_type_and_nothing_else(void **state)
 {
+	uint32_t generation;
+
 	(void)state;
 	both(BLKPR_NVME, 0);
 	model.noop_quirk = true;
-	assert_result(model_preempt_abort(&model, 0, A, B, TYPE), BLKPR_OK);
+	generation = model.generation;
+	assert_result(model_preempt_abort(&model, 0, A, B, ALL), BLKPR_OK);
 	assert_true(model_has(&model, B));
+	assert_int_equal(model.generation, generation + 1);
+	assert_int_equal(model.type, ALL);
+	assert_result(model_preempt_abort(&model, 0, A, B, ALL), BLKPR_OK);
+	assert_false(model_has(&model, B));
+	both(BLKPR_NVME, 0);
+	model.noop_quirk = true;
 	assert_result(model_preempt_abort(&model, 1, B, A, TYPE), BLKPR_OK);
 	assert_false(model_has(&model, A));
 }
@@ -229,7 +238,7 @@ int main(void)
 		cmocka_unit_test(preempt_of_the_holder_takes_the_reservation_over),
 		cmocka_unit_test(preempt_of_a_registrant_leaves_the_holder),
 		cmocka_unit_test(preempt_with_nothing_reserved_makes_no_reservation),
-		cmocka_unit_test(the_quirk_makes_preempt_by_the_holder_do_nothing),
+		cmocka_unit_test(the_quirk_makes_preempt_by_the_holder_change_the_type_and_nothing_else),
 		cmocka_unit_test(reserve_twice_is_right_for_the_holder_only),
 		cmocka_unit_test(the_holders_registration_takes_its_reservation_with_it),
 		cmocka_unit_test(all_registrants_hold_until_the_last_is_gone),

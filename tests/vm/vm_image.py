@@ -5,7 +5,8 @@
     <cache>/vm-<hash of the recipe>/VERSION/initramfs   busybox, guest/init, what it takes to mount the root
     <cache>/vm-<hash of the recipe>/VERSION/modules     to be laid over the root: MODULES with what they need, unpacked
 
-A directory that exists under its final name is complete. What the suites have is looked up when it is made.
+A directory that exists under its final name is complete; it is empty where no suite has that kernel. Each is made when it is
+asked for the first time, and what the suites have is looked up then.
 """
 
 import contextlib
@@ -36,19 +37,17 @@ MODULES = ("nvme-tcp", "nvmet-tcp", "nvme-loop", "dm-multipath", "dm-round-robin
 
 
 class Image:
-    """What has been prepared; `Image.find()` returns None when it has to be made first."""
+    """What has been prepared."""
 
     def __init__(self, path):
         self.path = path
 
-    @classmethod
-    def find(cls):
-        path = os.path.join(CACHE, "vm-" + recipe_hash())
-        return cls(path) if os.path.isdir(path) else None
-
     def kernels(self):
-        """The releases, oldest first."""
-        return sorted((name for name in os.listdir(self.path) if name[0].isdigit()), key=version_key)
+        """The releases that are there, oldest first."""
+        return [release for release in RELEASES if self.is_there(release)]
+
+    def is_there(self, release):
+        return os.path.exists(os.path.join(self.path, release, "version"))
 
     def version(self, release):
         """Of the Debian package."""
@@ -62,6 +61,15 @@ class Image:
             raise ImageError(f"no kernel '{wanted}'; there are: {', '.join(releases)} (`vm prepare --force` looks for newer ones)")
         return releases[-1] if wanted == "newest" else wanted
 
+    def unknown(self, wanted):
+        """The release to look for next, until kernel(wanted) can tell; None: it can."""
+        for release in reversed(RELEASES) if wanted == "newest" else {wanted} & set(RELEASES):
+            if not os.path.isdir(os.path.join(self.path, release)):
+                return release
+            if self.is_there(release):
+                return None
+        return None
+
 
 def recipe_hash():
     digest = hashlib.sha256()
@@ -71,52 +79,53 @@ def recipe_hash():
     return digest.hexdigest()[:12]
 
 
-def prepare(force=False):
-    """Make the kernels unless they are there; return them. Safe to call twice at once."""
+def prepare(*wanted, force=False):
+    """Make kernels ("7.3", "newest"; none: all there are) unless they are there; return the image. Safe to call twice at once."""
     root = lab_image.prepare().root
-    image = Image.find()
-    if image and not force:
-        return image
-    with open(os.path.join(CACHE, "lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        image = Image.find()
-        if image and not force:
-            return image            # somebody else made it while this call waited
-        return build(os.path.join(CACHE, "vm-" + recipe_hash()), os.path.join(root, "bin/busybox"))
+    image = Image(os.path.join(CACHE, "vm-" + recipe_hash()))
+    wanted = wanted or RELEASES
+    if force or any(map(image.unknown, wanted)):
+        with open(os.path.join(CACHE, "lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if force:
+                shutil.rmtree(image.path, ignore_errors=True)
+            if any(map(image.unknown, wanted)):     # else somebody else made it while this call waited
+                build(image, wanted, os.path.join(root, "bin/busybox"))
+    return image
 
 
-def build(final, busybox):
+def build(image, wanted, busybox):
     start = time.monotonic()
 
     def progress(text):
         say(f"[{time.monotonic() - start:5.1f} s] {text}")
 
-    part = final + ".part"
+    part = image.path + ".part"
     shutil.rmtree(part, ignore_errors=True)
     debs = os.path.join(part, "debs")
     os.makedirs(debs)
-    progress(f"preparing kernels for QEMU in {CACHE} (about a minute, once)")
+    progress(f"preparing kernels for QEMU in {CACHE} (up to half a minute each, once)")
     lab_apt.install_host_tools(HOST_TOOLS, progress)
     log = os.path.join(part, "log")
     options = lab_apt.private_apt(debs, lab_apt.main_mirror(lab_apt.debian_sources()), SUITES)
     with contextlib.suppress(ImageError):       # a release that is missing is said below
         run(["apt-get", *options, "update"], log)
     available = subprocess.run(["apt-cache", *options, "dumpavail"], capture_output=True, text=True, check=True).stdout
-    for release in RELEASES:
-        version, packages = newest(release, available)
-        if not version:
-            progress(f"kernel {release}: none of {', '.join(SUITES)} has one now; going on without it")
-            continue
-        run(["apt-get", *options, "download", *packages], log, cwd=debs)
-        make_kernel(version, glob.glob(debs + "/*.deb"), os.path.join(part, release), busybox, log)
-        progress(f"kernel {release}: {version}")
-    shutil.rmtree(debs)
-    if not Image(part).kernels():
+    os.makedirs(image.path, exist_ok=True)
+    for name in wanted:
+        while release := image.unknown(name):
+            version, packages = newest(release, available)
+            target = os.path.join(part, release)
+            os.makedirs(target)
+            if version:
+                run(["apt-get", *options, "download", *packages], log, cwd=debs)
+                make_kernel(version, glob.glob(debs + "/*.deb"), target, busybox, log)
+            progress(f"kernel {release}: {version or 'none of ' + ', '.join(SUITES) + ' has one now; going on without it'}")
+            os.rename(target, os.path.join(image.path, release))
+    if not image.kernels():
         raise ImageError(f"no kernel could be made; see {log}")
-    shutil.rmtree(final, ignore_errors=True)
-    os.rename(part, final)
-    remove_other_images(final)
-    return Image(final)
+    shutil.rmtree(part)
+    remove_other_images(image.path)
 
 
 def newest(release, available):
@@ -138,7 +147,6 @@ def newest(release, available):
 def make_kernel(version, debs, target, busybox, log):
     """Everything of one kernel, in directory TARGET, from its packages, which are removed."""
     tree, mods = target + ".tree", os.path.join(target, "modules")
-    os.makedirs(target)
     for deb in debs:
         run(["dpkg-deb", "-x", deb, tree], log)
         os.unlink(deb)
@@ -146,11 +154,11 @@ def make_kernel(version, debs, target, busybox, log):
         os.makedirs(tree + "/usr/lib", exist_ok=True)
         os.rename(tree + "/lib/modules", tree + "/usr/lib/modules")
     (name,) = os.listdir(tree + "/usr/lib/modules")
-    run(["depmod", "-b", tree + "/usr", name], log)
+    files = {module_name(path): path for path in glob.glob(f"{tree}/usr/lib/modules/{name}/kernel/**/*.ko*", recursive=True)}
     unpack_kernel(glob.glob(f"{tree}/boot/vmlinuz-*") + glob.glob(f"{tree}/usr/lib/modules/{name}/vmlinuz"), target)
-    make_initramfs(module_files(FOR_ROOT, tree, name), target, busybox, log)
+    make_initramfs(with_what_they_need(FOR_ROOT, files), target, busybox, log)
     os.makedirs(f"{mods}/usr/lib/modules/{name}")
-    for path in module_files(MODULES, tree, name):
+    for path in with_what_they_need(MODULES, files):
         unpack_module(path, f"{mods}/usr/lib/modules/{name}")
     run(["depmod", "-b", mods + "/usr", name], log)
     shutil.rmtree(tree)
@@ -158,14 +166,23 @@ def make_kernel(version, debs, target, busybox, log):
         f.write(version)
 
 
-def module_files(names, tree, version):
-    """The files of modules and of what they need, in the order of loading."""
-    files = []
+def module_name(path):
+    return os.path.basename(path).partition(".ko")[0].replace("-", "_")
+
+
+def with_what_they_need(names, files):
+    """The files of modules and of what they need, in the order of loading. files: {module's name: its file}; what is not among
+    them is built in. (depmod would read all three thousand of them.)"""
+    ordered = []
     for name in names:
-        text = subprocess.run(["modprobe", "-d", tree + "/usr", "-S", version, "--show-depends", name],
-                              capture_output=True, text=True, check=False).stdout     # nothing if it is built in
-        files += [f for f in re.findall(r"^insmod (\S+)", text, re.M) if f not in files]
-    return files
+        path = files.get(module_name(name))
+        if path and path not in ordered:
+            text = subprocess.run(["modinfo", "-F", "depends", path], capture_output=True, text=True, check=True).stdout
+            softly = subprocess.run(["modinfo", "-F", "softdep", path], capture_output=True, text=True, check=True).stdout
+            before = [word for word in softly.partition("post:")[0].split() if word != "pre:"]
+            needed = with_what_they_need([*text.strip().split(","), *before], files)
+            ordered += [p for p in [*needed, path] if p not in ordered]
+    return ordered
 
 
 def unpack_module(path, directory):

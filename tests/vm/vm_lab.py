@@ -195,7 +195,7 @@ def up(name="vm", nodes=2, luns=1, paths=1, kernel="newest", stor_kernel="newest
     slow_luns = sorted(set(slow_luns))
     if any(not 0 <= k < luns for k in slow_luns):
         raise LabError(f"--slow-luns: of the LUNs 0 to {luns - 1}")
-    image = vm_image.prepare()
+    image = vm_image.prepare(kernel, stor_kernel)
     return launch(Vm, name, {
         "nodes": nodes, "luns": luns, "paths": paths, "kernel": image.kernel(kernel), "stor_kernel": image.kernel(stor_kernel),
         "cluster": cluster, "cluster_name": cluster_name, "stage": stage and os.path.abspath(stage), "slow_luns": slow_luns,
