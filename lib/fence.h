@@ -74,19 +74,6 @@ void blkpr_fence_monitor_disk(const struct blkpr_fence *fence, uint64_t own, uns
 void blkpr_fence_nexus_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict);
 
-/*
- * BLKPR_SHARED_KEY if the last read found own registered more than once, and that is not one initiator by several
- * paths (S4: the other one would be taken for this node). BLKPR_OK too where the device cannot tell.
- */
-enum blkpr_result blkpr_fence_check_shared(uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict);
-
-/* For who only watches: BLKPR_OK too where there is no answer soon (verdict.unanswered). */
-enum blkpr_result blkpr_fence_watch_shared(
-	uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict);
-
-/* How often a protocol that has come to VERDICT may look at the disk, act, and look again. */
-unsigned blkpr_fence_rounds(const struct blkpr_disk *disk, const struct blkpr_verdict *verdict);
-
 /* Whether a reservation of type HELD does the work of TYPE: the same, or its all-registrants twin. */
 bool blkpr_fence_type_serves(enum pr_type type, unsigned held);
 
