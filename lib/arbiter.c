@@ -77,7 +77,7 @@ static void do_look(void *task, unsigned index, int64_t deadline, struct blkpr_v
 }
 
 /*
- * One look at all devices at once. WHICH[]: those that answer, in order, and those whose crew has
+ * One look at all devices at once. WHICH[]: those that answer, in order, and those whose pool has
  * died, maybe of another one. Why the others do not is their verdict.
  */
 static int look_at_all(struct blkpr_task *task, int64_t until, unsigned which[], unsigned *count)
@@ -93,7 +93,7 @@ static int look_at_all(struct blkpr_task *task, int64_t until, unsigned which[],
 		const struct blkpr_verdict *seen = &task->seen[i];
 		struct blkpr_verdict *verdict = &task->verdicts[i];
 
-		if (seen->result == BLKPR_OK) /* or the next crew would wait for the same path that hangs */
+		if (seen->result == BLKPR_OK) /* or the next pool would wait for the same path that hangs */
 			blkpr_device_learn(task->targets[i].device, seen->path, seen->silent);
 		if (has_spoken(task, seen) || seen->result == BLKPR_CRASHED) {
 			which[(*count)++] = i;

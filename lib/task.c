@@ -41,7 +41,7 @@ int blkpr_task_begin(struct blkpr_task *task, const struct blkpr_work *work, con
 
 void blkpr_task_end(struct blkpr_task *task)
 {
-	blkpr_fleet_dismiss(&task->fleet);
+	blkpr_fleet_stop(&task->fleet);
 	free(task->which);
 	free(task->seen);
 	if (task->past)
