@@ -8,122 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/common/disk_set.h"
+#include "agents/common/former.h"
 #include "agents/common/run.h"
 #include "lib/clock.h"
-#include "lib/key.h"
 
 #define SET "disks" /* under /var/lib: a line "WWID NAME" for each disk */
 /* The same under /run, where every other file but the old ones and the resources' is a record. */
 #define SET_COPY ".disks"
-#define OLD_LIST "list-"
-#define OLD_TIME ".unfenced"
 #define RESOURCE "resource-"
-
-static int no_memory(struct blkpr_error *error)
-{
-	blkpr_error_set(error, "out of memory");
-	return -ENOMEM;
-}
-
-static bool begins_with(const char *name, const char *prefix)
-{
-	return !strncmp(name, prefix, strlen(prefix));
-}
-
-/* --- a set in memory -------------------------------------------------------------------------- */
-
-static struct registration *find(const struct coverage *coverage, const char *wwid)
-{
-	for (unsigned i = 0; i < coverage->count; i++)
-		if (!strcmp(coverage->disks[i].wwid, wwid))
-			return &coverage->disks[i];
-	return NULL;
-}
-
-static int add(struct coverage *coverage, const char *wwid, const char *name)
-{
-	struct registration *disks =
-		realloc(coverage->disks, (coverage->count + 1) * sizeof(*disks));
-
-	if (!disks)
-		return -ENOMEM;
-	coverage->disks = disks;
-	if (registration_set(&disks[coverage->count], wwid, name))
-		return -ENOMEM;
-	coverage->count++;
-	return 0;
-}
-
-static int rename_disk(struct registration *disk, const char *name)
-{
-	char *copy = strdup(name);
-
-	if (!copy)
-		return -ENOMEM;
-	free(disk->name);
-	disk->name = copy;
-	return 0;
-}
-
-static void drop(struct coverage *coverage, struct registration *disk)
-{
-	registration_clear(disk);
-	*disk = coverage->disks[--coverage->count];
-}
-
-/* Whether that changes the set; -ENOMEM. */
-static int apply(struct coverage *coverage, const struct coverage_change *change)
-{
-	struct registration *disk = coverage->count ? find(coverage, change->wwid) : NULL;
-
-	if (!disk)
-		return change->name ? add(coverage, change->wwid, change->name) ?: 1 : 0;
-	if (!change->name)
-		drop(coverage, disk);
-	else if (disk->name && !strcmp(disk->name, change->name))
-		return 0;
-	else
-		return rename_disk(disk, change->name) ?: 1;
-	return 1;
-}
-
-/* A line that is none may have been a disk's. */
-static int parse_set(struct coverage *coverage, char *text)
-{
-	char *rest = NULL;
-	int rc = 0;
-
-	for (char *line = strtok_r(text, "\n", &rest); line && rc >= 0;
-		line = strtok_r(NULL, "\n", &rest)) {
-		char *name, *wwid = strtok_r(line, " ", &name);
-
-		rc = wwid && *name ? apply(coverage, &(struct coverage_change){ wwid, name }) : -EINVAL;
-	}
-	return rc < 0 ? rc : 0;
-}
-
-static char *format_set(const struct coverage *coverage)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	for (unsigned i = 0; out && i < coverage->count; i++)
-		if (coverage->disks[i].name)
-			fprintf(out, "%s %s\n", coverage->disks[i].wwid, coverage->disks[i].name);
-	if (out)
-		fclose(out);
-	return text;
-}
-
-static void clear_disks(struct coverage *coverage)
-{
-	for (unsigned i = 0; i < coverage->count; i++)
-		registration_clear(&coverage->disks[i]);
-	free(coverage->disks);
-	coverage->disks = NULL;
-	coverage->count = 0;
-}
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
@@ -135,10 +28,10 @@ static int read_set(struct coverage *coverage, const struct store *store, const 
 
 	if (rc)
 		return rc;
-	rc = parse_set(coverage, text);
+	rc = disk_set_parse(coverage, text);
 	free(text);
 	if (rc == -ENOMEM)
-		return no_memory(error);
+		return disk_set_no_memory(error);
 	if (rc)
 		blkpr_error_set(error,
 			"%s/%s: holds a line that is no disk's; restore the file, or remove it and unfence "
@@ -170,8 +63,8 @@ static int read_state(const void *path, int out, struct blkpr_error *error)
 
 	if (!rc)
 		rc = read_set(&set, &state, SET, error);
-	if (!rc && !(text = format_set(&set)))
-		rc = no_memory(error);
+	if (!rc && !(text = disk_set_format(&set)))
+		rc = disk_set_no_memory(error);
 	if (!rc && dprintf(out, "%s", text) < 0)
 		rc = -EIO;
 	return rc;
@@ -189,16 +82,16 @@ static int import_set(struct coverage *coverage, struct blkpr_error *error)
 		&coverage->doubt);
 
 	if (!rc && text)
-		rc = parse_set(coverage, text);
+		rc = disk_set_parse(coverage, text);
 	free(text);
 	if (rc == -ENOMEM)
-		return no_memory(error);
+		return disk_set_no_memory(error);
 	if (rc == -ETIME)
 		blkpr_error_set(&coverage->doubt, "%s: the local disk does not answer", coverage->state);
 	if (rc == -ENOENT)
 		*coverage->doubt.text =
 			'\0'; /* nothing was ever registered, or /var/lib will be mounted later */
-	copy = rc ? NULL : format_set(coverage);
+	copy = rc ? NULL : disk_set_format(coverage);
 	if (copy && store_try_lock(&coverage->run)) {
 		keep_copy(&coverage->run, copy);
 		store_unlock(&coverage->run);
@@ -209,13 +102,13 @@ static int import_set(struct coverage *coverage, struct blkpr_error *error)
 
 static int take_record(struct coverage *coverage, struct registration *record)
 {
-	struct registration *disk = find(coverage, record->wwid);
+	struct registration *disk = disk_set_find(coverage, record->wwid);
 	int rc = 0;
 
 	if (!disk)
-		rc = add(coverage, record->wwid, record->name);
+		rc = disk_set_add(coverage, record->wwid, record->name);
 	else if (record->name)
-		rc = rename_disk(disk, record->name);
+		rc = disk_set_rename(disk, record->name);
 	if (rc)
 		return rc;
 	disk = disk ? disk : &coverage->disks[coverage->count - 1];
@@ -238,24 +131,24 @@ static int visit_record(void *context, const char *name)
 	struct registration record;
 	int rc;
 
-	if (begins_with(name, OLD_LIST))
+	if (former_is_list(name))
 		reading->old = true;
-	if (begins_with(name, OLD_LIST) || begins_with(name, RESOURCE))
+	if (former_is_list(name) || !strncmp(name, RESOURCE, strlen(RESOURCE)))
 		return 0;
 	rc = registration_load(&reading->coverage->run, name, &record, reading->error);
 	if (rc)
 		return rc == -ENOENT ? 0 : rc; /* removed just now */
 	rc = take_record(reading->coverage, &record);
 	registration_clear(&record);
-	return rc ? no_memory(reading->error) : 0;
+	return rc ? disk_set_no_memory(reading->error) : 0;
 }
 
-static int read_all(struct coverage *coverage, bool *old, struct blkpr_error *error)
+int coverage_read_all(struct coverage *coverage, bool *old, struct blkpr_error *error)
 {
 	struct reading reading = { .coverage = coverage, .error = error };
 	int rc;
 
-	clear_disks(coverage);
+	disk_set_clear(coverage);
 	rc = read_set(coverage, &coverage->run, SET_COPY, error);
 	if (rc == -ENOENT)
 		rc = import_set(coverage, error);
@@ -277,10 +170,10 @@ static int change_set(struct coverage *set, const struct store *state,
 	if (rc && rc != -ENOENT)
 		return rc;
 	for (unsigned i = 0; i < count; i++) {
-		int differs = apply(set, &changes[i]);
+		int differs = disk_set_apply(set, &changes[i]);
 
 		if (differs < 0)
-			return no_memory(error);
+			return disk_set_no_memory(error);
 		changed |= differs;
 	}
 	return changed;
@@ -293,8 +186,8 @@ static int change_set(struct coverage *set, const struct store *state,
 static int write_set(const struct coverage *set, bool changed, const struct store *state,
 	struct store *run, struct blkpr_error *error)
 {
-	char *text = format_set(set);
-	int rc = text ? 0 : no_memory(error);
+	char *text = disk_set_format(set);
+	int rc = text ? 0 : disk_set_no_memory(error);
 
 	if (!rc && changed)
 		rc = store_replace(state, SET, text, error);
@@ -337,7 +230,7 @@ static int update_here(struct coverage *coverage, const struct coverage_change c
 	if (!rc)
 		rc = remove_records(coverage, changes, count, error);
 	store_close(&state);
-	clear_disks(&set);
+	disk_set_clear(&set);
 	return rc;
 }
 
@@ -369,8 +262,7 @@ static int update_set(struct coverage *coverage, const struct coverage_change ch
 	return rc;
 }
 
-/* All disks that COVERAGE has, to those that others have added meanwhile. */
-static int add_to_set(struct coverage *coverage, struct blkpr_error *error)
+int coverage_add_all(struct coverage *coverage, struct blkpr_error *error)
 {
 	struct coverage_change *changes = calloc(coverage->count + 1, sizeof(*changes));
 	unsigned n = 0;
@@ -380,7 +272,7 @@ static int add_to_set(struct coverage *coverage, struct blkpr_error *error)
 		if (coverage->disks[i].name)
 			changes[n++] = (struct coverage_change){ coverage->disks[i].wwid,
 				coverage->disks[i].name };
-	rc = changes ? update_set(coverage, changes, n, error) : no_memory(error);
+	rc = changes ? update_set(coverage, changes, n, error) : disk_set_no_memory(error);
 	free(changes);
 	return rc;
 }
@@ -391,99 +283,8 @@ int coverage_update(struct coverage *coverage, const struct coverage_change chan
 	int rc = update_set(coverage, changes, count, error);
 
 	for (unsigned i = 0; i < count && !rc; i++)
-		if (apply(coverage, &changes[i]) < 0)
-			rc = no_memory(error);
-	return rc;
-}
-
-/* --- what an older version has left ----------------------------------------------------------- */
-
-/*
- * A line is "WWID KEY NAME"; a record of the disk alone meant an explicit key, and all were of the
- * last `on`.
- */
-static int convert_line(
-	struct coverage *coverage, char *line, long since, struct blkpr_error *error)
-{
-	char *rest, *wwid = strtok_r(line, " ", &rest), *key = strtok_r(NULL, " ", &rest);
-	struct registration record = { 0 };
-	bool done, given;
-	int rc = key && *rest ? registration_load(&coverage->run, wwid, &record, error) : 0;
-
-	if (rc && rc != -ENOENT)
-		return rc;
-	done = !key || !*rest || record.name;
-	given = record.key;
-	registration_clear(&record);
-	if (done)
-		return 0;
-	rc = registration_set(&record, wwid, rest);
-	if (rc)
-		return no_memory(error);
-	record.since = since;
-	snprintf(record.how, sizeof(record.how), given ? REGISTRATION_EXPLICIT : "derived");
-	if (!blkpr_key_parse(key, &record.key))
-		rc = registration_store(&coverage->run, &record, error);
-	registration_clear(&record);
-	return rc;
-}
-
-static int convert_list(void *context, const char *name)
-{
-	struct reading *reading = context;
-	struct coverage *coverage = reading->coverage;
-	char *text, *when = NULL, *rest = NULL;
-	long since = -1;
-	int rc;
-
-	if (!begins_with(name, OLD_LIST))
-		return 0;
-	if (!store_read(&coverage->run, OLD_TIME, &when, reading->error) &&
-		sscanf(when, "%ld", &since) != 1)
-		since = -1;
-	free(when);
-	rc = store_read(&coverage->run, name, &text, reading->error);
-	for (char *line = rc ? NULL : strtok_r(text, "\n", &rest); line && !rc;
-		line = strtok_r(NULL, "\n", &rest))
-		rc = convert_line(coverage, line, since, reading->error);
-	free(text);
-	return rc == -ENOENT ? 0 : rc;
-}
-
-static int remove_list(void *context, const char *name)
-{
-	struct reading *reading = context;
-
-	return begins_with(name, OLD_LIST)
-		       ? store_remove(&reading->coverage->run, name, reading->error)
-		       : 0;
-}
-
-/*
- * The old files go last: whoever is killed before has done it in vain, and the next one does it
- * again.
- */
-static int convert(struct coverage *coverage, struct blkpr_error *error)
-{
-	struct reading reading = { .coverage = coverage, .error = error };
-	struct blkpr_error unwritten;
-	bool old;
-	int rc = store_lock(&coverage->run, error);
-
-	if (!rc)
-		rc = store_visit(&coverage->run, convert_list, &reading);
-	store_unlock(&coverage->run);
-	if (!rc)
-		rc = read_all(coverage, &old, error);
-	/* where the set cannot be written the records of this boot do until `on` says so */
-	if (rc || *coverage->doubt.text || add_to_set(coverage, &unwritten))
-		return rc;
-	rc = store_lock(&coverage->run, error);
-	if (!rc)
-		rc = store_visit(&coverage->run, remove_list, &reading);
-	if (!rc)
-		rc = store_remove(&coverage->run, OLD_TIME, error);
-	store_unlock(&coverage->run);
+		if (disk_set_apply(coverage, &changes[i]) < 0)
+			rc = disk_set_no_memory(error);
 	return rc;
 }
 
@@ -496,22 +297,22 @@ int coverage_load(struct coverage *coverage, const char *run, const char *state,
 	*coverage = (struct coverage){ .run = STORE_CLOSED, .state = state, .deadline = deadline };
 	rc = store_open(&coverage->run, run, true, error);
 	if (!rc)
-		rc = read_all(coverage, &old, error);
-	return !rc && old ? convert(coverage, error) : rc;
+		rc = coverage_read_all(coverage, &old, error);
+	return !rc && old ? former_convert(coverage, error) : rc;
 }
 
 void coverage_clear(struct coverage *coverage)
 {
 	if (coverage->run.path)
 		store_close(&coverage->run);
-	clear_disks(coverage);
+	disk_set_clear(coverage);
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
 const struct registration *coverage_find(const struct coverage *coverage, const char *wwid)
 {
-	return find(coverage, wwid);
+	return disk_set_find(coverage, wwid);
 }
 
 bool coverage_means(const struct registration *disk, const char *name)
