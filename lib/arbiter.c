@@ -5,6 +5,7 @@
 
 #include "lib/clock.h"
 #include "lib/task.h"
+#include "lib/work.h"
 
 /*
  * Whether what the device answers says nothing of who is registered. A conflict does: it is what

@@ -5,9 +5,9 @@
 
 #include "lib/clock.h"
 #include "lib/drain.h"
-#include "lib/fence_view.h"
 #include "lib/question.h"
 #include "lib/rounds.h"
+#include "lib/work.h"
 
 /* One disk that a protocol works on, and what the last look has shown. */
 struct errand {

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
-#include "lib/pool.h"
 
 /* Each pool has a board of its own: one that was left behind may still write on its. */
 static int map_board(struct blkpr_fleet *fleet)

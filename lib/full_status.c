@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/prin.h"
 #include "lib/room.h"
-#include "lib/spc.h"
 
 #define DESCRIPTOR_BYTES (24 + 4 + 244) /* of READ FULL STATUS, with iSCSI's longest TransportID */
 
@@ -45,21 +45,21 @@ enum blkpr_result blkpr_prin_parse_initiators(
 	const uint8_t *reply, size_t length, uint64_t key, unsigned *initiators)
 {
 	const uint8_t *name = NULL;
-	size_t name_length = 0, at = HEADER, end;
+	size_t name_length = 0, at = BLKPR_PRIN_HEADER, end;
 
 	*initiators = 0;
-	if (length < HEADER)
+	if (length < BLKPR_PRIN_HEADER)
 		return BLKPR_MALFORMED;
-	end = HEADER + (size_t)blkpr_spc_be32(reply + 4);
+	end = BLKPR_PRIN_HEADER + (size_t)blkpr_prin_be32(reply + 4);
 	if (end > length)
 		return BLKPR_MALFORMED;
 	while (at < end) {
-		size_t size = at + 24 <= end ? 24 + (size_t)blkpr_spc_be32(reply + at + 20) : end;
+		size_t size = at + 24 <= end ? 24 + (size_t)blkpr_prin_be32(reply + at + 20) : end;
 		enum blkpr_result result = BLKPR_OK;
 
 		if (size > end - at)
 			return BLKPR_MALFORMED;
-		if (blkpr_spc_be64(reply + at) == key)
+		if (blkpr_prin_be64(reply + at) == key)
 			result = compare_initiator(reply + at, size, &name, &name_length, initiators);
 		if (result != BLKPR_OK)
 			return result;
@@ -72,7 +72,7 @@ enum blkpr_result blkpr_prin_parse_initiators(
 static enum blkpr_result read_full_status(const struct blkpr_port *port, uint8_t **reply, size_t *length)
 {
 	struct blkpr_room room = {
-		.size = MOST_BYTES, .entry = DESCRIPTOR_BYTES, .most = MOST_BYTES
+		.size = BLKPR_PRIN_MOST_BYTES, .entry = DESCRIPTOR_BYTES, .most = BLKPR_PRIN_MOST_BYTES
 	};
 	enum blkpr_result result;
 
@@ -80,11 +80,11 @@ static enum blkpr_result read_full_status(const struct blkpr_port *port, uint8_t
 	*reply = malloc(*length);
 	if (!*reply)
 		return BLKPR_NO_MEMORY;
-	result = blkpr_spc_ask(port, BLKPR_PRIN_READ_FULL_STATUS, *reply, length);
-	if (result == BLKPR_OK && *length < HEADER)
+	result = blkpr_prin_ask(port, BLKPR_PRIN_READ_FULL_STATUS, *reply, length);
+	if (result == BLKPR_OK && *length < BLKPR_PRIN_HEADER)
 		return BLKPR_MALFORMED;
 	if (result == BLKPR_OK)
-		result = blkpr_room_fit(&room, HEADER + (size_t)blkpr_spc_be32(*reply + 4), true);
+		result = blkpr_room_fit(&room, BLKPR_PRIN_HEADER + (size_t)blkpr_prin_be32(*reply + 4), true);
 	return result;
 }
 
@@ -116,23 +116,23 @@ static bool is_of(const uint8_t *descriptor, size_t length, const char *name)
 enum blkpr_result blkpr_prin_parse_keys_of(
 	const uint8_t *reply, size_t length, const char *name, struct blkpr_report *report)
 {
-	size_t at = HEADER, end;
+	size_t at = BLKPR_PRIN_HEADER, end;
 
-	if (length < HEADER)
+	if (length < BLKPR_PRIN_HEADER)
 		return BLKPR_MALFORMED;
-	end = HEADER + (size_t)blkpr_spc_be32(reply + 4);
+	end = BLKPR_PRIN_HEADER + (size_t)blkpr_prin_be32(reply + 4);
 	if (end > length)
 		return BLKPR_MALFORMED;
 	if (!blkpr_report_resize(report, (unsigned)(end / 24)))
 		return BLKPR_NO_MEMORY;
 	report->nkeys = 0;
 	while (at < end) {
-		size_t size = at + 24 <= end ? 24 + (size_t)blkpr_spc_be32(reply + at + 20) : end;
+		size_t size = at + 24 <= end ? 24 + (size_t)blkpr_prin_be32(reply + at + 20) : end;
 
 		if (size > end - at)
 			return BLKPR_MALFORMED;
 		if (is_of(reply + at, size, name))
-			report->keys[report->nkeys++] = blkpr_spc_be64(reply + at);
+			report->keys[report->nkeys++] = blkpr_prin_be64(reply + at);
 		at += size;
 	}
 	return BLKPR_OK;

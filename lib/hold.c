@@ -3,11 +3,11 @@
 #include "lib/hold.h"
 
 #include "lib/drain.h"
-#include "lib/fence.h"
-#include "lib/hold_view.h"
+#include "lib/fence_view.h"
 #include "lib/question.h"
 #include "lib/rounds.h"
 #include "lib/shed.h"
+#include "lib/work.h"
 
 struct errand {
 	const struct blkpr_hold *hold;

@@ -2,7 +2,7 @@
 // What one fresh read shows, in the terms of the protocols that hold.
 #include "lib/hold_view.h"
 
-#include "lib/fence.h"
+#include "lib/fence_view.h"
 #include "lib/shed.h"
 
 bool blkpr_hold_for_all(unsigned type)

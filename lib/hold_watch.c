@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Watching what is held: writes nothing.
 #include "lib/drain.h"
-#include "lib/hold_view.h"
+#include "lib/hold.h"
 #include "lib/question.h"
 
 static enum blkpr_result watch(

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Commands and reads by the paths of a block disk, repeated where a repeat is right: for lib/disk.c, reset.c and order.c. */
+/* Commands and reads by the paths of a block disk, repeated where a repeat is right: for block.c and reset.c. */
 #ifndef BLKPR_PATH_H
 #define BLKPR_PATH_H
 
@@ -7,6 +7,17 @@
 #include "lib/scout.h"
 
 #define LAST_WORD_MS 300 /* before the deadline: to say how it ended */
+
+/* A block device as a disk. */
+struct blkpr_block_disk {
+	struct blkpr_disk disk;
+	struct blkpr_port port;
+	enum blkpr_transport transport;
+	const struct blkpr_device *device; /* borrowed */
+	unsigned path;                     /* of a map: the path that PORT is open on, or will be: its fd may be -1 */
+	bool surveyed;
+	uint64_t silent; /* of a map: paths that do not answer, a bit each, as far as they were needed */
+};
 
 struct blkpr_patience {
 	unsigned attentions;

@@ -9,10 +9,9 @@
 #include <strings.h>
 
 #include "lib/room.h"
-#include "lib/spc.h"
 
 #define PERSISTENT_RESERVE_IN 0x5e
-#define FIRST_BYTES (HEADER + 64 * 8)
+#define FIRST_BYTES (BLKPR_PRIN_HEADER + 64 * 8)
 #define KEY_BYTES 8
 #define COMMAND_MS 30000    /* as drivers/scsi/sd.c; the worker's deadline is the caller's affair */
 
@@ -112,7 +111,7 @@ static enum blkpr_result submit(
 	return result;
 }
 
-enum blkpr_result blkpr_spc_ask(
+enum blkpr_result blkpr_prin_ask(
 	const struct blkpr_port *port, enum blkpr_prin_action action, uint8_t *reply, size_t *length)
 {
 	uint8_t cdb[10] = { PERSISTENT_RESERVE_IN, action, [7] = *length >> 8, [8] = *length & 0xff };
@@ -136,26 +135,26 @@ enum blkpr_result blkpr_prin_parse_keys(
 {
 	uint32_t bytes;
 
-	if (length < HEADER)
+	if (length < BLKPR_PRIN_HEADER)
 		return BLKPR_MALFORMED;
-	bytes = blkpr_spc_be32(reply + 4);
+	bytes = blkpr_prin_be32(reply + 4);
 	if (bytes % 8)
 		return BLKPR_MALFORMED;
-	*needed = HEADER + (size_t)bytes;
+	*needed = BLKPR_PRIN_HEADER + (size_t)bytes;
 	if (*needed > length)
 		return BLKPR_UNSETTLED;
 	if (!blkpr_report_resize(report, bytes / 8))
 		return BLKPR_NO_MEMORY;
-	report->generation = blkpr_spc_be32(reply);
+	report->generation = blkpr_prin_be32(reply);
 	report->nkeys = bytes / 8;
 	for (unsigned i = 0; i < report->nkeys; i++)
-		report->keys[i] = blkpr_spc_be64(reply + HEADER + 8 * (size_t)i);
+		report->keys[i] = blkpr_prin_be64(reply + BLKPR_PRIN_HEADER + 8 * (size_t)i);
 	return blkpr_report_count(report, 0) ? BLKPR_MALFORMED : BLKPR_OK; /* SCSI has no key 0 */
 }
 
 enum blkpr_result blkpr_prin_read_keys(const struct blkpr_port *port, struct blkpr_report *report)
 {
-	struct blkpr_room room = { .size = FIRST_BYTES, .entry = KEY_BYTES, .most = MOST_BYTES };
+	struct blkpr_room room = { .size = FIRST_BYTES, .entry = KEY_BYTES, .most = BLKPR_PRIN_MOST_BYTES };
 	enum blkpr_result result = BLKPR_UNSETTLED;
 
 	while (result == BLKPR_UNSETTLED) {
@@ -164,7 +163,7 @@ enum blkpr_result blkpr_prin_read_keys(const struct blkpr_port *port, struct blk
 
 		if (!reply)
 			return BLKPR_NO_MEMORY;
-		result = blkpr_spc_ask(port, BLKPR_PRIN_READ_KEYS, reply, &length);
+		result = blkpr_prin_ask(port, BLKPR_PRIN_READ_KEYS, reply, &length);
 		if (result == BLKPR_OK)
 			result = blkpr_prin_parse_keys(reply, length, report, &needed);
 		if (result == BLKPR_OK || result == BLKPR_UNSETTLED)
@@ -179,26 +178,26 @@ enum blkpr_result blkpr_prin_parse_reservation(
 {
 	uint32_t bytes;
 
-	if (length < HEADER)
+	if (length < BLKPR_PRIN_HEADER)
 		return BLKPR_MALFORMED;
-	bytes = blkpr_spc_be32(reply + 4);
-	if (bytes && (bytes < 16 || length < HEADER + 16))
+	bytes = blkpr_prin_be32(reply + 4);
+	if (bytes && (bytes < 16 || length < BLKPR_PRIN_HEADER + 16))
 		return BLKPR_MALFORMED;
-	report->generation = blkpr_spc_be32(reply);
+	report->generation = blkpr_prin_be32(reply);
 	report->type = 0;
 	report->holder = 0;
 	if (!bytes)
 		return BLKPR_OK;
 	report->type = type_from_spc(reply[21] & 0xf);
-	report->holder = blkpr_spc_be64(reply + 8);
+	report->holder = blkpr_prin_be64(reply + 8);
 	return report->type ? BLKPR_OK : BLKPR_MALFORMED;
 }
 
 enum blkpr_result blkpr_prin_read_reservation(const struct blkpr_port *port, struct blkpr_report *report)
 {
-	uint8_t reply[HEADER + 16];
+	uint8_t reply[BLKPR_PRIN_HEADER + 16];
 	size_t length = sizeof(reply);
-	enum blkpr_result result = blkpr_spc_ask(port, BLKPR_PRIN_READ_RESERVATION, reply, &length);
+	enum blkpr_result result = blkpr_prin_ask(port, BLKPR_PRIN_READ_RESERVATION, reply, &length);
 
 	return result == BLKPR_OK ? blkpr_prin_parse_reservation(reply, length, report) : result;
 }
@@ -230,7 +229,7 @@ enum blkpr_result blkpr_prin_read_capabilities(
 {
 	uint8_t reply[8];
 	size_t length = sizeof(reply);
-	enum blkpr_result result = blkpr_spc_ask(port, BLKPR_PRIN_REPORT_CAPABILITIES, reply, &length);
+	enum blkpr_result result = blkpr_prin_ask(port, BLKPR_PRIN_REPORT_CAPABILITIES, reply, &length);
 
 	return result == BLKPR_OK ? blkpr_prin_parse_capabilities(reply, length, capabilities) : result;
 }

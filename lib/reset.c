@@ -8,7 +8,6 @@
 #include <sys/ioctl.h>
 
 #include "lib/clock.h"
-#include "lib/path.h"
 #include "lib/turn.h"
 
 #ifndef SG_SCSI_RESET_NO_ESCALATE

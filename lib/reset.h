@@ -3,7 +3,7 @@
 #ifndef BLKPR_RESET_H
 #define BLKPR_RESET_H
 
-#include "lib/disk.h"
+#include "lib/path.h"
 
 enum blkpr_reach blkpr_reset_reach(struct blkpr_disk *disk, char driver[BLKPR_DRIVER_SIZE]);
 enum blkpr_result blkpr_reset_drain(struct blkpr_disk *disk, enum blkpr_reach least);

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/block.h"
 #include "lib/clock.h"
 
 /* Zeroed memory that the workers' process sees, too; NULL: there is none. */

@@ -4,7 +4,7 @@
 #define BLKPR_TASK_H
 
 #include "lib/fleet.h"
-#include "lib/work.h"
+#include "lib/target.h"
 
 /* What there is to do, and who does it. */
 struct blkpr_task {

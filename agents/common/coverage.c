@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "agents/common/disk_set.h"
-#include "agents/common/former.h"
 #include "agents/common/run.h"
 #include "lib/clock.h"
 
@@ -17,6 +16,8 @@
 /* The same under /run, where every other file but the old ones and the resources' is a record. */
 #define SET_COPY ".disks"
 #define RESOURCE "resource-"
+
+#define FORMER_LIST "list-"
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
@@ -119,6 +120,11 @@ static int take_record(struct coverage *coverage, struct registration *record)
 	return 0;
 }
 
+bool coverage_is_former_list(const char *name)
+{
+	return !strncmp(name, FORMER_LIST, strlen(FORMER_LIST));
+}
+
 struct reading {
 	struct coverage *coverage;
 	struct blkpr_error *error;
@@ -131,9 +137,9 @@ static int visit_record(void *context, const char *name)
 	struct registration record;
 	int rc;
 
-	if (former_is_list(name))
+	if (coverage_is_former_list(name))
 		reading->old = true;
-	if (former_is_list(name) || !strncmp(name, RESOURCE, strlen(RESOURCE)))
+	if (coverage_is_former_list(name) || !strncmp(name, RESOURCE, strlen(RESOURCE)))
 		return 0;
 	rc = registration_load(&reading->coverage->run, name, &record, reading->error);
 	if (rc)
@@ -286,19 +292,6 @@ int coverage_update(struct coverage *coverage, const struct coverage_change chan
 		if (disk_set_apply(coverage, &changes[i]) < 0)
 			rc = disk_set_no_memory(error);
 	return rc;
-}
-
-int coverage_load(struct coverage *coverage, const char *run, const char *state, int64_t deadline,
-	struct blkpr_error *error)
-{
-	bool old = false;
-	int rc;
-
-	*coverage = (struct coverage){ .run = STORE_CLOSED, .state = state, .deadline = deadline };
-	rc = store_open(&coverage->run, run, true, error);
-	if (!rc)
-		rc = coverage_read_all(coverage, &old, error);
-	return !rc && old ? former_convert(coverage, error) : rc;
 }
 
 void coverage_clear(struct coverage *coverage)

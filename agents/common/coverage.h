@@ -7,16 +7,7 @@
 #ifndef BLKPR_COVERAGE_H
 #define BLKPR_COVERAGE_H
 
-#include "agents/common/registration.h"
-
-struct coverage {
-	struct store run;
-	const char *state;          /* the directory of the set */
-	int64_t deadline;           /* blkpr_clock_ms(): a local disk that hangs is waited for no longer */
-	struct registration *disks; /* a key of 0: not registered since this node was started */
-	unsigned count;
-	struct blkpr_error doubt; /* "": none; else why disks of earlier boots may be missing */
-};
+#include "agents/common/disk_set.h"
 
 /*
  * Reads both; what an older version has left under RUN is converted first. The paths are borrowed.
@@ -37,11 +28,6 @@ const struct registration *coverage_find(const struct coverage *coverage, const 
 bool coverage_means(const struct registration *disk, const char *name);
 bool coverage_knows(const struct coverage *coverage, const char *name);
 
-/* One disk that comes into the set, or (NAME is NULL) leaves it with its record. */
-struct coverage_change {
-	const char *wwid, *name;
-};
-
 /* Changes the set durably, what others have changed meanwhile included. 0, or -errno with text. */
 int coverage_update(struct coverage *coverage, const struct coverage_change changes[],
 	unsigned count, struct blkpr_error *error);
@@ -49,5 +35,15 @@ int coverage_update(struct coverage *coverage, const struct coverage_change chan
 /* Records of this boot, COUNT of them, each of a disk of the set. 0, or -errno with text. */
 int coverage_record(struct coverage *coverage, const struct registration registrations[],
 	unsigned count, struct blkpr_error *error);
+
+/* For former.c. */
+
+/* The set and the records; *OLD: an older version has left something. */
+int coverage_read_all(struct coverage *coverage, bool *old, struct blkpr_error *error);
+/* All disks that COVERAGE has, to those that others have added meanwhile. */
+int coverage_add_all(struct coverage *coverage, struct blkpr_error *error);
+
+/* Whether a file under /run is one of those that an older version has left. */
+bool coverage_is_former_list(const char *name);
 
 #endif

@@ -3,7 +3,21 @@
 #ifndef BLKPR_DISK_SET_H
 #define BLKPR_DISK_SET_H
 
-#include "agents/common/coverage.h"
+#include "agents/common/registration.h"
+
+struct coverage {
+	struct store run;
+	const char *state;          /* the directory of the set */
+	int64_t deadline;           /* blkpr_clock_ms(): a local disk that hangs is waited for no longer */
+	struct registration *disks; /* a key of 0: not registered since this node was started */
+	unsigned count;
+	struct blkpr_error doubt; /* "": none; else why disks of earlier boots may be missing */
+};
+
+/* One disk that comes into the set, or (NAME is NULL) leaves it with its record. */
+struct coverage_change {
+	const char *wwid, *name;
+};
 
 struct registration *disk_set_find(const struct coverage *coverage, const char *wwid);
 
@@ -23,10 +37,5 @@ void disk_set_clear(struct coverage *coverage);
 
 /* -ENOMEM, with text. */
 int disk_set_no_memory(struct blkpr_error *error);
-
-/* Of coverage.c: the set and the records; *OLD: an older version has left something. */
-int coverage_read_all(struct coverage *coverage, bool *old, struct blkpr_error *error);
-/* All disks that COVERAGE has, to those that others have added meanwhile. */
-int coverage_add_all(struct coverage *coverage, struct blkpr_error *error);
 
 #endif

@@ -1,27 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What an older version has left under /run: a list for each devices parameter.
-#include "agents/common/former.h"
+#include "agents/common/coverage.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/common/disk_set.h"
 #include "lib/key.h"
 
-#define OLD_LIST "list-"
 #define OLD_TIME ".unfenced"
 
 struct conversion {
 	struct coverage *coverage;
 	struct blkpr_error *error;
 };
-
-bool former_is_list(const char *name)
-{
-	return !strncmp(name, OLD_LIST, strlen(OLD_LIST));
-}
 
 /*
  * A line is "WWID KEY NAME"; a record of the disk alone meant an explicit key, and all were of the
@@ -61,7 +54,7 @@ static int convert_list(void *context, const char *name)
 	long since = -1;
 	int rc;
 
-	if (!former_is_list(name))
+	if (!coverage_is_former_list(name))
 		return 0;
 	if (!store_read(&coverage->run, OLD_TIME, &when, conversion->error) &&
 		sscanf(when, "%ld", &since) != 1)
@@ -79,12 +72,16 @@ static int remove_list(void *context, const char *name)
 {
 	struct conversion *conversion = context;
 
-	return former_is_list(name)
+	return coverage_is_former_list(name)
 		       ? store_remove(&conversion->coverage->run, name, conversion->error)
 		       : 0;
 }
 
-int former_convert(struct coverage *coverage, struct blkpr_error *error)
+/*
+ * The old files go last: whoever is killed before has done it in vain, and the next one does it
+ * again.
+ */
+static int convert(struct coverage *coverage, struct blkpr_error *error)
 {
 	struct conversion conversion = { .coverage = coverage, .error = error };
 	struct blkpr_error unwritten;
@@ -106,4 +103,17 @@ int former_convert(struct coverage *coverage, struct blkpr_error *error)
 		rc = store_remove(&coverage->run, OLD_TIME, error);
 	store_unlock(&coverage->run);
 	return rc;
+}
+
+int coverage_load(struct coverage *coverage, const char *run, const char *state, int64_t deadline,
+	struct blkpr_error *error)
+{
+	bool old = false;
+	int rc;
+
+	*coverage = (struct coverage){ .run = STORE_CLOSED, .state = state, .deadline = deadline };
+	rc = store_open(&coverage->run, run, true, error);
+	if (!rc)
+		rc = coverage_read_all(coverage, &old, error);
+	return !rc && old ? convert(coverage, error) : rc;
 }

@@ -3,18 +3,7 @@
 #ifndef BLKPR_SAY_H
 #define BLKPR_SAY_H
 
-#include "agents/common/disks.h"
-#include "agents/common/keyring.h"
-
-/* What the words are about; all of it is borrowed. */
-struct story {
-	const struct keyring *keys;
-	const struct disks *disks;
-	const char *victim_name; /* NULL: nobody, or known by its key only */
-	uint64_t victim;
-	enum pr_type type; /* that is asked for */
-	enum blkpr_in_flight in_flight;
-};
+#include "agents/common/scene.h"
 
 /* One line a device that failed, at LOG_ERR, with the remedy; devices not touched are counted in one. */
 void say_failures(const struct story *story, unsigned arbiter);

@@ -5,7 +5,18 @@
 
 #include <stdio.h>
 
-#include "agents/common/say.h"
+#include "agents/common/disks.h"
+#include "agents/common/keyring.h"
+
+/* What the words are about; all of it is borrowed. */
+struct story {
+	const struct keyring *keys;
+	const struct disks *disks;
+	const char *victim_name; /* NULL: nobody, or known by its key only */
+	uint64_t victim;
+	enum pr_type type; /* that is asked for */
+	enum blkpr_in_flight in_flight;
+};
 
 struct scene {
 	const struct story *story;

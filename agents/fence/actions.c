@@ -10,6 +10,7 @@
 #include "agents/fence/peers.h"
 #include "agents/fence/plan.h"
 #include "agents/fence/replaced.h"
+#include "agents/fence/report.h"
 #include "agents/fence/victim.h"
 #include "agents/fence/withdraw.h"
 
@@ -39,7 +40,7 @@ static enum outcome act_off(struct fencing *fencing)
 	for (unsigned i = 0; i < fencing->nvictims && !rc; i++)
 		rc = victim_check_not_self(fencing, &fencing->victims[i], &error);
 	if (rc)
-		return fencing_refuse(&error);
+		return report_refuse(&error);
 	for (unsigned i = 0; i < fencing->nvictims; i++) {
 		unsigned arbiter;
 
@@ -50,7 +51,7 @@ static enum outcome act_off(struct fencing *fencing)
 			remember_open(fencing);
 		} while (plan_learned_remotes(fencing));
 		replaced_judge(fencing);
-		if (!fencing_report(fencing, rc, arbiter))
+		if (!report_run(fencing, rc, arbiter))
 			return OUTCOME_FAILED;
 	}
 	puts(removed ? "Success: Powered OFF" : "Success: Already OFF");
@@ -76,7 +77,7 @@ static enum outcome status_of(struct fencing *fencing, const struct victim *vict
 		on = true;
 		fencing->disks.verdicts[i].result = BLKPR_OK; /* an answer, not a failure */
 	}
-	if (!fencing_report(fencing, rc, fencing->disks.list.count) && !on)
+	if (!report_run(fencing, rc, fencing->disks.list.count) && !on)
 		return OUTCOME_FAILED;
 	return on ? OUTCOME_DONE : OUTCOME_OFF;
 }
@@ -87,7 +88,7 @@ static enum outcome act_status(struct fencing *fencing)
 	enum outcome outcome = OUTCOME_OFF;
 
 	if (plan_make(fencing, &error))
-		return fencing_refuse(&error);
+		return report_refuse(&error);
 	for (unsigned i = 0; i < fencing->nvictims && outcome == OUTCOME_OFF; i++)
 		outcome = status_of(fencing, &fencing->victims[i]);
 	if (outcome != OUTCOME_FAILED)
@@ -108,13 +109,13 @@ static enum outcome act_monitor(struct fencing *fencing)
 		plan_know_remotes(fencing); /* short keys: a remote node may have this node's */
 	rc = plan_make(fencing, &error);
 	if (rc)
-		return fencing_refuse(&error);
+		return report_refuse(&error);
 	do
 		rc = blkpr_fence_monitor(&fencing->fence, fencing->disks.targets, fencing->disks.list.count, fencing->disks.verdicts);
 	while (plan_learned_remotes(fencing));
-	if (!fencing_report(fencing, rc, fencing->disks.list.count))
+	if (!report_run(fencing, rc, fencing->disks.list.count))
 		return OUTCOME_FAILED;
-	return peers_compare(fencing, &error) ? fencing_refuse(&error) : OUTCOME_DONE;
+	return peers_compare(fencing, &error) ? report_refuse(&error) : OUTCOME_DONE;
 }
 
 /* Every node that can be fenced, registered or not: who can run `on`, as remote nodes cannot. */
@@ -141,7 +142,7 @@ static enum outcome act_list(struct fencing *fencing)
 	struct blkpr_error error;
 
 	if (load_nodes(fencing, &error))
-		return fencing_refuse(&error);
+		return report_refuse(&error);
 	for (unsigned i = 0; i < fencing->keys.cluster.count; i++)
 		printf("%s%s\n", fencing->keys.cluster.nodes[i].name, options_get(fencing->options, "separator"));
 	return OUTCOME_DONE;
@@ -156,7 +157,7 @@ static enum outcome act_list_status(struct fencing *fencing)
 
 	fencing->nvictims = 0;
 	if (load_nodes(fencing, &error) || plan_make(fencing, &error))
-		return fencing_refuse(&error);
+		return report_refuse(&error);
 	for (unsigned i = 0; i < fencing->keys.cluster.count; i++) {
 		struct victim victim = { .name = fencing->keys.cluster.nodes[i].name };
 		enum outcome outcome = OUTCOME_FAILED;
@@ -164,7 +165,7 @@ static enum outcome act_list_status(struct fencing *fencing)
 		if (fencing->keys.cluster.nodes[i].remote) /* learned meanwhile, for its key */
 			continue;
 		if (victim_find(fencing, &victim, &error))
-			fencing_refuse(&error);
+			report_refuse(&error);
 		else
 			outcome = status_of(fencing, &victim);
 		printf("%s%s%s%s\n", victim.name, separator, separator, states[outcome]);
@@ -181,13 +182,13 @@ static enum outcome act_validate(struct fencing *fencing)
 	struct blkpr_error error;
 
 	if (spec && blkpr_list_add(&fencing->disks.list, spec, &error))
-		return fencing_refuse(&error);
+		return report_refuse(&error);
 	if (*fencing->unlogged.text)
 		return OUTCOME_FAILED; /* it has been told */
 	if (!spec || fencing->disks.list.count)
 		return OUTCOME_DONE;
 	blkpr_error_set(&error, "no devices: the list in devices is empty");
-	return fencing_refuse(&error);
+	return report_refuse(&error);
 }
 
 /* --- the table ------------------------------------------------------------------------------------- */

@@ -38,19 +38,4 @@ struct fencing {
 
 void fencing_clear(struct fencing *fencing);
 
-/* Says why; the action has failed. */
-enum outcome fencing_refuse(const struct blkpr_error *error);
-
-/*
- * Tells what came of a run of a protocol, and whether it was all right. RC: what the run returned;
- * ARBITER: the index of the disk that decided, the number of disks for none.
- */
-bool fencing_report(struct fencing *fencing, int rc, unsigned arbiter);
-
-/* The same of a run that needs no comparison of twins. */
-void fencing_tell(const struct fencing *fencing, unsigned arbiter);
-
-/* What is wrong with disk I, for the caller to free; NULL: no memory. */
-char *fencing_say_text(const struct fencing *fencing, unsigned i);
-
 #endif

@@ -14,6 +14,7 @@
 #include "agents/fence/late.h"
 #include "agents/fence/peers.h"
 #include "agents/fence/replaced.h"
+#include "agents/fence/report.h"
 #include "agents/fence/twins.h"
 #include "agents/fence/unfencing.h"
 #include "agents/fence/victim.h"
@@ -233,13 +234,13 @@ static enum outcome do_on(struct fencing *fencing, struct coverage_change fresh[
 	int rc;
 
 	if (begin_on(fencing, fresh, &count, &error))
-		return fencing_refuse(&error);
+		return report_refuse(&error);
 	rc = unfencing_register_all(fencing);
-	done = fencing_report(fencing, rc, fencing->disks.list.count);
+	done = report_run(fencing, rc, fencing->disks.list.count);
 	if (replaced_remember(fencing, &error))
-		done = fencing_refuse(&error) == OUTCOME_DONE;
+		done = report_refuse(&error) == OUTCOME_DONE;
 	if (settle_set(fencing, fresh, count, &error) || record_registrations(fencing, &error))
-		done = fencing_refuse(&error) == OUTCOME_DONE;
+		done = report_refuse(&error) == OUTCOME_DONE;
 	if (!done)
 		return OUTCOME_FAILED;
 	warn_fewer_paths(fencing);
@@ -260,7 +261,7 @@ enum outcome act_on(struct fencing *fencing)
 		blkpr_error_set(&error, "out of memory");
 		rc = -ENOMEM;
 	}
-	outcome = rc ? fencing_refuse(&error) : do_on(fencing, fresh);
+	outcome = rc ? report_refuse(&error) : do_on(fencing, fresh);
 	free(fresh);
 	return outcome;
 }

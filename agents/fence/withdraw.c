@@ -12,6 +12,7 @@
 #include "agents/common/log.h"
 #include "agents/common/pacemaker.h"
 #include "agents/fence/peers.h"
+#include "agents/fence/report.h"
 #include "lib/fence.h"
 #include "lib/hold.h"
 
@@ -143,7 +144,7 @@ enum outcome act_forget(struct fencing *fencing)
 		rc = forget(fencing, chosen, &error);
 	free(chosen);
 	if (rc)
-		return fencing_refuse(&error);
+		return report_refuse(&error);
 	peers_publish(fencing);
 	puts("Success: Forgotten");
 	return OUTCOME_DONE;
@@ -239,7 +240,7 @@ static int check(struct fencing *fencing, struct blkpr_error *error)
 			return -EBUSY;
 		}
 		if (blkpr_result_unreachable(fencing->disks.verdicts[i].result)) {
-			char *text = fencing_say_text(fencing, i);
+			char *text = report_text(fencing, i);
 
 			blkpr_error_set(error, "%s", text ? text : fencing->disks.targets[i].device->name);
 			free(text);
@@ -259,7 +260,7 @@ static int release(struct fencing *fencing, bool chosen[], struct blkpr_error *e
 		.deadline = fencing->fence.deadline };
 	int rc = blkpr_hold_leave(&hold, fencing->disks.targets, fencing->disks.ntargets, fencing->disks.verdicts);
 
-	fencing_tell(fencing, fencing->disks.ntargets);
+	report_tell(fencing, fencing->disks.ntargets);
 	for (unsigned i = 0; i < fencing->disks.ntargets; i++) {
 		const struct registration *disk =
 			disks_record(&fencing->disks, i);
@@ -283,7 +284,7 @@ enum outcome act_release(struct fencing *fencing)
 	if (pacemaker_runs_us() || pacemaker_age() >= 0) {
 		blkpr_error_set(&error, "release: Pacemaker runs on this node, which would lose "
 					"its disks; stop the cluster here first");
-		return fencing_refuse(&error);
+		return report_refuse(&error);
 	}
 	keyring_load_cluster(&fencing->keys);
 	rc = load(fencing, &chosen, &error);
@@ -302,7 +303,7 @@ enum outcome act_release(struct fencing *fencing)
 	}
 	free(chosen);
 	if (rc)
-		return fencing_refuse(&error);
+		return report_refuse(&error);
 	puts("Success: Released");
 	return OUTCOME_DONE;
 }

@@ -6,7 +6,7 @@
 #ifndef BLKPR_WITHDRAW_H
 #define BLKPR_WITHDRAW_H
 
-#include "agents/fence/actions.h"
+#include "agents/fence/fencing.h"
 
 /* Takes the disks that devices names out of the set of this node. No disk is touched. */
 enum outcome act_forget(struct fencing *fencing);

@@ -5,10 +5,22 @@
 #include <string.h>
 
 #include "agents/common/log.h"
+#include "agents/common/record.h"
 #include "agents/reservation/look.h"
 #include "agents/reservation/plan.h"
+#include "agents/reservation/score.h"
 
 /* --- stop -------------------------------------------------------------------------------------- */
+
+enum ocf_exitcode act_forget(struct resource *resource)
+{
+	struct blkpr_error error;
+
+	score_delete(resource);
+	if (record_resource_remove(resource->ocf.instance, &error))
+		return ocf_fail(&resource->ocf, PCMK_OCF_UNKNOWN_ERROR, &error);
+	return PCMK_OCF_OK;
+}
 
 static enum ocf_exitcode leave(struct resource *resource)
 {
@@ -20,7 +32,7 @@ static enum ocf_exitcode leave(struct resource *resource)
 		judge_take_reason(resource, rc, judge_left);
 	resource_take_lost_as_reason(resource);
 	judge_tell(resource, resource->disks.ntargets);
-	return *resource->ocf.reason.text ? PCMK_OCF_UNKNOWN_ERROR : resource_forget(resource);
+	return *resource->ocf.reason.text ? PCMK_OCF_UNKNOWN_ERROR : act_forget(resource);
 }
 
 /*
@@ -33,15 +45,15 @@ static enum ocf_exitcode act_stop(struct resource *resource)
 
 	/* start has changed nothing, and a key that is not derived may have been somebody's before */
 	if (resource->keys.given && resource->holding.exists && !resource->holding.ndisks)
-		return resource_forget(resource);
+		return act_forget(resource);
 	code = plan_make(resource, false);
 	if (code == PCMK_OCF_OK)
-		return resource->managed ? resource_forget(resource) : leave(resource);
+		return resource->managed ? act_forget(resource) : leave(resource);
 	if (!resource->holding.exists || holding_has_own(&resource->holding))
 		return PCMK_OCF_UNKNOWN_ERROR;
 	qb_log(LOG_NOTICE, "%s; nothing is held here", resource->ocf.reason.text);
 	*resource->ocf.reason.text = '\0';
-	return resource_forget(resource);
+	return act_forget(resource);
 }
 
 /* --- promote, act_demote --------------------------------------------------------------------------- */

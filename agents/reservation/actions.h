@@ -18,4 +18,7 @@ const struct action *action_find(const char *name);
 enum ocf_exitcode act_start(struct resource *resource);
 enum ocf_exitcode act_monitor(struct resource *resource);
 
+/* Nothing is held here, and the cluster knows no score. */
+enum ocf_exitcode act_forget(struct resource *resource);
+
 #endif

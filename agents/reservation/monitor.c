@@ -114,7 +114,7 @@ enum ocf_exitcode act_monitor(struct resource *resource)
 	if (started && was_ended(resource)) {
 		if (resource->ocf.run != BY_PACEMAKER) /* only looked at: crm_resource --force-check */
 			return PCMK_OCF_NOT_RUNNING;
-		return resource_forget(resource) == PCMK_OCF_OK ? PCMK_OCF_NOT_RUNNING : PCMK_OCF_UNKNOWN_ERROR;
+		return act_forget(resource) == PCMK_OCF_OK ? PCMK_OCF_NOT_RUNNING : PCMK_OCF_UNKNOWN_ERROR;
 	}
 	return started ? monitor_started(resource, rc) : monitor_unknown(resource, rc);
 }

@@ -6,8 +6,6 @@
 #include <string.h>
 
 #include "agents/common/log.h"
-#include "agents/common/record.h"
-#include "agents/reservation/score.h"
 
 void resource_clear(struct resource *resource)
 {
@@ -34,16 +32,6 @@ enum ocf_exitcode resource_good_now(struct resource *resource)
 
 	resource->holding.good = true;
 	if (holding_store(&resource->holding, &error))
-		return ocf_fail(&resource->ocf, PCMK_OCF_UNKNOWN_ERROR, &error);
-	return PCMK_OCF_OK;
-}
-
-enum ocf_exitcode resource_forget(struct resource *resource)
-{
-	struct blkpr_error error;
-
-	score_delete(resource);
-	if (record_resource_remove(resource->ocf.instance, &error))
 		return ocf_fail(&resource->ocf, PCMK_OCF_UNKNOWN_ERROR, &error);
 	return PCMK_OCF_OK;
 }

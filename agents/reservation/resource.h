@@ -36,9 +36,6 @@ struct story resource_story(const struct resource *resource);
 /* The action has done all that it should. */
 enum ocf_exitcode resource_good_now(struct resource *resource);
 
-/* Nothing is held here, and the cluster knows no score. */
-enum ocf_exitcode resource_forget(struct resource *resource);
-
 /* What cannot be started does not run. */
 enum ocf_exitcode resource_cannot_run(struct resource *resource);
 

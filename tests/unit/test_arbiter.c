@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/block.h"
 #include "lib/clock.h"
 #include "lib/fence.h"
 #include "lib/hold.h"
