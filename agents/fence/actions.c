@@ -14,7 +14,8 @@
 #include "agents/fence/victim.h"
 #include "agents/fence/withdraw.h"
 
-/* --- off --------------------------------------------------------------------------------------- */
+/* --- off ---------------------------------------------------------------------------------------
+ */
 
 static bool victim_was_seen(const struct fencing *fencing)
 {
@@ -24,7 +25,8 @@ static bool victim_was_seen(const struct fencing *fencing)
 	return false;
 }
 
-/* S1: a disk that was open took commands of the victims that come, too, and of this one until the next look. */
+/* S1: a disk that was open took commands of the victims that come, too, and of this one until the
+ * next look. */
 static void remember_open(struct fencing *fencing)
 {
 	for (unsigned i = 0; i < fencing->disks.list.count; i++)
@@ -46,7 +48,8 @@ static enum outcome act_off(struct fencing *fencing)
 
 		plan_turn_to(fencing, &fencing->victims[i]);
 		do {
-			rc = blkpr_fence_off(&fencing->fence, fencing->disks.targets, fencing->disks.list.count, fencing->disks.verdicts, &arbiter);
+			rc = blkpr_fence_off(&fencing->fence, fencing->disks.targets,
+				fencing->disks.list.count, fencing->disks.verdicts, &arbiter);
 			removed |= victim_was_seen(fencing);
 			remember_open(fencing);
 		} while (plan_learned_remotes(fencing));
@@ -58,7 +61,8 @@ static enum outcome act_off(struct fencing *fencing)
 	return OUTCOME_DONE;
 }
 
-/* --- status ------------------------------------------------------------------------------------ */
+/* --- status ------------------------------------------------------------------------------------
+ */
 
 /* One device with the key is enough for ON; OFF must be proven on every one. */
 static enum outcome status_of(struct fencing *fencing, const struct victim *victim)
@@ -68,7 +72,8 @@ static enum outcome status_of(struct fencing *fencing, const struct victim *vict
 
 	plan_turn_to(fencing, victim);
 	do
-		rc = blkpr_fence_status(&fencing->fence, fencing->disks.targets, fencing->disks.list.count, fencing->disks.verdicts);
+		rc = blkpr_fence_status(&fencing->fence, fencing->disks.targets,
+			fencing->disks.list.count, fencing->disks.verdicts);
 	while (plan_learned_remotes(fencing));
 	replaced_judge(fencing);
 	for (unsigned i = 0; i < fencing->disks.list.count && !rc; i++) {
@@ -96,7 +101,8 @@ static enum outcome act_status(struct fencing *fencing)
 	return outcome;
 }
 
-/* --- monitor, list ----------------------------------------------------------------------------- */
+/* --- monitor, list -----------------------------------------------------------------------------
+ */
 
 static enum outcome act_monitor(struct fencing *fencing)
 {
@@ -111,7 +117,8 @@ static enum outcome act_monitor(struct fencing *fencing)
 	if (rc)
 		return report_refuse(&error);
 	do
-		rc = blkpr_fence_monitor(&fencing->fence, fencing->disks.targets, fencing->disks.list.count, fencing->disks.verdicts);
+		rc = blkpr_fence_monitor(&fencing->fence, fencing->disks.targets,
+			fencing->disks.list.count, fencing->disks.verdicts);
 	while (plan_learned_remotes(fencing));
 	if (!report_run(fencing, rc, fencing->disks.list.count))
 		return OUTCOME_FAILED;
@@ -144,13 +151,15 @@ static enum outcome act_list(struct fencing *fencing)
 	if (load_nodes(fencing, &error))
 		return report_refuse(&error);
 	for (unsigned i = 0; i < fencing->keys.cluster.count; i++)
-		printf("%s%s\n", fencing->keys.cluster.nodes[i].name, options_get(fencing->options, "separator"));
+		printf("%s%s\n", fencing->keys.cluster.nodes[i].name,
+			options_get(fencing->options, "separator"));
 	return OUTCOME_DONE;
 }
 
 static enum outcome act_list_status(struct fencing *fencing)
 {
-	static const char *const states[] = { [OUTCOME_DONE] = "ON", [OUTCOME_FAILED] = "UNKNOWN", [OUTCOME_OFF] = "OFF" };
+	static const char *const states[] = {
+		[OUTCOME_DONE] = "ON", [OUTCOME_FAILED] = "UNKNOWN", [OUTCOME_OFF] = "OFF"};
 	const char *separator = options_get(fencing->options, "separator");
 	enum outcome worst = OUTCOME_DONE;
 	struct blkpr_error error;
@@ -159,7 +168,7 @@ static enum outcome act_list_status(struct fencing *fencing)
 	if (load_nodes(fencing, &error) || plan_make(fencing, &error))
 		return report_refuse(&error);
 	for (unsigned i = 0; i < fencing->keys.cluster.count; i++) {
-		struct victim victim = { .name = fencing->keys.cluster.nodes[i].name };
+		struct victim victim = {.name = fencing->keys.cluster.nodes[i].name};
 		enum outcome outcome = OUTCOME_FAILED;
 
 		if (fencing->keys.cluster.nodes[i].remote) /* learned meanwhile, for its key */
@@ -175,7 +184,8 @@ static enum outcome act_list_status(struct fencing *fencing)
 	return worst;
 }
 
-/* Only what can be said without root, a cluster or I/O: the fencer validates with any node name, or none. */
+/* Only what can be said without root, a cluster or I/O: the fencer validates with any node name, or
+ * none. */
 static enum outcome act_validate(struct fencing *fencing)
 {
 	const char *spec = options_get(fencing->options, "devices");
@@ -191,21 +201,22 @@ static enum outcome act_validate(struct fencing *fencing)
 	return report_refuse(&error);
 }
 
-/* --- the table ------------------------------------------------------------------------------------- */
+/* --- the table
+ * ------------------------------------------------------------------------------------- */
 
 static const struct action actions[] = {
-	{ "on", ACTION_ROOT, act_on },
-	{ "off", ACTION_ROOT | ACTION_NODE | ACTION_DELAY, act_off },
-	{ "status", ACTION_ROOT | ACTION_NODE, act_status },
-	{ "list", ACTION_BARE, act_list },
-	{ "list-status", ACTION_ROOT, act_list_status },
-	{ "monitor", ACTION_ROOT, act_monitor },
-	{ "validate-all", 0, act_validate },
-	{ "enable", ACTION_ROOT, act_on },
-	{ "disable", ACTION_ROOT | ACTION_NODE | ACTION_DELAY, act_off },
-	{ "forget", ACTION_ROOT,
-		act_forget }, /* by hand; the metadata does not offer these two to a cluster */
-	{ "release", ACTION_ROOT, act_release },
+	{"on", ACTION_ROOT, act_on},
+	{"off", ACTION_ROOT | ACTION_NODE | ACTION_DELAY, act_off},
+	{"status", ACTION_ROOT | ACTION_NODE, act_status},
+	{"list", ACTION_BARE, act_list},
+	{"list-status", ACTION_ROOT, act_list_status},
+	{"monitor", ACTION_ROOT, act_monitor},
+	{"validate-all", 0, act_validate},
+	{"enable", ACTION_ROOT, act_on},
+	{"disable", ACTION_ROOT | ACTION_NODE | ACTION_DELAY, act_off},
+	{"forget", ACTION_ROOT,
+		act_forget}, /* by hand; the metadata does not offer these two to a cluster */
+	{"release", ACTION_ROOT, act_release},
 };
 
 const char *action_names(void)

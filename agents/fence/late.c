@@ -32,8 +32,8 @@ static const struct registration *find_late(const struct fencing *fencing)
 	for (unsigned i = 0; i < fencing->disks.coverage.count && spec; i++) {
 		const struct registration *disk = &fencing->disks.coverage.disks[i];
 
-		if (disk->name && !disk->key && !blkpr_list_find(&fencing->disks.list, disk->wwid) &&
-			is_meant(spec, disk))
+		if (disk->name && !disk->key &&
+			!blkpr_list_find(&fencing->disks.list, disk->wwid) && is_meant(spec, disk))
 			return disk;
 	}
 	return NULL;
@@ -67,7 +67,8 @@ static int look_about(struct fencing *fencing, int64_t began, struct blkpr_error
 
 	qb_log(LOG_WARNING, "waited %.1f s for disks", (double)ms / 1000);
 	coverage_clear(&fencing->disks.coverage);
-	if (pacemaker_runs_us() && unfencing_check_controller(fencing, (long)(ms / 1000) + 1, &reason)) {
+	if (pacemaker_runs_us() &&
+		unfencing_check_controller(fencing, (long)(ms / 1000) + 1, &reason)) {
 		blkpr_error_set(error,
 			"the disks are there now, and this node may have been fenced meanwhile; "
 			"repeat: %.300s",

@@ -19,7 +19,8 @@
 #include "agents/fence/unfencing.h"
 #include "agents/fence/victim.h"
 
-/* --- the plan ---------------------------------------------------------------------------------- */
+/* --- the plan ----------------------------------------------------------------------------------
+ */
 
 /*
  * Before a cluster relies on it: by keys per node "off" and "monitor" cannot tell another node's
@@ -27,7 +28,8 @@
  */
 static int check_key_is_by_hand(const struct fencing *fencing, struct blkpr_error *error)
 {
-	if (!fencing->keys.given || !pacemaker_runs_us() || fencing->fence.unknown == BLKPR_UNKNOWN_ALLOW)
+	if (!fencing->keys.given || !pacemaker_runs_us() ||
+		fencing->fence.unknown == BLKPR_UNKNOWN_ALLOW)
 		return 0;
 	blkpr_error_set(error,
 		"key=0x%" PRIx64
@@ -70,7 +72,8 @@ static int prepare_on(struct fencing *fencing, struct blkpr_error *error)
 	return rc ? rc : keyring_others(&fencing->keys, &fencing->fence.others, error);
 }
 
-/* --- the set of disks -------------------------------------------------------------------------- */
+/* --- the set of disks --------------------------------------------------------------------------
+ */
 
 /* The disks that the set gains, before any is touched. */
 static int expect_disks(struct fencing *fencing, struct coverage_change fresh[], unsigned *count,
@@ -79,10 +82,11 @@ static int expect_disks(struct fencing *fencing, struct coverage_change fresh[],
 	*count = 0;
 	for (unsigned i = 0; i < fencing->disks.list.count; i++) {
 		const struct blkpr_device *device = fencing->disks.targets[i].device;
-		const struct registration *known = coverage_find(&fencing->disks.coverage, device->wwid);
+		const struct registration *known =
+			coverage_find(&fencing->disks.coverage, device->wwid);
 
 		if ((!known || !known->name) && !twins_is_second(fencing, i))
-			fresh[(*count)++] = (struct coverage_change){ device->wwid, device->name };
+			fresh[(*count)++] = (struct coverage_change){device->wwid, device->name};
 	}
 	return *count ? coverage_update(&fencing->disks.coverage, fresh, *count, error) : 0;
 }
@@ -132,12 +136,14 @@ static int settle_set(struct fencing *fencing, const struct coverage_change fres
 
 	for (unsigned i = 0; changes && i < fencing->disks.list.count; i++) {
 		const struct blkpr_device *device = fencing->disks.targets[i].device;
-		const struct registration *known = coverage_find(&fencing->disks.coverage, device->wwid);
+		const struct registration *known =
+			coverage_find(&fencing->disks.coverage, device->wwid);
 
-		if (is_fresh(fresh, count, device->wwid) && !may_be_registered(fencing, device->wwid))
-			changes[n++] = (struct coverage_change){ .wwid = device->wwid };
+		if (is_fresh(fresh, count, device->wwid) &&
+			!may_be_registered(fencing, device->wwid))
+			changes[n++] = (struct coverage_change){.wwid = device->wwid};
 		else if (known && known->name && !is_named(fencing, known))
-			changes[n++] = (struct coverage_change){ device->wwid, device->name };
+			changes[n++] = (struct coverage_change){device->wwid, device->name};
 	}
 	if (rc)
 		blkpr_error_set(error, "out of memory");
@@ -159,13 +165,14 @@ static int record_registrations(struct fencing *fencing, struct blkpr_error *err
 
 		if (fencing->disks.verdicts[i].result != BLKPR_OK)
 			continue;
-		records[n] = (struct registration){ .wwid = device->wwid,
+		records[n] = (struct registration){.wwid = device->wwid,
 			.name = device->name,
 			.key = fencing->disks.targets[i].own,
 			.in_flight = fencing->fence.in_flight,
-			.since = registration_clock() };
+			.since = registration_clock()};
 		snprintf(records[n++].how, sizeof(records->how), "%s",
-			fencing->keys.given ? REGISTRATION_EXPLICIT : blkpr_key_method_names[fencing->keys.method]);
+			fencing->keys.given ? REGISTRATION_EXPLICIT
+					    : blkpr_key_method_names[fencing->keys.method]);
 	}
 	if (!records)
 		blkpr_error_set(error, "out of memory");
@@ -174,14 +181,18 @@ static int record_registrations(struct fencing *fencing, struct blkpr_error *err
 	return rc;
 }
 
-/* --- registering ------------------------------------------------------------------------------- */
+/* --- registering -------------------------------------------------------------------------------
+ */
 
 static void warn_fewer_paths(const struct fencing *fencing)
 {
 	for (unsigned i = 0; i < fencing->disks.list.count; i++)
-		if (fencing->disks.verdicts[i].own_registrations < fencing->disks.list.devices[i].paths)
-			qb_log(LOG_WARNING, "%s: registered on %u of %u paths; repeat once all paths are back",
-				fencing->disks.list.devices[i].name, fencing->disks.verdicts[i].own_registrations,
+		if (fencing->disks.verdicts[i].own_registrations <
+			fencing->disks.list.devices[i].paths)
+			qb_log(LOG_WARNING,
+				"%s: registered on %u of %u paths; repeat once all paths are back",
+				fencing->disks.list.devices[i].name,
+				fencing->disks.verdicts[i].own_registrations,
 				fencing->disks.list.devices[i].paths);
 }
 
@@ -200,7 +211,8 @@ static void warn_absent(struct fencing *fencing)
 				"(%s): no \"off\" will "
 				"succeed here; reconnect it, or say so on every node: fence_blkpr "
 				"-o forget -d %s",
-				fencing->disks.list.devices[i].name, fencing->disks.list.devices[i].wwid,
+				fencing->disks.list.devices[i].name,
+				fencing->disks.list.devices[i].wwid,
 				fencing->disks.list.devices[i].name);
 }
 

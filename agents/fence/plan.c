@@ -11,21 +11,23 @@
 #include "agents/fence/lvm.h"
 #include "agents/fence/victim.h"
 
-/* --- devices ----------------------------------------------------------------------------------- */
+/* --- devices -----------------------------------------------------------------------------------
+ */
 
 int plan_add_devices(struct fencing *fencing, struct blkpr_error *error)
 {
 	const char *spec = options_get(fencing->options, "devices");
 	/* vgs reads every disk, and may hang with one: where disks are known it gets a part */
-	int64_t until = fencing->disks.list.is_known && fencing->disks.coverage.count ? alarm_asking_by(fencing->fence.deadline)
-								      : fencing->fence.deadline;
+	int64_t until = fencing->disks.list.is_known && fencing->disks.coverage.count
+				? alarm_asking_by(fencing->fence.deadline)
+				: fencing->fence.deadline;
 	int rc;
 
 	alarm_doing = spec ? "devices was looked up; does the file server of its @file answer?"
 			   : "LVM was asked for disks; does vgs answer? Else set devices=";
 	rc = spec ? blkpr_list_add(&fencing->disks.list, spec, error)
-		  : lvm_add_shared(
-			    options_get(fencing->options, "vgs_path"), until, &fencing->disks.list, error);
+		  : lvm_add_shared(options_get(fencing->options, "vgs_path"), until,
+			    &fencing->disks.list, error);
 	if (rc || fencing->disks.list.count || fencing->disks.list.absent)
 		return rc;
 	blkpr_error_set(error, "no devices: %s",
@@ -62,7 +64,8 @@ static int find_devices(struct fencing *fencing, struct blkpr_error *error)
 	return rc ? rc : disks_settle(&fencing->disks, error);
 }
 
-/* --- keys -------------------------------------------------------------------------------------- */
+/* --- keys --------------------------------------------------------------------------------------
+ */
 
 static int find_own_keys(struct fencing *fencing, struct blkpr_error *error)
 {
@@ -71,17 +74,20 @@ static int find_own_keys(struct fencing *fencing, struct blkpr_error *error)
 	for (unsigned i = 0; i < fencing->disks.list.count && !rc; i++) {
 		rc = disks_find_own(&fencing->disks, &fencing->keys, i, error);
 		if (!rc)
-			rc = keyring_check_unique(&fencing->keys, fencing->disks.targets[i].own, cluster_self(&fencing->keys.cluster), error);
+			rc = keyring_check_unique(&fencing->keys, fencing->disks.targets[i].own,
+				cluster_self(&fencing->keys.cluster), error);
 	}
 	return rc;
 }
 
-/* The keys of all nodes but the victim: one that it would have besides the key meant is no reassurance. */
+/* The keys of all nodes but the victim: one that it would have besides the key meant is no
+ * reassurance. */
 static int know_keys_by(const struct fencing *fencing, enum blkpr_key_method method,
 	struct blkpr_fence *fence, uint64_t **keys)
 {
 	size_t size = (fencing->keys.cluster.count + 1) * sizeof(**keys);
-	uint64_t *known = realloc(*keys, size); /* NOLINT(clang-analyzer-unix.Malloc): it loses *KEYS of the round before */
+	uint64_t *known = realloc(*keys,
+		size); /* NOLINT(clang-analyzer-unix.Malloc): it loses *KEYS of the round before */
 	unsigned n = 0;
 
 	if (!known)
@@ -90,7 +96,8 @@ static int know_keys_by(const struct fencing *fencing, enum blkpr_key_method met
 	for (unsigned i = 0; i < fencing->keys.cluster.count; i++) {
 		const struct cluster_node *node = &fencing->keys.cluster.nodes[i];
 
-		if (!fencing->victim || !fencing->victim->name || strcmp(fencing->victim->name, node->name) != 0)
+		if (!fencing->victim || !fencing->victim->name ||
+			strcmp(fencing->victim->name, node->name) != 0)
 			known[n++] = keyring_key(&fencing->keys, method, node);
 	}
 	fence->known = known;
@@ -105,7 +112,8 @@ static uint64_t victim_key_by(const struct fencing *fencing, enum blkpr_key_meth
 	const struct cluster_node *node =
 		victim && victim->name ? cluster_find(&fencing->keys.cluster, victim->name) : NULL;
 
-	return node && !victim->self ? keyring_key(&fencing->keys, method, node) : fencing->fence.victim;
+	return node && !victim->self ? keyring_key(&fencing->keys, method, node)
+				     : fencing->fence.victim;
 }
 
 /*
@@ -139,7 +147,8 @@ static int know_keys(struct fencing *fencing)
 	return rc;
 }
 
-/* Of the disk's record: what ends commands in flight there; of one that has none: only what is known. */
+/* Of the disk's record: what ends commands in flight there; of one that has none: only what is
+ * known. */
 static enum blkpr_in_flight in_flight_on(const struct fencing *fencing, const char *wwid)
 {
 	const struct registration *record = coverage_find(&fencing->disks.coverage, wwid);
@@ -164,20 +173,22 @@ static void find_parameters(struct fencing *fencing)
 		while (self && method < BLKPR_KEY_METHODS &&
 			keyring_key(&fencing->keys, method, self) != target->own)
 			method++;
-		target->fence =
-			&fencing->elsewhere[self && method < BLKPR_KEY_METHODS ? method
-									     : (int)fencing->keys.method]
-				 .fences[in_flight_on(fencing, target->device->wwid)];
+		target->fence = &fencing->elsewhere[self && method < BLKPR_KEY_METHODS
+							    ? method
+							    : (int)fencing->keys.method]
+					 .fences[in_flight_on(fencing, target->device->wwid)];
 	}
 }
 
-/* --- remote nodes ------------------------------------------------------------------------------ */
+/* --- remote nodes ------------------------------------------------------------------------------
+ */
 
 void plan_know_remotes(struct fencing *fencing)
 {
 	struct blkpr_error error;
-	int rc = fencing->keys.clustered ? keyring_add_remotes(
-		&fencing->keys, alarm_asking_by(fencing->fence.deadline), &error) : 0;
+	int rc = fencing->keys.clustered ? keyring_add_remotes(&fencing->keys,
+						   alarm_asking_by(fencing->fence.deadline), &error)
+					 : 0;
 
 	if (!rc)
 		return;
@@ -186,7 +197,8 @@ void plan_know_remotes(struct fencing *fencing)
 		"Pacemaker answer (crmadmin --nodes)?",
 		error.text);
 	if (rc == -ETIME && fencing->fence.unknown == BLKPR_UNKNOWN_EVICT) {
-		qb_log(LOG_WARNING, "Pacemaker does not say who its remote nodes are: no unknown key is evicted");
+		qb_log(LOG_WARNING, "Pacemaker does not say who its remote nodes are: no unknown "
+				    "key is evicted");
 		fencing->fence.unknown = BLKPR_UNKNOWN_FAIL;
 	}
 }
@@ -209,7 +221,8 @@ bool plan_learned_remotes(struct fencing *fencing)
 	return fencing->keys.cluster.count > before && !know_keys(fencing);
 }
 
-/* --- all of it --------------------------------------------------------------------------------- */
+/* --- all of it ---------------------------------------------------------------------------------
+ */
 
 int plan_make(struct fencing *fencing, struct blkpr_error *error)
 {

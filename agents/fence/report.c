@@ -16,12 +16,12 @@ enum outcome report_refuse(const struct blkpr_error *error)
 
 static struct story story_of(const struct fencing *fencing)
 {
-	return (struct story){ .keys = &fencing->keys,
+	return (struct story){.keys = &fencing->keys,
 		.disks = &fencing->disks,
 		.victim_name = fencing->victim ? fencing->victim->name : NULL,
 		.victim = fencing->fence.victim,
 		.type = fencing->fence.type,
-		.in_flight = fencing->fence.in_flight };
+		.in_flight = fencing->fence.in_flight};
 }
 
 char *report_text(const struct fencing *fencing, unsigned i)
@@ -53,7 +53,8 @@ bool report_run(struct fencing *fencing, int rc, unsigned arbiter)
 			strerror(-rc));
 	say_failures(&story, arbiter);
 	if (*fencing->disks.incomplete.text)
-		qb_log(LOG_ERR, "there may be more disks than these: %s", fencing->disks.incomplete.text);
+		qb_log(LOG_ERR, "there may be more disks than these: %s",
+			fencing->disks.incomplete.text);
 	if (twins)
 		qb_log(LOG_ERR, "%s", error.text);
 	return !rc && !twins && !*fencing->disks.incomplete.text && disks_all_ok(&fencing->disks);

@@ -9,21 +9,22 @@
 #include "agents/common/pacemaker.h"
 
 /*
- * S1: a cluster unfences a node that it has fenced a moment ago if that is a member still, because its controller hangs, or
- * has not read yet that it was fenced, or has been started anew. But what the node ran runs on, and elsewhere, too.
- * So a key that `on` registered for this very Pacemaker, and that is gone, is not registered again at once.
+ * S1: a cluster unfences a node that it has fenced a moment ago if that is a member still, because
+ * its controller hangs, or has not read yet that it was fenced, or has been started anew. But what
+ * the node ran runs on, and elsewhere, too. So a key that `on` registered for this very Pacemaker,
+ * and that is gone, is not registered again at once.
  */
 void unfencing_find_recorded(struct fencing *fencing)
 {
 	long now = registration_clock(), pacemaker = pacemaker_runs_us() ? pacemaker_age() : 0;
 
 	for (unsigned i = 0; i < fencing->disks.list.count; i++) {
-		const struct registration *record =
-			disks_record(&fencing->disks, i);
+		const struct registration *record = disks_record(&fencing->disks, i);
 
 		fencing->disks.targets[i].former = record ? record->key : 0;
-		fencing->disks.targets[i].recorded = record && record->key && record->since >= 0 &&
-					     (pacemaker < 0 || pacemaker > now - record->since);
+		fencing->disks.targets[i].recorded =
+			record && record->key && record->since >= 0 &&
+			(pacemaker < 0 || pacemaker > now - record->since);
 	}
 }
 
@@ -33,8 +34,7 @@ static long evicted_age(const struct fencing *fencing)
 	long age = -1;
 
 	for (unsigned i = 0; i < fencing->disks.list.count; i++) {
-		const struct registration *record =
-			disks_record(&fencing->disks, i);
+		const struct registration *record = disks_record(&fencing->disks, i);
 
 		if (fencing->disks.verdicts[i].result == BLKPR_FENCED && record &&
 			registration_clock() - record->since > age)
@@ -65,7 +65,10 @@ static bool was_taken_back(struct fencing *fencing, long age)
 
 	if (!unfencing_check_controller(fencing, age, &error))
 		return true;
-	qb_log(LOG_ERR, "this node was registered, and has been evicted; its controller may not know what runs here: %s", error.text);
+	qb_log(LOG_ERR,
+		"this node was registered, and has been evicted; its controller may not know what "
+		"runs here: %s",
+		error.text);
 	return false;
 }
 
@@ -73,10 +76,12 @@ int unfencing_register_all(struct fencing *fencing)
 {
 	int rc;
 
-	rc = blkpr_fence_on(&fencing->fence, fencing->disks.targets, fencing->disks.list.count, fencing->disks.verdicts);
+	rc = blkpr_fence_on(&fencing->fence, fencing->disks.targets, fencing->disks.list.count,
+		fencing->disks.verdicts);
 	if (!rc && evicted_age(fencing) >= 0 && was_taken_back(fencing, evicted_age(fencing))) {
 		fencing->fence.fenced = false;
-		rc = blkpr_fence_on(&fencing->fence, fencing->disks.targets, fencing->disks.list.count, fencing->disks.verdicts);
+		rc = blkpr_fence_on(&fencing->fence, fencing->disks.targets,
+			fencing->disks.list.count, fencing->disks.verdicts);
 	}
 	return rc;
 }

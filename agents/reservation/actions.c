@@ -10,7 +10,8 @@
 #include "agents/reservation/plan.h"
 #include "agents/reservation/score.h"
 
-/* --- stop -------------------------------------------------------------------------------------- */
+/* --- stop --------------------------------------------------------------------------------------
+ */
 
 enum ocf_exitcode act_forget(struct resource *resource)
 {
@@ -27,7 +28,8 @@ static enum ocf_exitcode leave(struct resource *resource)
 	int rc = 0;
 
 	if (resource->disks.ntargets)
-		rc = blkpr_hold_leave(&resource->hold, resource->disks.targets, resource->disks.ntargets, resource->disks.verdicts);
+		rc = blkpr_hold_leave(&resource->hold, resource->disks.targets,
+			resource->disks.ntargets, resource->disks.verdicts);
 	if (rc || !judge_all_left(resource))
 		judge_take_reason(resource, rc, judge_left);
 	resource_take_lost_as_reason(resource);
@@ -36,14 +38,16 @@ static enum ocf_exitcode leave(struct resource *resource)
 }
 
 /*
- * A disk that is remembered, and whose state is not known now, is no reason to say that all is stopped; nor is one of a
- * resource of which nothing is remembered. What start was tried of, and has changed nothing, needs no disk to be stopped.
+ * A disk that is remembered, and whose state is not known now, is no reason to say that all is
+ * stopped; nor is one of a resource of which nothing is remembered. What start was tried of, and
+ * has changed nothing, needs no disk to be stopped.
  */
 static enum ocf_exitcode act_stop(struct resource *resource)
 {
 	enum ocf_exitcode code;
 
-	/* start has changed nothing, and a key that is not derived may have been somebody's before */
+	/* start has changed nothing, and a key that is not derived may have been somebody's before
+	 */
 	if (resource->keys.given && resource->holding.exists && !resource->holding.ndisks)
 		return act_forget(resource);
 	code = plan_make(resource, false);
@@ -56,7 +60,8 @@ static enum ocf_exitcode act_stop(struct resource *resource)
 	return act_forget(resource);
 }
 
-/* --- promote, act_demote --------------------------------------------------------------------------- */
+/* --- promote, act_demote
+ * --------------------------------------------------------------------------- */
 
 static enum ocf_exitcode act_promote(struct resource *resource)
 {
@@ -72,13 +77,15 @@ static enum ocf_exitcode act_promote(struct resource *resource)
 	if (code != PCMK_OCF_OK)
 		return code;
 	if (!resource->managed && !resource->hold.evict && !resource->keys.clustered)
-		return ocf_fail(&resource->ocf, PCMK_OCF_UNKNOWN_ERROR, &resource->keys.unclustered);
+		return ocf_fail(
+			&resource->ocf, PCMK_OCF_UNKNOWN_ERROR, &resource->keys.unclustered);
 	if (!resource->managed)
 		code = look_foresee(resource, blkpr_hold_foresee_promotion);
 	if (code != PCMK_OCF_OK)
 		return code;
 	if (!resource->managed) {
-		rc = blkpr_hold_promote(&resource->hold, resource->disks.targets, resource->disks.ntargets, resource->disks.verdicts, &arbiter);
+		rc = blkpr_hold_promote(&resource->hold, resource->disks.targets,
+			resource->disks.ntargets, resource->disks.verdicts, &arbiter);
 		code = judge_all(resource, rc, judge_ok);
 		judge_tell(resource, arbiter);
 	}
@@ -97,7 +104,8 @@ static enum ocf_exitcode act_demote(struct resource *resource)
 	if (code != PCMK_OCF_OK)
 		return code;
 	if (!resource->managed) {
-		rc = blkpr_hold_demote(&resource->hold, resource->disks.targets, resource->disks.ntargets, resource->disks.verdicts);
+		rc = blkpr_hold_demote(&resource->hold, resource->disks.targets,
+			resource->disks.ntargets, resource->disks.verdicts);
 		if (rc || !judge_all_left(resource))
 			judge_take_reason(resource, rc, judge_left);
 		resource_take_lost_as_reason(resource);
@@ -109,7 +117,8 @@ static enum ocf_exitcode act_demote(struct resource *resource)
 	return resource_good_now(resource);
 }
 
-/* --- the rest ---------------------------------------------------------------------------------- */
+/* --- the rest ----------------------------------------------------------------------------------
+ */
 
 static enum ocf_exitcode validate(struct resource *resource)
 {
@@ -128,14 +137,14 @@ static enum ocf_exitcode nothing(struct resource *resource)
 }
 
 static const struct action actions[] = {
-	{ "start", true, false, act_start },
-	{ "stop", true, true, act_stop },
-	{ "monitor", true, false, act_monitor },
-	{ "promote", true, false, act_promote },
-	{ "demote", true, true, act_demote },
-	{ "notify", false, false, nothing },
-	{ "reload-agent", false, false, nothing },
-	{ "validate-all", false, false, validate },
+	{"start", true, false, act_start},
+	{"stop", true, true, act_stop},
+	{"monitor", true, false, act_monitor},
+	{"promote", true, false, act_promote},
+	{"demote", true, true, act_demote},
+	{"notify", false, false, nothing},
+	{"reload-agent", false, false, nothing},
+	{"validate-all", false, false, validate},
 };
 
 const struct action *action_find(const char *name)

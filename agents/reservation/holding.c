@@ -11,7 +11,8 @@
 #include "agents/common/pacemaker.h"
 #include "agents/common/record.h"
 
-int holding_add(struct holding *holding, const char *wwid, const char *name, uint64_t key, bool keep)
+int holding_add(
+	struct holding *holding, const char *wwid, const char *name, uint64_t key, bool keep)
 {
 	struct remembered *disks = realloc(holding->disks, (holding->ndisks + 1) * sizeof(*disks));
 
@@ -19,7 +20,7 @@ int holding_add(struct holding *holding, const char *wwid, const char *name, uin
 		return -ENOMEM;
 	holding->disks = disks;
 	disks += holding->ndisks++;
-	*disks = (struct remembered){ strdup(wwid), strdup(name), key, keep };
+	*disks = (struct remembered){strdup(wwid), strdup(name), key, keep};
 	return disks->wwid && disks->name ? 0 : -ENOMEM;
 }
 
@@ -46,9 +47,11 @@ void holding_clear(struct holding *holding)
 	holding->disks = NULL;
 }
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading -----------------------------------------------------------------------------------
+ */
 
-/* Of what an older version wrote, whose resources may still run: the executor's pid, a wall clock. */
+/* Of what an older version wrote, whose resources may still run: the executor's pid, a wall clock.
+ */
 static void take_older_line(struct holding *holding, const char *line)
 {
 	long pid;
@@ -108,7 +111,8 @@ int holding_load(struct holding *holding, const char *instance, struct blkpr_err
 	return rc;
 }
 
-/* --- writing ----------------------------------------------------------------------------------- */
+/* --- writing -----------------------------------------------------------------------------------
+ */
 
 /* For the caller to free; NULL: no memory. */
 static char *print(const struct holding *holding)
@@ -123,14 +127,13 @@ static char *print(const struct holding *holding)
 		holding->promoted ? "promoted" : "started", holding->good, holding->session,
 		holding->score, holding->pending, holding->pending_since);
 	for (unsigned i = 0; i < holding->ndisks; i++)
-		fprintf(out, "disk %s %" PRIx64 " %d %s\n", holding->disks[i].wwid, holding->disks[i].key,
-			holding->disks[i].keep, holding->disks[i].name);
+		fprintf(out, "disk %s %" PRIx64 " %d %s\n", holding->disks[i].wwid,
+			holding->disks[i].key, holding->disks[i].keep, holding->disks[i].name);
 	fclose(out);
 	return text;
 }
 
-static int store_over(
-	const struct holding *holding, const char *former, struct blkpr_error *error)
+static int store_over(const struct holding *holding, const char *former, struct blkpr_error *error)
 {
 	char *text = print(holding);
 	int rc;

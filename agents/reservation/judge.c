@@ -15,7 +15,8 @@ bool judge_ok(const struct resource *resource, const struct blkpr_verdict *verdi
 bool judge_registered(const struct resource *resource, const struct blkpr_verdict *verdict)
 {
 	(void)resource;
-	return verdict->result == BLKPR_OK || verdict->result == BLKPR_TAKEN || verdict->result == BLKPR_UNRESERVED;
+	return verdict->result == BLKPR_OK || verdict->result == BLKPR_TAKEN ||
+	       verdict->result == BLKPR_UNRESERVED;
 }
 
 bool judge_left(const struct resource *resource, const struct blkpr_verdict *verdict)
@@ -47,13 +48,15 @@ bool judge_enough(const struct resource *resource, int rc, judge *good)
 	}
 	if (rc || decided)
 		return false;
-	return count >= (resource->required ? (unsigned)resource->required : resource->disks.ntargets + resource->absent);
+	return count >= (resource->required ? (unsigned)resource->required
+					    : resource->disks.ntargets + resource->absent);
 }
 
 /* What Pacemaker keeps of a reason (lib/services/services_linux.c: EXIT_REASON_MAX_LEN). */
 #define REASON_KEPT 128
 
-/* Where and what first, in what Pacemaker keeps; then what to do about it. The log has each disk's whole name. */
+/* Where and what first, in what Pacemaker keeps; then what to do about it. The log has each disk's
+ * whole name. */
 static void set_reason(struct resource *resource, unsigned disk, unsigned more)
 {
 	const char *name = resource->disks.targets[disk].device->name, *last = strrchr(name, '/');
@@ -75,11 +78,13 @@ void judge_take_reason(struct resource *resource, int rc, judge *good)
 	unsigned bad = 0, worst = resource->disks.ntargets;
 
 	for (unsigned i = 0; i < resource->disks.ntargets; i++) {
-		if (good(resource, &resource->disks.verdicts[i]) || resource->disks.verdicts[i].result == BLKPR_UNTOUCHED)
+		if (good(resource, &resource->disks.verdicts[i]) ||
+			resource->disks.verdicts[i].result == BLKPR_UNTOUCHED)
 			continue;
 		bad++;
-		if (worst == resource->disks.ntargets || (blkpr_result_unreachable(resource->disks.verdicts[worst].result) &&
-							  !blkpr_result_unreachable(resource->disks.verdicts[i].result)))
+		if (worst == resource->disks.ntargets ||
+			(blkpr_result_unreachable(resource->disks.verdicts[worst].result) &&
+				!blkpr_result_unreachable(resource->disks.verdicts[i].result)))
 			worst = i;
 	}
 	if (worst < resource->disks.ntargets)

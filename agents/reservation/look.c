@@ -7,7 +7,8 @@
 int look_watch(struct resource *resource)
 {
 
-	return blkpr_hold_watch(&resource->hold, resource->disks.targets, resource->disks.ntargets, resource->disks.verdicts);
+	return blkpr_hold_watch(&resource->hold, resource->disks.targets, resource->disks.ntargets,
+		resource->disks.verdicts);
 }
 
 #define LOOKING_SHARE 4
@@ -23,7 +24,8 @@ int look_watch_first(struct resource *resource)
 	return rc;
 }
 
-/* Disks that fail at once get a second look; ones that are busy or do not answer have this part of the time. */
+/* Disks that fail at once get a second look; ones that are busy or do not answer have this part of
+ * the time. */
 #define MOST_LOOKS 2
 #define WAITING_SHARE(ms) ((ms) / 4 * 3)
 #define LOOKS_PAUSE_MS 500
@@ -58,7 +60,8 @@ static enum ocf_exitcode look_once(struct resource *resource, look_ahead *look, 
 	int rc;
 
 	resource->hold.deadline = share < until ? share : until;
-	rc = look(&resource->hold, resource->disks.targets, resource->disks.ntargets, resource->disks.verdicts);
+	rc = look(&resource->hold, resource->disks.targets, resource->disks.ntargets,
+		resource->disks.verdicts);
 	resource->hold.deadline = resource->deadline;
 	*resource->ocf.reason.text = '\0';
 	return judge_all(resource, rc, judge_ok);

@@ -10,7 +10,8 @@
 #include "agents/common/log.h"
 #include "lib/clock.h"
 
-/* --- devices ----------------------------------------------------------------------------------- */
+/* --- devices -----------------------------------------------------------------------------------
+ */
 
 /* With required_devices, a name that stands for nothing is one disk less. */
 static int add_devices(struct resource *resource, struct blkpr_error *error)
@@ -31,7 +32,8 @@ static int add_devices(struct resource *resource, struct blkpr_error *error)
 		blkpr_error_set(error, "out of memory");
 		return -ENOMEM;
 	}
-	for (char *word = strtok_r(words, ", \t\n", &rest); word && !rc; word = strtok_r(NULL, ", \t\n", &rest)) {
+	for (char *word = strtok_r(words, ", \t\n", &rest); word && !rc;
+		word = strtok_r(NULL, ", \t\n", &rest)) {
 		rc = blkpr_list_add(list, word, error);
 		if (rc != -ENOENT)
 			continue;
@@ -43,13 +45,15 @@ static int add_devices(struct resource *resource, struct blkpr_error *error)
 	return rc;
 }
 
-/* Pacemaker may not know the parameters any more (an orphan is demoted without them), or know newer ones. */
+/* Pacemaker may not know the parameters any more (an orphan is demoted without them), or know newer
+ * ones. */
 static int add_remembered(struct resource *resource, struct blkpr_error *error)
 {
 	int rc = 0, failure;
 
 	for (unsigned i = 0; i < resource->holding.ndisks; i++) {
-		failure = blkpr_list_add(&resource->disks.list, resource->holding.disks[i].name, error);
+		failure = blkpr_list_add(
+			&resource->disks.list, resource->holding.disks[i].name, error);
 		if (failure)
 			rc = failure;
 	}
@@ -87,7 +91,8 @@ static int find_manager(struct resource *resource, struct blkpr_error *error)
 	unsigned recorded = 0, stranger = 0;
 
 	for (unsigned i = 0; i < resource->disks.list.count && said != NO; i++) {
-		if (is_recorded(resource, resource->disks.list.devices[i].wwid, &resource->disks.targets[i].own))
+		if (is_recorded(resource, resource->disks.list.devices[i].wwid,
+			    &resource->disks.targets[i].own))
 			recorded++;
 		else
 			stranger = i;
@@ -95,8 +100,11 @@ static int find_manager(struct resource *resource, struct blkpr_error *error)
 	resource->managed = said == YES || recorded;
 	if (recorded == resource->disks.list.count || !resource->managed)
 		return 0;
-	blkpr_error_set(error, "%s: fence_blkpr has not registered this node there%s; unfence this node (stonith_admin "
-		"--unfence NODE, or fence_blkpr -o on), or set fence_blkpr=no", resource->disks.list.devices[stranger].name,
+	blkpr_error_set(error,
+		"%s: fence_blkpr has not registered this node there%s; unfence this node "
+		"(stonith_admin "
+		"--unfence NODE, or fence_blkpr -o on), or set fence_blkpr=no",
+		resource->disks.list.devices[stranger].name,
 		recorded ? ", but on others of the devices" : "");
 	return -EPERM;
 }
@@ -112,7 +120,8 @@ static void keep_remembered(struct resource *resource)
 
 		if (!disk)
 			continue; /* the name stands for another disk now: resource_lost_disk() */
-		resource->disks.targets[n] = (struct blkpr_target){ .device = device, .own = disk->key, .keep = disk->keep };
+		resource->disks.targets[n] = (struct blkpr_target){
+			.device = device, .own = disk->key, .keep = disk->keep};
 		resource->managed |= !disk->key;
 		if (!disk->key)
 			is_recorded(resource, disk->wwid, &resource->disks.targets[n].own);
@@ -123,17 +132,19 @@ static void keep_remembered(struct resource *resource)
 		resource->keys.domain = 0;
 }
 
-/* --- keys -------------------------------------------------------------------------------------- */
+/* --- keys --------------------------------------------------------------------------------------
+ */
 
-/* Every node's key by every method, but this node's, of the resource agent's DOMAIN or (0) of fence agents. */
+/* Every node's key by every method, but this node's, of the resource agent's DOMAIN or (0) of fence
+ * agents. */
 static unsigned derive_keys(const struct resource *resource, uint64_t domain, uint64_t keys[])
 {
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < resource->keys.cluster.count; i++)
 		for (int method = 0; method < BLKPR_KEY_METHODS; method++) {
-			uint64_t key = keyring_key_in(&resource->keys, domain, method,
-				&resource->keys.cluster.nodes[i]);
+			uint64_t key = keyring_key_in(
+				&resource->keys, domain, method, &resource->keys.cluster.nodes[i]);
 
 			if (key && key != resource->keys.given)
 				keys[count++] = key;
@@ -145,14 +156,25 @@ static unsigned derive_keys(const struct resource *resource, uint64_t domain, ui
 static int know_remotes(struct resource *resource, struct blkpr_error *error)
 {
 	struct blkpr_error unasked;
-	int rc = keyring_add_remotes(
-		&resource->keys, alarm_asking_by(resource->deadline), &unasked);
+	int rc =
+		keyring_add_remotes(&resource->keys, alarm_asking_by(resource->deadline), &unasked);
 
 	if (rc)
 		qb_log(LOG_INFO, "remote nodes are not known: %s", unasked.text);
 	if (rc == -ETIME) /* it may have some, whose keys are not to be evicted */
-		blkpr_error_set(error, "Pacemaker does not say which remote nodes it has: %.400s", unasked.text);
+		blkpr_error_set(error, "Pacemaker does not say which remote nodes it has: %.400s",
+			unasked.text);
 	return rc == -ETIME ? rc : 0;
+}
+
+static void warn_given(const struct resource *resource)
+{
+	if (resource->keys.given && resource->evict == EVICT_CLUSTER)
+		qb_log(LOG_WARNING, "key is set: which keys the other nodes have is not known, so "
+				    "none of theirs is "
+				    "evicted, not even when this node takes over; set "
+				    "other_registrants=evict, or "
+				    "leave key out");
 }
 
 int plan_find_keys(struct resource *resource, struct blkpr_error *error)
@@ -168,11 +190,7 @@ int plan_find_keys(struct resource *resource, struct blkpr_error *error)
 		hold->evict = false;
 		return 0;
 	}
-	if (resource->keys.given && resource->evict == EVICT_CLUSTER)
-		qb_log(LOG_WARNING,
-			"key is set: which keys the other nodes have is not known, so none of theirs is "
-			"evicted, not even when this node takes over; set other_registrants=evict, or "
-			"leave key out");
+	warn_given(resource);
 	rc = know_remotes(resource, error);
 	if (rc)
 		return rc;
@@ -211,7 +229,8 @@ static int find_own(struct resource *resource, struct blkpr_error *error)
 	return rc;
 }
 
-/* --- checks ------------------------------------------------------------------------------------ */
+/* --- checks ------------------------------------------------------------------------------------
+ */
 
 /* What stop would give back is remembered by identity: devices with one are not told apart. */
 static int check_identities(const struct resource *resource, struct blkpr_error *error)
@@ -240,21 +259,26 @@ static int check_paths(const struct resource *resource, struct blkpr_error *erro
 	for (unsigned i = 0; i < resource->disks.list.count; i++) {
 		if (resource->disks.list.devices[i].npaths < 2)
 			continue;
-		blkpr_error_set(error, "%s: has %u paths, and reservation_type=%s lets only one of them write; use a REG_ONLY "
-			"type", resource->disks.list.devices[i].name, resource->disks.list.devices[i].npaths,
+		blkpr_error_set(error,
+			"%s: has %u paths, and reservation_type=%s lets only one of them write; "
+			"use a REG_ONLY "
+			"type",
+			resource->disks.list.devices[i].name,
+			resource->disks.list.devices[i].npaths,
 			options_get(&resource->options, "reservation_type"));
 		return -EINVAL;
 	}
 	return 0;
 }
 
-/* --- all of it --------------------------------------------------------------------------------- */
+/* --- all of it ---------------------------------------------------------------------------------
+ */
 
 #define WORDS_MS 1000
 
 /*
- * To take disks, other nodes' keys must be known. What is remembered needs corosync for words, and to find that another
- * node has become this one's twin (S10): it is not waited for long.
+ * To take disks, other nodes' keys must be known. What is remembered needs corosync for words, and
+ * to find that another node has become this one's twin (S10): it is not waited for long.
  */
 static void know_cluster(struct resource *resource, bool changes, bool anew)
 {
@@ -275,7 +299,8 @@ enum ocf_exitcode plan_make(struct resource *resource, bool changes)
 	know_cluster(resource, changes, anew);
 	rc = find_devices(resource, !anew, &error);
 	if (rc)
-		return ocf_fail(&resource->ocf, rc == -EINVAL ? PCMK_OCF_NOT_CONFIGURED : PCMK_OCF_NOT_INSTALLED, &error);
+		return ocf_fail(&resource->ocf,
+			rc == -EINVAL ? PCMK_OCF_NOT_CONFIGURED : PCMK_OCF_NOT_INSTALLED, &error);
 	if (!anew) {
 		keep_remembered(resource);
 	} else {

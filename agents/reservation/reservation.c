@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// ocf:blkpr:reservation: an OCF resource agent (API 1.1) that holds the reservation of a service's disks.
+// ocf:blkpr:reservation: an OCF resource agent (API 1.1) that holds the reservation of a service's
+// disks.
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,7 +15,8 @@
 #include "lib/clock.h"
 #include "metadata/reservation.h"
 
-/* For bad parameters. A probe that fails would be taken for a resource that runs, and must be stopped. */
+/* For bad parameters. A probe that fails would be taken for a resource that runs, and must be
+ * stopped. */
 static enum ocf_exitcode refuse(
 	struct resource *resource, const struct action *action, const struct blkpr_error *error)
 {
@@ -29,7 +31,7 @@ static enum ocf_exitcode run(struct resource *resource, const struct action *act
 {
 	int64_t began = blkpr_clock_ms();
 	struct blkpr_error error;
-	struct log_options log = { 0 };
+	struct log_options log = {0};
 
 	ocf_read_environment(&resource->ocf);
 	resource->keys.domain = BLKPR_KEY_OF_RESOURCE;
@@ -40,7 +42,8 @@ static enum ocf_exitcode run(struct resource *resource, const struct action *act
 		return PCMK_OCF_UNKNOWN_ERROR;
 	}
 	if (action->disks && geteuid()) {
-		blkpr_error_set(&resource->ocf.reason, "must run as root: only root may use persistent reservations");
+		blkpr_error_set(&resource->ocf.reason,
+			"must run as root: only root may use persistent reservations");
 		return PCMK_OCF_INSUFFICIENT_PRIV;
 	}
 	log.name = resource->ocf.tag;
@@ -78,7 +81,8 @@ static enum ocf_exitcode act(struct resource *resource, int argc, char *argv[])
 		return PCMK_OCF_OK;
 	}
 	if (!action) {
-		blkpr_error_set(&resource->ocf.reason, "no action '%s'; see " OCF_NAME " --help", argv[1]);
+		blkpr_error_set(
+			&resource->ocf.reason, "no action '%s'; see " OCF_NAME " --help", argv[1]);
 		return PCMK_OCF_UNIMPLEMENT_FEATURE;
 	}
 	code = run(resource, action);
@@ -88,7 +92,7 @@ static enum ocf_exitcode act(struct resource *resource, int argc, char *argv[])
 
 int main(int argc, char *argv[])
 {
-	struct resource resource = { .keys.cluster.local = -1 };
+	struct resource resource = {.keys.cluster.local = -1};
 	enum ocf_exitcode code;
 
 	run_prepare();

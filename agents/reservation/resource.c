@@ -20,10 +20,10 @@ void resource_clear(struct resource *resource)
 
 struct story resource_story(const struct resource *resource)
 {
-	return (struct story){ .keys = &resource->keys,
+	return (struct story){.keys = &resource->keys,
 		.disks = &resource->disks,
 		.type = resource->hold.type,
-		.in_flight = resource->hold.in_flight };
+		.in_flight = resource->hold.in_flight};
 }
 
 enum ocf_exitcode resource_good_now(struct resource *resource)
@@ -50,7 +50,8 @@ const char *resource_lost_disk(const struct resource *resource)
 	for (unsigned i = 0; i < resource->holding.ndisks; i++) {
 		unsigned k = 0;
 
-		while (k < list->count && strcmp(list->devices[k].wwid, resource->holding.disks[i].wwid) != 0)
+		while (k < list->count &&
+			strcmp(list->devices[k].wwid, resource->holding.disks[i].wwid) != 0)
 			k++;
 		if (k == list->count)
 			return resource->holding.disks[i].wwid;
@@ -63,6 +64,8 @@ void resource_take_lost_as_reason(struct resource *resource)
 	const char *lost = *resource->ocf.reason.text ? NULL : resource_lost_disk(resource);
 
 	if (lost)
-		blkpr_error_set(&resource->ocf.reason, "%s: held by this resource, and no name in devices stands for it any more; "
-			"reconnect it, or put its name back", lost);
+		blkpr_error_set(&resource->ocf.reason,
+			"%s: held by this resource, and no name in devices stands for it any more; "
+			"reconnect it, or put its name back",
+			lost);
 }

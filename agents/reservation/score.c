@@ -12,11 +12,14 @@
 
 #define ATTRIBUTE_MS 3000
 
-/* crm_attribute knows the resource from the environment. A cluster that does not answer costs no action. */
+/* crm_attribute knows the resource from the environment. A cluster that does not answer costs no
+ * action. */
 static bool set_attribute(const struct resource *resource, const char *score)
 {
-	const char *const update[] = { "crm_attribute", "--promotion", "--lifetime", "reboot", "--update", score, NULL };
-	const char *const delete[] = { "crm_attribute", "--promotion", "--lifetime", "reboot", "--delete", NULL };
+	const char *const update[] = {
+		"crm_attribute", "--promotion", "--lifetime", "reboot", "--update", score, NULL};
+	const char *const delete[] = {
+		"crm_attribute", "--promotion", "--lifetime", "reboot", "--delete", NULL};
 	int64_t now = blkpr_clock_ms(), half = (resource->deadline - now) / 2;
 	struct blkpr_error error;
 	char *output = NULL;

@@ -15,7 +15,8 @@ static bool takes_over(const struct resource *resource)
 	return !resource->ocf.promotable && resource->hold.evict;
 }
 
-/* A derived key is nobody's but this agent's; an explicit one that was there before is not ended by stop. */
+/* A derived key is nobody's but this agent's; an explicit one that was there before is not ended by
+ * stop. */
 static int begin_holding(struct resource *resource, struct blkpr_error *error)
 {
 	struct holding *holding = &resource->holding;
@@ -28,10 +29,12 @@ static int begin_holding(struct resource *resource, struct blkpr_error *error)
 	for (unsigned i = 0; i < resource->disks.ntargets && !rc; i++) {
 		const char *wwid = resource->disks.targets[i].device->wwid;
 		uint64_t key = resource->managed ? 0 : resource->disks.targets[i].own;
-		bool keep = fresh && resource->keys.given && key && resource->disks.verdicts[i].kept;
+		bool keep =
+			fresh && resource->keys.given && key && resource->disks.verdicts[i].kept;
 
 		if (!holding_find(holding, wwid))
-			rc = holding_add(holding, wwid, resource->disks.targets[i].device->name, key, keep);
+			rc = holding_add(
+				holding, wwid, resource->disks.targets[i].device->name, key, keep);
 	}
 	if (rc) {
 		blkpr_error_set(error, "out of memory");
@@ -46,9 +49,11 @@ static void forget_untouched(struct resource *resource)
 	struct blkpr_error error;
 
 	for (unsigned i = 0; i < resource->disks.ntargets; i++) {
-		const struct remembered *disk = holding_find(&resource->holding, resource->disks.targets[i].device->wwid);
+		const struct remembered *disk =
+			holding_find(&resource->holding, resource->disks.targets[i].device->wwid);
 
-		if (!disk || resource->disks.verdicts[i].touched || resource->disks.verdicts[i].kept)
+		if (!disk || resource->disks.verdicts[i].touched ||
+			resource->disks.verdicts[i].kept)
 			continue;
 		holding_drop(&resource->holding, (unsigned)(disk - resource->holding.disks));
 	}
@@ -64,9 +69,11 @@ static enum ocf_exitcode change(struct resource *resource)
 	int rc;
 
 	if (resource->ocf.promotable)
-		rc = blkpr_hold_join(&resource->hold, resource->disks.targets, resource->disks.ntargets, resource->disks.verdicts);
+		rc = blkpr_hold_join(&resource->hold, resource->disks.targets,
+			resource->disks.ntargets, resource->disks.verdicts);
 	else
-		rc = blkpr_hold_take(&resource->hold, resource->disks.targets, resource->disks.ntargets, resource->disks.verdicts, &arbiter);
+		rc = blkpr_hold_take(&resource->hold, resource->disks.targets,
+			resource->disks.ntargets, resource->disks.verdicts, &arbiter);
 	code = judge_all(resource, rc, judge_ok);
 	say_story(&story, arbiter);
 	say_failures(&story, arbiter); /* or what could not be done as well as it should */
@@ -76,7 +83,7 @@ static enum ocf_exitcode change(struct resource *resource)
 
 static enum ocf_exitcode start_anew(struct resource *resource, judge *good)
 {
-	struct takeover takeover = { 0 };
+	struct takeover takeover = {0};
 	struct blkpr_error error;
 	enum ocf_exitcode code = look_foresee(resource, blkpr_hold_foresee);
 
@@ -107,7 +114,8 @@ enum ocf_exitcode act_start(struct resource *resource)
 		code = judge_all(resource, look_watch(resource), good);
 		if (code == PCMK_OCF_OK && begin_holding(resource, &error))
 			return ocf_fail(&resource->ocf, PCMK_OCF_UNKNOWN_ERROR, &error);
-	} else if (!resource->holding.good || !judge_enough(resource, look_watch_first(resource), good)) {
+	} else if (!resource->holding.good ||
+		   !judge_enough(resource, look_watch_first(resource), good)) {
 		code = start_anew(resource, good);
 		if (code != PCMK_OCF_OK)
 			return code;
