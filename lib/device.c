@@ -14,73 +14,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* The content of DIR/FILE without the newline and blanks around it; NULL if it cannot be read or is empty. */
-static char *read_attribute(const char *dir, const char *file, char *text, size_t size)
-{
-	char path[PATH_MAX];
-	ssize_t length;
-	int fd;
-
-	if (snprintf(path, sizeof(path), "%s/%s", dir, file) >= (int)sizeof(path))
-		return NULL;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return NULL;
-	length = read(fd, text, size - 1);
-	close(fd);
-	while (length > 0 && isspace((unsigned char)text[length - 1]))
-		length--;
-	if (length <= 0)
-		return NULL;
-	text[length] = '\0';
-	while (isspace((unsigned char)*text))
-		text++;
-	return text;
-}
-
-/* The last component of where the link DIR/LINK points: a subsystem's name, a kernel name. */
-static const char *read_link_name(const char *dir, const char *link, char *target, size_t size)
-{
-	char path[PATH_MAX];
-	const char *slash;
-	ssize_t length;
-
-	if (snprintf(path, sizeof(path), "%s/%s", dir, link) >= (int)sizeof(path))
-		return NULL;
-	length = readlink(path, target, size - 1);
-	if (length <= 0)
-		return NULL;
-	target[length] = '\0';
-	slash = strrchr(target, '/');
-	return slash ? slash + 1 : target;
-}
-
-/*
- * Calls VISIT for every entry of the directory DIR/SUB until it returns non-zero, which is returned;
- * 0 if none does or there is no such directory.
- */
-static int for_each_entry(const char *dir, const char *sub,
-	int (*visit)(const char *path, const char *entry, void *arg), void *arg)
-{
-	char path[PATH_MAX], full[PATH_MAX];
-	struct dirent *entry;
-	int rc = 0;
-	DIR *d;
-
-	if (snprintf(path, sizeof(path), "%s/%s", dir, sub) >= (int)sizeof(path))
-		return 0;
-	d = opendir(path);
-	if (!d)
-		return 0;
-	while (!rc && (entry = readdir(d))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		if (snprintf(full, sizeof(full), "%s/%s", path, entry->d_name) < (int)sizeof(full))
-			rc = visit(full, entry->d_name, arg);
-	}
-	closedir(d);
-	return rc;
-}
+#include "lib/sysfs.h"
 
 /*
  * sysfs writes SCSI identities as "naa.6001...", "eui.0011..." or "t10.VENDOR  MODEL ..."; multipath and
@@ -128,7 +62,7 @@ static int refuse(struct blkpr_device *device, struct blkpr_error *error)
 /* The driver's subsystem: "scsi", "nvme"; NULL for partitions, device-mapper and whatever has no driver. */
 static const char *read_subsystem(const char *sysfs, char *link, size_t size)
 {
-	return read_link_name(sysfs, "device/subsystem", link, size);
+	return blkpr_sysfs_link(sysfs, "device/subsystem", link, size);
 }
 
 /* A plain disk: kind and identity from the driver's attributes. */
@@ -139,7 +73,7 @@ static int inspect_disk(
 	const char *wwid = NULL;
 
 	if (subsystem && !strcmp(subsystem, "scsi")) {
-		const char *type = read_attribute(sysfs, "device/type", text, sizeof(text));
+		const char *type = blkpr_sysfs_read(sysfs, "device/type", text, sizeof(text));
 
 		device->kind = BLKPR_SCSI;
 		if (type && strcmp(type, "0")) {
@@ -147,10 +81,10 @@ static int inspect_disk(
 				device->name, type);
 			return -EOPNOTSUPP;
 		}
-		wwid = read_attribute(sysfs, "device/wwid", text, sizeof(text));
+		wwid = blkpr_sysfs_read(sysfs, "device/wwid", text, sizeof(text));
 	} else if (subsystem && (!strcmp(subsystem, "nvme") || !strcmp(subsystem, "nvme-subsystem"))) {
 		device->kind = BLKPR_NVME;
-		wwid = read_attribute(sysfs, "wwid", text, sizeof(text));
+		wwid = blkpr_sysfs_read(sysfs, "wwid", text, sizeof(text));
 	} else {
 		return refuse(device, error);
 	}
@@ -169,7 +103,7 @@ static int inspect_disk(
 static int is_multipath(const char *sysfs)
 {
 	char text[256];
-	const char *uuid = read_attribute(sysfs, "dm/uuid", text, sizeof(text));
+	const char *uuid = blkpr_sysfs_read(sysfs, "dm/uuid", text, sizeof(text));
 
 	return uuid && !strncmp(uuid, "mpath-", 6);
 }
@@ -215,14 +149,14 @@ static int inspect_map(const char *sysfs, struct blkpr_device *device, struct bl
 	device->multipath = true;
 	device->paths = 0;
 	device->learned = calloc(1, sizeof(*device->learned));
-	if (for_each_entry(sysfs, "slaves", visit_path, device))
+	if (blkpr_sysfs_visit(sysfs, "slaves", visit_path, device))
 		return -ENOMEM;
 	if (device->kind == BLKPR_NVME)
 		device->paths = 1;
 	if (device->wwid)
 		return 0;
 	/* no path left: the name is all there is, and every command will say what is wrong */
-	uuid = read_attribute(sysfs, "dm/uuid", text, sizeof(text));
+	uuid = blkpr_sysfs_read(sysfs, "dm/uuid", text, sizeof(text));
 	if (!uuid) {
 		blkpr_error_set(error, "%s: the multipath map has no identity (dm/uuid)", device->name);
 		return -ENODATA;
@@ -235,7 +169,7 @@ static int inspect_map(const char *sysfs, struct blkpr_device *device, struct bl
 static int inspect_dm(const char *sysfs, struct blkpr_device *device, struct blkpr_error *error)
 {
 	char text[256];
-	const char *uuid = read_attribute(sysfs, "dm/uuid", text, sizeof(text));
+	const char *uuid = blkpr_sysfs_read(sysfs, "dm/uuid", text, sizeof(text));
 
 	if (is_multipath(sysfs))
 		return inspect_map(sysfs, device, error);
@@ -273,7 +207,7 @@ static int inspect_path_of_map(const struct holder *holder, struct blkpr_device 
 	struct blkpr_error *error)
 {
 	char text[32];
-	const char *number = read_attribute(holder->sysfs, "dev", text, sizeof(text));
+	const char *number = blkpr_sysfs_read(holder->sysfs, "dev", text, sizeof(text));
 	unsigned int major_number, minor_number;
 	char *path;
 
@@ -295,12 +229,12 @@ static int inspect_undriven(const char *sysfs, struct blkpr_device *device, stru
 {
 	char text[256];
 
-	if (read_attribute(sysfs, "partition", text, sizeof(text))) {
+	if (blkpr_sysfs_read(sysfs, "partition", text, sizeof(text))) {
 		blkpr_error_set(error,
 			"%s: a partition; reservations belong to the whole disk: name the disk", device->name);
 		return -EPERM;
 	}
-	if (read_attribute(sysfs, "dm/name", text, sizeof(text)))
+	if (blkpr_sysfs_read(sysfs, "dm/name", text, sizeof(text)))
 		return inspect_dm(sysfs, device, error);
 	return refuse(device, error);
 }
@@ -313,7 +247,7 @@ static int inspect(const char *sysfs, struct blkpr_device *device, struct blkpr_
 
 	if (!subsystem)
 		return inspect_undriven(sysfs, device, error);
-	if (for_each_entry(sysfs, "holders", visit_holder, &holder))
+	if (blkpr_sysfs_visit(sysfs, "holders", visit_holder, &holder))
 		return inspect_path_of_map(&holder, device, error);
 	return inspect_disk(sysfs, subsystem, device, error);
 }
@@ -395,7 +329,7 @@ int blkpr_device_open_path(const struct blkpr_device *map, unsigned i)
 
 	snprintf(sysfs, sizeof(sysfs), "/sys/block/%s", map->path_names[i]);
 	snprintf(node, sizeof(node), "/dev/%s", map->path_names[i]);
-	state = read_attribute(sysfs, "device/state", text, sizeof(text)); /* SCSI: drivers/scsi/scsi_sysfs.c */
+	state = blkpr_sysfs_read(sysfs, "device/state", text, sizeof(text)); /* SCSI: drivers/scsi/scsi_sysfs.c */
 	if (map->kind == BLKPR_SCSI && (!state || strcmp(state, "running") != 0))
 		return -ENOLINK;
 	fd = open(node, O_RDONLY | O_CLOEXEC | O_NONBLOCK);

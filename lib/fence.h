@@ -3,31 +3,7 @@
 #ifndef BLKPR_FENCE_H
 #define BLKPR_FENCE_H
 
-#include "lib/nexus.h"
-#include "lib/work.h"
-
-/* What off and status make of registered keys that belong to no cluster node (S4). */
-enum blkpr_unknown {
-	BLKPR_UNKNOWN_FAIL,  /* no success where they might be the victim's */
-	BLKPR_UNKNOWN_ALLOW, /* take them for somebody else's */
-	BLKPR_UNKNOWN_EVICT, /* off removes them too */
-};
-
-/* What to do, the same for all devices. */
-struct blkpr_fence {
-	enum pr_type type;       /* a registrants-only or all-registrants type */
-	bool any_type;           /* a reservation of any such type does, where one is held */
-	uint64_t victim;         /* off and status: the key in question; 0 for status: this node's own; else 0 */
-	const uint64_t *known;   /* keys of the other cluster nodes, in any order; not another one of the victim's */
-	unsigned nknown;
-	enum blkpr_unknown unknown;
-	enum blkpr_in_flight in_flight; /* off, monitor: what may end the victim's commands */
-	struct blkpr_others others; /* on, monitor: who must not be taken for this node, nor be replaced (S10) */
-	bool fenced;             /* on: this node may have been fenced: nothing is registered anew
-				    where target.recorded says that it was */
-	unsigned parallel;       /* devices at a time */
-	int64_t deadline;        /* blkpr_clock_ms(): every function below returns by then */
-};
+#include "lib/fence_view.h"
 
 /*
  * The protocols on all of TARGETS[], in the order of identity that blkpr_list_settle() makes. Each fills
@@ -73,27 +49,5 @@ void blkpr_fence_monitor_disk(const struct blkpr_fence *fence, uint64_t own, uns
 /* The second question of a monitor (blkpr_work_ask()): whose nexus each path is, and whether it may write. */
 void blkpr_fence_nexus_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict);
-
-/*
- * BLKPR_SHARED_KEY if the last read found own registered more than once, and that is not one initiator by several
- * paths (S4: the other one would be taken for this node). BLKPR_OK too where the device cannot tell.
- */
-enum blkpr_result blkpr_fence_check_shared(uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict);
-
-/* For who only watches: BLKPR_OK too where there is no answer soon (verdict.unanswered). */
-enum blkpr_result blkpr_fence_watch_shared(
-	uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict);
-
-/* How often a protocol that has come to VERDICT may look at the disk, act, and look again. */
-unsigned blkpr_fence_rounds(const struct blkpr_disk *disk, const struct blkpr_verdict *verdict);
-
-/* Whether a reservation of type HELD does the work of TYPE: the same, or its all-registrants twin. */
-bool blkpr_fence_type_serves(enum pr_type type, unsigned held);
-
-/*
- * The type for the next PREEMPT of a key under a reservation of type HELD: that, or where the last one was ignored its
- * all-registrants twin (doc/safety.md, "A holder that cannot evict").
- */
-enum pr_type blkpr_fence_preempt_type(const struct blkpr_verdict *verdict, enum pr_type held);
 
 #endif

@@ -9,24 +9,7 @@
 #ifndef BLKPR_HOLD_H
 #define BLKPR_HOLD_H
 
-#include "lib/nexus.h"
-#include "lib/work.h"
-
-/* What to do, the same for all devices. */
-struct blkpr_hold {
-	enum pr_type type; /* any of the six; an exclusive one works with one path only */
-	bool evict; /* take: others are evicted, promote: the holder is; else a failure, and no change */
-	const uint64_t *ours; /* take, promote: only these are evicted, others a failure; NULL: all */
-	unsigned nours;
-	bool shared;       /* watch: other registrants are no strangers */
-	bool managed;      /* watch: any registrant may hold */
-	enum blkpr_in_flight in_flight; /* take, promote: what may end others' commands */
-	const uint64_t *fencers; /* keys of fence agents: where one is registered nothing is changed */
-	unsigned nfencers;
-	struct blkpr_others others; /* take, join, watch: who must not be taken for this node, nor be replaced (S10) */
-	unsigned parallel; /* devices at a time */
-	int64_t deadline;  /* blkpr_clock_ms(): every function below returns by then */
-};
+#include "lib/hold_view.h"
 
 /*
  * On all of TARGETS[], in the order of identity that blkpr_list_settle() makes. Each fills VERDICTS[COUNT]; what a

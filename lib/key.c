@@ -5,10 +5,12 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <md5.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <nettle/md5.h>
+#include <nettle/version.h>
 
 const char *const blkpr_key_method_names[BLKPR_KEY_METHODS + 1] = {
 	[BLKPR_KEY_NAME64] = "name64",
@@ -41,19 +43,30 @@ const char *blkpr_key_format(uint64_t key, char text[BLKPR_KEY_TEXT])
 	return text;
 }
 
+void blkpr_key_digest(const void *data, size_t length, char text[BLKPR_DIGEST_TEXT])
+{
+	uint8_t sum[MD5_DIGEST_SIZE];
+	struct md5_ctx md5;
+
+	md5_init(&md5);
+	md5_update(&md5, length, data);
+#if NETTLE_VERSION_MAJOR < 4
+	md5_digest(&md5, sizeof(sum), sum);
+#else
+	md5_digest(&md5, sum);
+#endif
+	for (unsigned i = 0; i < sizeof(sum); i++)
+		snprintf(text + 2 * (size_t)i, 3, "%02x", sum[i]);
+}
+
 /* The first BYTES bytes of MD5(TEXT) as a number. */
 static uint64_t digest(const char *text, unsigned bytes)
 {
-	uint8_t sum[MD5_DIGEST_LENGTH];
-	uint64_t value = 0;
-	MD5_CTX md5;
+	char sum[BLKPR_DIGEST_TEXT];
 
-	MD5Init(&md5);
-	MD5Update(&md5, (const uint8_t *)text, strlen(text));
-	MD5Final(sum, &md5);
-	for (unsigned i = 0; i < bytes; i++)
-		value = value << 8 | sum[i];
-	return value;
+	blkpr_key_digest(text, strlen(text), sum);
+	sum[2 * (size_t)bytes] = '\0';
+	return strtoull(sum, NULL, 16);
 }
 
 /* fence_scsi formats "%.4d" and the result is read as hex: position 12 gives 0x0012. */

@@ -34,6 +34,11 @@ int blkpr_key_parse(const char *text, uint64_t *key);
 /* Writes "0x..." without leading zeros into TEXT, as sg_persist does, and returns TEXT. */
 const char *blkpr_key_format(uint64_t key, char text[BLKPR_KEY_TEXT]);
 
+#define BLKPR_DIGEST_TEXT 33 /* 32 digits, NUL */
+
+/* MD5 of DATA in hexadecimal digits: a short name for a long one, no secret. */
+void blkpr_key_digest(const void *data, size_t length, char text[BLKPR_DIGEST_TEXT]);
+
 /* The key of NODE at POSITION (from 0) of the cluster's node list. Never fails; 0 is possible only by bad luck. */
 uint64_t blkpr_key_derive(
 	enum blkpr_key_method method, const char *cluster, const char *node, unsigned position);

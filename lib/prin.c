@@ -11,22 +11,9 @@
 #include "lib/room.h"
 
 #define PERSISTENT_RESERVE_IN 0x5e
-#define HEADER 8            /* PRGENERATION, ADDITIONAL LENGTH */
-#define MOST_BYTES 0xffff   /* ALLOCATION LENGTH has 16 bits: 8190 keys */
-#define FIRST_BYTES (HEADER + 64 * 8)
+#define FIRST_BYTES (BLKPR_PRIN_HEADER + 64 * 8)
 #define KEY_BYTES 8
-#define DESCRIPTOR_BYTES (24 + 4 + 244) /* of READ FULL STATUS, with iSCSI's longest TransportID */
 #define COMMAND_MS 30000    /* as drivers/scsi/sd.c; the worker's deadline is the caller's affair */
-
-static uint32_t get_be32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static uint64_t get_be64(const uint8_t *p)
-{
-	return (uint64_t)get_be32(p) << 32 | get_be32(p + 4);
-}
 
 /* SPC's reservation types (table 51) in the kernel's numbers; 0: not one of them. */
 static unsigned type_from_spc(unsigned spc)
@@ -124,8 +111,7 @@ static enum blkpr_result submit(
 	return result;
 }
 
-/* One PERSISTENT RESERVE IN. */
-static enum blkpr_result ask(
+enum blkpr_result blkpr_prin_ask(
 	const struct blkpr_port *port, enum blkpr_prin_action action, uint8_t *reply, size_t *length)
 {
 	uint8_t cdb[10] = { PERSISTENT_RESERVE_IN, action, [7] = *length >> 8, [8] = *length & 0xff };
@@ -149,26 +135,26 @@ enum blkpr_result blkpr_prin_parse_keys(
 {
 	uint32_t bytes;
 
-	if (length < HEADER)
+	if (length < BLKPR_PRIN_HEADER)
 		return BLKPR_MALFORMED;
-	bytes = get_be32(reply + 4);
+	bytes = blkpr_prin_be32(reply + 4);
 	if (bytes % 8)
 		return BLKPR_MALFORMED;
-	*needed = HEADER + (size_t)bytes;
+	*needed = BLKPR_PRIN_HEADER + (size_t)bytes;
 	if (*needed > length)
 		return BLKPR_UNSETTLED;
 	if (!blkpr_report_resize(report, bytes / 8))
 		return BLKPR_NO_MEMORY;
-	report->generation = get_be32(reply);
+	report->generation = blkpr_prin_be32(reply);
 	report->nkeys = bytes / 8;
 	for (unsigned i = 0; i < report->nkeys; i++)
-		report->keys[i] = get_be64(reply + HEADER + 8 * (size_t)i);
+		report->keys[i] = blkpr_prin_be64(reply + BLKPR_PRIN_HEADER + 8 * (size_t)i);
 	return blkpr_report_count(report, 0) ? BLKPR_MALFORMED : BLKPR_OK; /* SCSI has no key 0 */
 }
 
 enum blkpr_result blkpr_prin_read_keys(const struct blkpr_port *port, struct blkpr_report *report)
 {
-	struct blkpr_room room = { .size = FIRST_BYTES, .entry = KEY_BYTES, .most = MOST_BYTES };
+	struct blkpr_room room = { .size = FIRST_BYTES, .entry = KEY_BYTES, .most = BLKPR_PRIN_MOST_BYTES };
 	enum blkpr_result result = BLKPR_UNSETTLED;
 
 	while (result == BLKPR_UNSETTLED) {
@@ -177,7 +163,7 @@ enum blkpr_result blkpr_prin_read_keys(const struct blkpr_port *port, struct blk
 
 		if (!reply)
 			return BLKPR_NO_MEMORY;
-		result = ask(port, BLKPR_PRIN_READ_KEYS, reply, &length);
+		result = blkpr_prin_ask(port, BLKPR_PRIN_READ_KEYS, reply, &length);
 		if (result == BLKPR_OK)
 			result = blkpr_prin_parse_keys(reply, length, report, &needed);
 		if (result == BLKPR_OK || result == BLKPR_UNSETTLED)
@@ -192,170 +178,28 @@ enum blkpr_result blkpr_prin_parse_reservation(
 {
 	uint32_t bytes;
 
-	if (length < HEADER)
+	if (length < BLKPR_PRIN_HEADER)
 		return BLKPR_MALFORMED;
-	bytes = get_be32(reply + 4);
-	if (bytes && (bytes < 16 || length < HEADER + 16))
+	bytes = blkpr_prin_be32(reply + 4);
+	if (bytes && (bytes < 16 || length < BLKPR_PRIN_HEADER + 16))
 		return BLKPR_MALFORMED;
-	report->generation = get_be32(reply);
+	report->generation = blkpr_prin_be32(reply);
 	report->type = 0;
 	report->holder = 0;
 	if (!bytes)
 		return BLKPR_OK;
 	report->type = type_from_spc(reply[21] & 0xf);
-	report->holder = get_be64(reply + 8);
+	report->holder = blkpr_prin_be64(reply + 8);
 	return report->type ? BLKPR_OK : BLKPR_MALFORMED;
 }
 
 enum blkpr_result blkpr_prin_read_reservation(const struct blkpr_port *port, struct blkpr_report *report)
 {
-	uint8_t reply[HEADER + 16];
+	uint8_t reply[BLKPR_PRIN_HEADER + 16];
 	size_t length = sizeof(reply);
-	enum blkpr_result result = ask(port, BLKPR_PRIN_READ_RESERVATION, reply, &length);
+	enum blkpr_result result = blkpr_prin_ask(port, BLKPR_PRIN_READ_RESERVATION, reply, &length);
 
 	return result == BLKPR_OK ? blkpr_prin_parse_reservation(reply, length, report) : result;
-}
-
-/* Length of an iSCSI TransportID's initiator name: up to the NUL, or to ",i,0x" and the ISID. */
-static size_t iscsi_name_length(const uint8_t *name, size_t room)
-{
-	size_t length = 0;
-
-	while (length < room && name[length] && name[length] != ',')
-		length++;
-	return length;
-}
-
-/*
- * One descriptor of READ FULL STATUS (SPC-4 table 225): the key is at 0, the TransportID at 24. Compares
- * the initiator with *NAME, the first one found with KEY; both are names within the reply.
- */
-static enum blkpr_result compare_initiator(
-	const uint8_t *descriptor, size_t length, const uint8_t **name, size_t *name_length, unsigned *initiators)
-{
-	const uint8_t *found = descriptor + 24 + 4;
-	size_t found_length;
-
-	if (length < 24 + 4 || (descriptor[24] & 0x0f) != 5) /* PROTOCOL IDENTIFIER 5: iSCSI */
-		return BLKPR_UNSUPPORTED;
-	found_length = iscsi_name_length(found, length - 24 - 4);
-	if (!*name) {
-		*name = found;
-		*name_length = found_length;
-		*initiators = 1;
-	} else if (found_length != *name_length || memcmp(found, *name, found_length) != 0) {
-		++*initiators; /* two are as bad as more */
-	}
-	return BLKPR_OK;
-}
-
-enum blkpr_result blkpr_prin_parse_initiators(
-	const uint8_t *reply, size_t length, uint64_t key, unsigned *initiators)
-{
-	const uint8_t *name = NULL;
-	size_t name_length = 0, at = HEADER, end;
-
-	*initiators = 0;
-	if (length < HEADER)
-		return BLKPR_MALFORMED;
-	end = HEADER + (size_t)get_be32(reply + 4);
-	if (end > length)
-		return BLKPR_MALFORMED;
-	while (at < end) {
-		size_t size = at + 24 <= end ? 24 + (size_t)get_be32(reply + at + 20) : end;
-		enum blkpr_result result = BLKPR_OK;
-
-		if (size > end - at)
-			return BLKPR_MALFORMED;
-		if (get_be64(reply + at) == key)
-			result = compare_initiator(reply + at, size, &name, &name_length, initiators);
-		if (result != BLKPR_OK)
-			return result;
-		at += size;
-	}
-	return BLKPR_OK;
-}
-
-/* The whole of it, for the caller to free in any case. */
-static enum blkpr_result read_full_status(const struct blkpr_port *port, uint8_t **reply, size_t *length)
-{
-	struct blkpr_room room = {
-		.size = MOST_BYTES, .entry = DESCRIPTOR_BYTES, .most = MOST_BYTES
-	};
-	enum blkpr_result result;
-
-	*length = room.size;
-	*reply = malloc(*length);
-	if (!*reply)
-		return BLKPR_NO_MEMORY;
-	result = ask(port, BLKPR_PRIN_READ_FULL_STATUS, *reply, length);
-	if (result == BLKPR_OK && *length < HEADER)
-		return BLKPR_MALFORMED;
-	if (result == BLKPR_OK)
-		result = blkpr_room_fit(&room, HEADER + (size_t)get_be32(*reply + 4), true);
-	return result;
-}
-
-enum blkpr_result blkpr_prin_read_initiators(const struct blkpr_port *port, uint64_t key, unsigned *initiators)
-{
-	uint8_t *reply;
-	size_t length;
-	enum blkpr_result result = read_full_status(port, &reply, &length);
-
-	*initiators = 0;
-	if (result == BLKPR_OK)
-		result = blkpr_prin_parse_initiators(reply, length, key, initiators);
-	free(reply);
-	return result;
-}
-
-/* iSCSI names compare without case (RFC 3722). */
-static bool is_of(const uint8_t *descriptor, size_t length, const char *name)
-{
-	const char *found = (const char *)descriptor + 24 + 4;
-	size_t found_length;
-
-	if (length < 24 + 4 || (descriptor[24] & 0x0f) != 5)
-		return false;
-	found_length = iscsi_name_length(descriptor + 24 + 4, length - 24 - 4);
-	return found_length == strlen(name) && !strncasecmp(found, name, found_length);
-}
-
-enum blkpr_result blkpr_prin_parse_keys_of(
-	const uint8_t *reply, size_t length, const char *name, struct blkpr_report *report)
-{
-	size_t at = HEADER, end;
-
-	if (length < HEADER)
-		return BLKPR_MALFORMED;
-	end = HEADER + (size_t)get_be32(reply + 4);
-	if (end > length)
-		return BLKPR_MALFORMED;
-	if (!blkpr_report_resize(report, (unsigned)(end / 24)))
-		return BLKPR_NO_MEMORY;
-	report->nkeys = 0;
-	while (at < end) {
-		size_t size = at + 24 <= end ? 24 + (size_t)get_be32(reply + at + 20) : end;
-
-		if (size > end - at)
-			return BLKPR_MALFORMED;
-		if (is_of(reply + at, size, name))
-			report->keys[report->nkeys++] = get_be64(reply + at);
-		at += size;
-	}
-	return BLKPR_OK;
-}
-
-enum blkpr_result blkpr_prin_read_keys_of(const struct blkpr_port *port, const char *name, struct blkpr_report *report)
-{
-	uint8_t *reply;
-	size_t length;
-	enum blkpr_result result = read_full_status(port, &reply, &length);
-
-	if (result == BLKPR_OK)
-		result = blkpr_prin_parse_keys_of(reply, length, name, report);
-	free(reply);
-	return result;
 }
 
 enum blkpr_result blkpr_prin_parse_capabilities(
@@ -385,7 +229,7 @@ enum blkpr_result blkpr_prin_read_capabilities(
 {
 	uint8_t reply[8];
 	size_t length = sizeof(reply);
-	enum blkpr_result result = ask(port, BLKPR_PRIN_REPORT_CAPABILITIES, reply, &length);
+	enum blkpr_result result = blkpr_prin_ask(port, BLKPR_PRIN_REPORT_CAPABILITIES, reply, &length);
 
 	return result == BLKPR_OK ? blkpr_prin_parse_capabilities(reply, length, capabilities) : result;
 }

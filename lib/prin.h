@@ -79,4 +79,23 @@ enum blkpr_result blkpr_prin_parse_mute(const uint8_t *reply, size_t length, boo
 /* The verdict that sense data give (SPC-4 4.5), fixed or descriptor format. */
 enum blkpr_result blkpr_prin_parse_sense(const uint8_t *sense, size_t length);
 
+/* For full_status.c. */
+
+#define BLKPR_PRIN_HEADER 8            /* PRGENERATION, ADDITIONAL LENGTH */
+#define BLKPR_PRIN_MOST_BYTES 0xffff   /* ALLOCATION LENGTH has 16 bits: 8190 keys */
+
+static inline uint32_t blkpr_prin_be32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline uint64_t blkpr_prin_be64(const uint8_t *p)
+{
+	return (uint64_t)blkpr_prin_be32(p) << 32 | blkpr_prin_be32(p + 4);
+}
+
+/* One PERSISTENT RESERVE IN: *LENGTH is the room in REPLY, then the bytes received. */
+enum blkpr_result blkpr_prin_ask(const struct blkpr_port *port, enum blkpr_prin_action action,
+	uint8_t *reply, size_t *length);
+
 #endif

@@ -21,7 +21,7 @@ struct param {
 	const struct param *successor; /* of an old name, else NULL */
 };
 
-/* The C name of its type, as in agents/options.h; NULL: there is no such type. */
+/* The C name of its type, as in agents/common/options.h; NULL: there is no such type. */
 const char *param_option_type(const struct param *param);
 
 bool param_is_select(const struct param *param);

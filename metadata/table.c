@@ -117,7 +117,7 @@ void table_write(FILE *out, const struct agent *agent)
 		agent->name);
 	fprintf(out, "#ifndef BLKPR_METADATA_%s_H\n", agent->id);
 	fprintf(out, "#define BLKPR_METADATA_%s_H\n\n", agent->id);
-	fputs("#include \"agents/options.h\"\n\n", out);
+	fputs("#include \"agents/common/options.h\"\n\n", out);
 	write_options(out, agent);
 	fputc('\n', out);
 	write_metadata(out, agent);

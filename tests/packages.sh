@@ -5,11 +5,11 @@
 # shellcheck disable=SC2034	# the lists are for those who source this
 {
 	PACKAGES_BUILD=(autoconf automake gcc libc6-dev linux-libc-dev make pkg-config
-		pacemaker-dev libqb-dev libcmap-dev libxml2-dev libmd-dev)
+		pacemaker-dev libqb-dev libcmap-dev libxml2-dev nettle-dev)
 	PACKAGES_LAB=(python3 iproute2 mmdebstrap patchelf)
 	PACKAGES_VM=(qemu-system-x86 kmod zstd)
-	PACKAGES_CHECK=(libcmocka-dev clang libclang-rt-14-dev clang-tidy cppcheck shellcheck
-		libxml2-utils python3-pytest)
+	PACKAGES_CHECK=(libcmocka-dev libmd-dev clang libclang-rt-14-dev clang-tidy cppcheck shellcheck
+		libxml2-utils python3-pytest)	# libmd-dev: the version before needs it (steps.sh: before)
 }
 
 # The apt-get of scripts: it asks nothing, waits for another one that is at work, and is not what Ctrl-C ends.

@@ -9,6 +9,7 @@ stage=$out/stage
 build() {
 	local dir=$out/$1 top=$PWD
 	shift
+	[ ! -f "$dir/agents/reservation" ] || rm "$dir/agents/reservation"	# a program once, a directory now
 	mkdir -p "$dir" &&
 		( cd "$dir" && "$top/configure" --quiet --enable-werror "$@" && make -j"$(nproc)" )
 }
@@ -58,7 +59,7 @@ sources() {
 }
 
 flags() {
-	pkg-config --cflags libmd libqb libcmap libxml-2.0 pacemaker-fencing | sed 's/-I/-isystem/g'
+	pkg-config --cflags nettle libqb libcmap libxml-2.0 pacemaker-fencing | sed 's/-I/-isystem/g'
 }
 
 cppcheck_() {
@@ -106,9 +107,9 @@ metadata() {
 	image=$(PYTHONPATH=tests/lab /usr/bin/python3 -Bc 'import lab_image; print(lab_image.prepare().root)') || return 1
 	local rng=$image/usr/share/cluster/relaxng/metadata.rng ocf=$image/usr/share/pcs/data/ocf-1.1.rng
 	xmllint --noout --relaxng "$rng" metadata/fence_blkpr.xml &&
-		"$out/gcc/agents/fence_blkpr" -o metadata | xmllint --noout --relaxng "$rng" - &&
+		"$out/gcc/agents/fence/fence_blkpr" -o metadata | xmllint --noout --relaxng "$rng" - &&
 		xmllint --noout --relaxng "$ocf" metadata/reservation.xml &&
-		"$out/gcc/agents/reservation" meta-data | sed "s|SYSTEM \"[^\"]*/|SYSTEM \"$PWD/metadata/|" |
+		"$out/gcc/agents/reservation/reservation" meta-data | sed "s|SYSTEM \"[^\"]*/|SYSTEM \"$PWD/metadata/|" |
 		xmllint --noout --valid --relaxng "$ocf" -
 }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-AGENT = os.environ.get("BLKPR_AGENT", str(ROOT / "agents" / "fence_blkpr"))
+AGENT = os.environ.get("BLKPR_AGENT", str(ROOT / "agents" / "fence" / "fence_blkpr"))
 SOURCE = ROOT / "metadata" / "fence_blkpr.xml"
 sys.path.insert(0, str(ROOT / "tests" / "lab"))
 import lab_image                # noqa: E402

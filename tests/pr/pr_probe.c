@@ -12,7 +12,7 @@
 #include "lib/clock.h"
 #include "lib/command.h"
 #include "lib/device.h"
-#include "lib/disk.h"
+#include "lib/block.h"
 #include "lib/nvme.h"
 #include "lib/prin.h"
 #include "lib/report.h"

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/block.h"
 #include "lib/clock.h"
 #include "lib/fence.h"
 #include "lib/hold.h"
@@ -1247,7 +1248,7 @@ static void a_fork_that_fails_after_the_arbiters_is_an_error(void **state)
 	struct blkpr_fence fence = fence_within(SHORT_MS);
 
 	(void)state;
-	disks[0].model.before = dies_of_the_drain; /* it has won by then; the others need another crew */
+	disks[0].model.before = dies_of_the_drain; /* it has won by then; the others need another pool */
 	forks_fail_from = 2;
 	forks_fail_to = UINT32_MAX;
 	assert_int_equal(blkpr_fence_off(&fence, targets, DEVICES, verdicts, &arbiter), -EAGAIN);
@@ -1265,7 +1266,7 @@ static bool dies_of_the_proof(struct model *model, char op, enum blkpr_result *r
 	return false;
 }
 
-static void a_crew_that_dies_of_the_second_proof_proves_nothing(void **state)
+static void a_pool_that_dies_of_the_second_proof_proves_nothing(void **state)
 {
 	(void)state; /* S4 */
 	disks[0].model.before = dies_of_the_proof;
@@ -1418,7 +1419,7 @@ int main(void)
 		fence_test(a_fork_that_fails_at_the_arbiter_is_tried_again),
 		fence_test(forks_that_always_fail_are_an_error_before_the_deadline),
 		fence_test(a_fork_that_fails_after_the_arbiters_is_an_error),
-		fence_test(a_crew_that_dies_of_the_second_proof_proves_nothing),
+		fence_test(a_pool_that_dies_of_the_second_proof_proves_nothing),
 		fence_test(no_device_is_no_success),
 		fence_test(on_registers_on_every_device),
 		fence_test(each_device_is_registered_with_its_own_key),

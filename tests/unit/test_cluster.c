@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/cluster.h"
-#include "agents/run.h"
+#include "agents/common/cluster.h"
+#include "agents/common/run.h"
 #include "tests/unit/unit.h"
 
 static const char *answer; /* of crmadmin, NULL: none */

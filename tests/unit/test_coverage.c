@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The disks that this node has registered on: what survives what.
-#include "agents/coverage.h"
+#include "agents/common/coverage.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
-#include "lib/disk.h"
+#include "lib/block.h"
 #include "lib/nexus.h"
 #include "tests/unit/mock_ioctl.h"
 #include "tests/unit/unit.h"

@@ -106,7 +106,7 @@ static int run(unsigned parallel, int64_t ms, unsigned count, blkpr_fleet_job jo
 		which[i] = i;
 	memset(verdicts, 0xee, count * sizeof(*verdicts));
 	rc = blkpr_fleet_run(&fleet, job, which, count, deadline, verdicts);
-	blkpr_fleet_dismiss(&fleet);
+	blkpr_fleet_stop(&fleet);
 	assert_true(blkpr_clock_ms() <= deadline + LATE_MS);
 	return rc;
 }
@@ -226,8 +226,8 @@ static void job_dies(void *context, unsigned index, int64_t deadline, struct blk
 	hang(); /* another thread may be the one that is told */
 }
 
-/* What had been finished counts; the others cannot be told from the one that the crew died of. */
-static void whom_the_crew_dies_with_has_crashed(void **state)
+/* What had been finished counts; the others cannot be told from the one that the pool died of. */
+static void whom_the_pool_dies_with_has_crashed(void **state)
 {
 	static const int signals[] = { SIGKILL, SIGTERM, SIGABRT, 0 };
 
@@ -349,7 +349,7 @@ static void slow_start(void)
 	pause_ms(300);
 }
 
-static void a_crew_that_starts_after_the_deadline_does_nothing(void **state)
+static void a_pool_that_starts_after_the_deadline_does_nothing(void **state)
 {
 	struct blkpr_verdict verdicts[8];
 
@@ -365,7 +365,7 @@ static void a_crew_that_starts_after_the_deadline_does_nothing(void **state)
 	assert_int_equal(sem_trywait(&shared->started), -1);
 }
 
-/* --- what a crew may run short of ----------------------------------------------------------------- */
+/* --- what a pool may run short of ----------------------------------------------------------------- */
 
 static void job_opens(void *context, unsigned index, int64_t deadline, struct blkpr_verdict *verdict)
 {
@@ -428,7 +428,7 @@ static void where_threads_are_few_devices_wait_for_each_other(void **state)
 		assert_int_equal(verdicts[i].offender, base + i);
 }
 
-static void a_crew_that_gets_its_first_thread_late_works(void **state)
+static void a_pool_that_gets_its_first_thread_late_works(void **state)
 {
 	struct blkpr_verdict verdicts[4];
 	uint64_t base = 1000;
@@ -441,7 +441,7 @@ static void a_crew_that_gets_its_first_thread_late_works(void **state)
 		assert_int_equal(verdicts[i].offender, base + i);
 }
 
-static void a_crew_without_any_thread_is_an_error(void **state)
+static void a_pool_without_any_thread_is_an_error(void **state)
 {
 	struct blkpr_verdict verdicts[4];
 	uint64_t base = 1000;
@@ -485,7 +485,7 @@ static void check_run(struct blkpr_fleet *fleet, const unsigned which[], unsigne
 	}
 }
 
-static void the_next_run_is_the_same_crews(void **state)
+static void the_next_run_is_the_same_pools(void **state)
 {
 	static const unsigned first[] = { 5 }, others[] = { 7, 0, 3, 1, 2, 4, 6 };
 	struct blkpr_verdict verdicts[8];
@@ -499,13 +499,13 @@ static void the_next_run_is_the_same_crews(void **state)
 	check_run(&fleet, others, 7, verdicts);
 	check_run(&fleet, first, 1, verdicts);
 	for (unsigned i = 0; i < 8; i++)
-		assert_int_equal(shared->pid[i], fleet.crew);
-	blkpr_fleet_dismiss(&fleet);
-	assert_int_equal(fleet.crew, 0);
+		assert_int_equal(shared->pid[i], fleet.pool);
+	blkpr_fleet_stop(&fleet);
+	assert_int_equal(fleet.pool, 0);
 	assert_true(waitpid(shared->pid[0], NULL, 0) == shared->pid[0] || errno == ECHILD); /* it ends by itself */
 }
 
-static void a_crew_that_has_died_meanwhile_is_replaced(void **state)
+static void a_pool_that_has_died_meanwhile_is_replaced(void **state)
 {
 	static const unsigned which[] = { 0, 1 };
 	struct blkpr_verdict verdicts[2];
@@ -515,16 +515,16 @@ static void a_crew_that_has_died_meanwhile_is_replaced(void **state)
 
 	(void)state;
 	check_run(&fleet, which, 2, verdicts);
-	dead = fleet.crew;
+	dead = fleet.pool;
 	assert_true(dead > 0);
 	kill(dead, SIGKILL);
 	assert_int_equal(waitpid(dead, NULL, 0), dead);
 	check_run(&fleet, which, 2, verdicts);
-	assert_int_not_equal(fleet.crew, dead);
-	blkpr_fleet_dismiss(&fleet);
+	assert_int_not_equal(fleet.pool, dead);
+	blkpr_fleet_stop(&fleet);
 }
 
-static void a_crew_that_dies_with_the_order_in_its_hands_is_replaced(void **state)
+static void a_pool_that_dies_with_the_order_in_its_hands_is_replaced(void **state)
 {
 	static const unsigned which[] = { 0, 1 };
 	struct blkpr_verdict verdicts[2];
@@ -534,13 +534,13 @@ static void a_crew_that_dies_with_the_order_in_its_hands_is_replaced(void **stat
 	(void)state; /* the OOM killer may come between two runs */
 	for (unsigned i = 0; i < 20; i++) {
 		check_run(&fleet, which, 2, verdicts);
-		assert_true(fleet.crew > 0);
-		kill(fleet.crew, SIGKILL); /* it is not dead at once */
+		assert_true(fleet.pool > 0);
+		kill(fleet.pool, SIGKILL); /* it is not dead at once */
 	}
-	blkpr_fleet_dismiss(&fleet);
+	blkpr_fleet_stop(&fleet);
 }
 
-static void a_crew_that_has_not_finished_is_left_behind(void **state)
+static void a_pool_that_has_not_finished_is_left_behind(void **state)
 {
 	static const unsigned which[] = { 0, 1 };
 	struct blkpr_verdict verdicts[2];
@@ -553,10 +553,10 @@ static void a_crew_that_has_not_finished_is_left_behind(void **state)
 
 		assert_int_equal(blkpr_fleet_run(&fleet, job_hangs, which, count, deadline, verdicts), 0);
 		assert_result(verdicts[0].result, BLKPR_UNFINISHED);
-		assert_int_equal(fleet.crew, 0);
+		assert_int_equal(fleet.pool, 0);
 		check_run(&fleet, which, 2, verdicts);
 	}
-	blkpr_fleet_dismiss(&fleet);
+	blkpr_fleet_stop(&fleet);
 }
 
 /* --- the deadline --------------------------------------------------------------------------------- */
@@ -598,7 +598,7 @@ static void a_run_that_nobody_answers_ends_before_its_deadline(void **state)
 	fleet.answer_by = blkpr_clock_ms() + SOON_MS;
 	assert_int_equal(blkpr_fleet_run(&fleet, job_answers_late, &slow, 1, started + FAR_MS, verdicts), 0);
 	assert_result(verdicts[1].result, BLKPR_OK); /* it has answered by then, and has all the time there is */
-	blkpr_fleet_dismiss(&fleet);
+	blkpr_fleet_stop(&fleet);
 }
 
 static void the_fleet_returns_within_100_ms_of_its_deadline(void **state)
@@ -797,20 +797,20 @@ int main(void)
 		fleet_test(a_verdict_says_how_long_it_took),
 		fleet_test(a_worker_that_hangs_is_unfinished_at_its_step),
 		fleet_test(a_worker_that_hangs_after_success_is_unfinished),
-		fleet_test(whom_the_crew_dies_with_has_crashed),
+		fleet_test(whom_the_pool_dies_with_has_crashed),
 		fleet_test(a_deadline_that_has_passed_starts_nothing),
 		fleet_test(no_more_workers_than_allowed_run_at_a_time),
 		fleet_test(stalled_workers_do_not_keep_others_waiting),
 		fleet_test(one_that_comes_back_is_not_one_too_many),
-		fleet_test(a_crew_that_starts_after_the_deadline_does_nothing),
+		fleet_test(a_pool_that_starts_after_the_deadline_does_nothing),
 		fleet_test(workers_have_the_descriptors_they_need),
 		fleet_test(where_threads_are_few_devices_wait_for_each_other),
-		fleet_test(a_crew_that_gets_its_first_thread_late_works),
-		fleet_test(a_crew_without_any_thread_is_an_error),
-		fleet_test(the_next_run_is_the_same_crews),
-		fleet_test(a_crew_that_has_died_meanwhile_is_replaced),
-		fleet_test(a_crew_that_dies_with_the_order_in_its_hands_is_replaced),
-		fleet_test(a_crew_that_has_not_finished_is_left_behind),
+		fleet_test(a_pool_that_gets_its_first_thread_late_works),
+		fleet_test(a_pool_without_any_thread_is_an_error),
+		fleet_test(the_next_run_is_the_same_pools),
+		fleet_test(a_pool_that_has_died_meanwhile_is_replaced),
+		fleet_test(a_pool_that_dies_with_the_order_in_its_hands_is_replaced),
+		fleet_test(a_pool_that_has_not_finished_is_left_behind),
 		fleet_test(devices_that_all_hang_end_at_the_deadline),
 		fleet_test(a_run_that_nobody_answers_ends_before_its_deadline),
 		fleet_test(the_fleet_returns_within_100_ms_of_its_deadline),

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/line.h"
+#include "agents/common/line.h"
 #include "tests/unit/unit.h"
 
 static void assert_written(const char *text, const char *expected)

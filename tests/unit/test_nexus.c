@@ -5,6 +5,7 @@
 #include "lib/fence.h"
 #include "lib/hold.h"
 #include "lib/nexus.h"
+#include "lib/work.h"
 #include "tests/unit/model.h"
 #include "tests/unit/script.h"
 #include "tests/unit/unit.h"

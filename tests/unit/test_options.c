@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agents/options.h"
+#include "agents/common/options.h"
 #include "tests/unit/unit.h"
 
 static const char *const colours[] = { "red", "green", "blue", NULL };

@@ -10,7 +10,7 @@
 
 #include <crm_config.h>
 
-#include "agents/pacemaker.h"
+#include "agents/common/pacemaker.h"
 #include "tests/unit/unit.h"
 
 #define NOBODY 65534

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/block.h"
 #include "lib/clock.h"
 #include "lib/fence.h"
 #include "lib/hold.h"

@@ -10,6 +10,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "lib/block.h"
 #include "lib/clock.h"
 #include "lib/fence.h"
 #include "lib/fleet.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A directory of small files.
-#include "agents/store.h"
+#include "agents/common/store.h"
 
 #include <errno.h>
 #include <fcntl.h>

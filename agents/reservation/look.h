@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Looks at the disks that change nothing. */
+#ifndef BLKPR_LOOK_H
+#define BLKPR_LOOK_H
+
+#include "agents/reservation/judge.h"
+
+int look_watch(struct resource *resource);
+
+/* A look before the work takes only a part of the time: a disk that hangs must not take it all. */
+int look_watch_first(struct resource *resource);
+
+typedef int look_ahead(const struct blkpr_hold *hold, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[]);
+
+/* PCMK_OCF_OK: nothing is known that would make the protocol fail that LOOK is about. */
+enum ocf_exitcode look_foresee(struct resource *resource, look_ahead *look);
+
+#endif
