@@ -128,7 +128,7 @@ class Guests(lab_core.Lab):
 
 def up(name="guests", way=next(iter(WAYS)), stage=None):
     """Start a lab and return it when every machine is ready. LUN 0 is slow (write_delay(), stall())."""
-    image = vm_image.prepare()
+    image = vm_image.prepare("newest")
     if not WAYS[way].hosts and not os.path.exists(BLOCK_ISCSI):
         lab_apt.install_host_tools({BLOCK_ISCSI: "qemu-block-extra"}, lab_apt.say)
     return lab_core.up(name=name, nodes=3, luns=1, slow_luns=[0],
