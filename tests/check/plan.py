@@ -45,6 +45,7 @@ STEPS = [
          needs=("gcc_", IMAGE)),
     Plan("hygiene", "the man pages have no warning", 1, "man_pages", 0.5, needs=("gcc_",)),
     Plan("hygiene", "every link in the documents leads somewhere", 1, "links", 0.5),
+    Plan("hygiene", "files and functions are small, and built upon each other without a circle", 1, "rooms", 0.5),
     Plan("lab", "a lab starts", 4, FIRST_LAB, 1.0, needs=(IMAGE,)),
     Plan("hygiene", "make distcheck", 90, "distcheck", 0.2, needs=("gcc_",)),           # beside the first labs
 ]
@@ -64,6 +65,7 @@ def vm_group(name, seconds, core=False, machines="machines"):
 GROUPS = [
     group("test_metadata", 2, core=True, needs=("install_",)),
     group("test_check", 12, core=True, needs=()),
+    group("test_rooms", 1, core=True, needs=()),
     group("test_witness", 1, core=True, needs=()),
     group("test_safety 7-multipath", 139, core=True),
     group("test_in_flight 7-plain", 102, core=True),

@@ -113,6 +113,10 @@ metadata() {
 		xmllint --noout --valid --relaxng "$ocf" -
 }
 
+rooms() {
+	git ls-files -z 'lib/*.[ch]' 'agents/*.[ch]' 'metadata/*.[ch]' | xargs -0 /usr/bin/python3 -B tests/check/rooms.py
+}
+
 links() {
 	git ls-files -z '*.md' | xargs -0 /usr/bin/python3 -B tests/check/links.py
 }
