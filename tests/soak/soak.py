@@ -183,9 +183,9 @@ class Soak:
                 elif self.kill(node, name):
                     self.until_written(f"{name} was killed on {node}")
 
-    def kill(self, node, name, seconds=10):
-        """Whether there was one within that time."""
-        command = f"timeout {seconds} sh -c 'until pkill -9 -x {name[:15]}; do :; done'"
+    def kill(self, node, name, seconds=10, which=""):
+        """Whether there was one within that time. which: more of pkill's conditions."""
+        command = f"timeout {seconds} sh -c 'until pkill -9 -x {which} {name[:15]}; do :; done'"
         if self.lab.exec(node, command).rc:
             return False
         self.say(f"{node}: {name} killed")
@@ -196,7 +196,7 @@ class Soak:
         """It looks at the service's disk. That fails then, and Pacemaker restarts the service."""
         node = until(self.active, "the service runs nowhere", 30)
         self.starts += 1
-        if self.kill(node, "reservation"):
+        if self.kill(node, "reservation", which="-P $(pgrep -x pacemaker-execd)"):  # no worker of it
             until(lambda: len(self.told("started")) >= self.starts,
                   f"Pacemaker has not noticed that reservation was killed on {node}", 30)
             self.until_written(f"reservation was killed on {node}")
@@ -287,7 +287,8 @@ class Soak:
         found = self.lab.exec(node, "cat /proc/sys/kernel/random/boot_id; pgrep -x corosync; "
                                     "pgrep -x pacemakerd; echo --; dmesg").stdout
         who, _, log = found.partition("--\n")
-        answer = self.cluster.ask(node, "stonith_admin --history '*' -V --output-as=xml")
+        answer = self.cluster.ask(node, f"timeout {BLIND / 4:.0f} "
+                                        "stonith_admin --history '*' -V --output-as=xml")
         if self.absences.of(node):              # it was switched off meanwhile
             return None
         if len(who.split()) != 3 or who != self.identity.setdefault(node, who):
