@@ -14,8 +14,7 @@
 #include "agents/fence/victim.h"
 #include "agents/fence/withdraw.h"
 
-/* --- off ---------------------------------------------------------------------------------------
- */
+/* --- off ------------------------------------------------------------------------------------- */
 
 static bool victim_was_seen(const struct fencing *fencing)
 {
@@ -61,8 +60,7 @@ static enum outcome act_off(struct fencing *fencing)
 	return OUTCOME_DONE;
 }
 
-/* --- status ------------------------------------------------------------------------------------
- */
+/* --- status ---------------------------------------------------------------------------------- */
 
 /* One device with the key is enough for ON; OFF must be proven on every one. */
 static enum outcome status_of(struct fencing *fencing, const struct victim *victim)
@@ -101,8 +99,7 @@ static enum outcome act_status(struct fencing *fencing)
 	return outcome;
 }
 
-/* --- monitor, list -----------------------------------------------------------------------------
- */
+/* --- monitor, list --------------------------------------------------------------------------- */
 
 static enum outcome act_monitor(struct fencing *fencing)
 {

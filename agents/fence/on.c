@@ -19,8 +19,7 @@
 #include "agents/fence/unfencing.h"
 #include "agents/fence/victim.h"
 
-/* --- the plan ----------------------------------------------------------------------------------
- */
+/* --- the plan -------------------------------------------------------------------------------- */
 
 /*
  * Before a cluster relies on it: by keys per node "off" and "monitor" cannot tell another node's
@@ -72,8 +71,7 @@ static int prepare_on(struct fencing *fencing, struct blkpr_error *error)
 	return rc ? rc : keyring_others(&fencing->keys, &fencing->fence.others, error);
 }
 
-/* --- the set of disks --------------------------------------------------------------------------
- */
+/* --- the set of disks ------------------------------------------------------------------------ */
 
 /* The disks that the set gains, before any is touched. */
 static int expect_disks(struct fencing *fencing, struct coverage_change fresh[], unsigned *count,
@@ -181,8 +179,7 @@ static int record_registrations(struct fencing *fencing, struct blkpr_error *err
 	return rc;
 }
 
-/* --- registering -------------------------------------------------------------------------------
- */
+/* --- registering ----------------------------------------------------------------------------- */
 
 static void warn_fewer_paths(const struct fencing *fencing)
 {

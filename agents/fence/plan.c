@@ -11,8 +11,7 @@
 #include "agents/fence/lvm.h"
 #include "agents/fence/victim.h"
 
-/* --- devices -----------------------------------------------------------------------------------
- */
+/* --- devices --------------------------------------------------------------------------------- */
 
 int plan_add_devices(struct fencing *fencing, struct blkpr_error *error)
 {
@@ -64,8 +63,7 @@ static int find_devices(struct fencing *fencing, struct blkpr_error *error)
 	return rc ? rc : disks_settle(&fencing->disks, error);
 }
 
-/* --- keys --------------------------------------------------------------------------------------
- */
+/* --- keys ------------------------------------------------------------------------------------ */
 
 static int find_own_keys(struct fencing *fencing, struct blkpr_error *error)
 {
@@ -180,8 +178,7 @@ static void find_parameters(struct fencing *fencing)
 	}
 }
 
-/* --- remote nodes ------------------------------------------------------------------------------
- */
+/* --- remote nodes ---------------------------------------------------------------------------- */
 
 void plan_know_remotes(struct fencing *fencing)
 {
@@ -221,8 +218,7 @@ bool plan_learned_remotes(struct fencing *fencing)
 	return fencing->keys.cluster.count > before && !know_keys(fencing);
 }
 
-/* --- all of it ---------------------------------------------------------------------------------
- */
+/* --- all of it ------------------------------------------------------------------------------- */
 
 int plan_make(struct fencing *fencing, struct blkpr_error *error)
 {

@@ -10,8 +10,7 @@
 #include "agents/reservation/plan.h"
 #include "agents/reservation/score.h"
 
-/* --- stop --------------------------------------------------------------------------------------
- */
+/* --- stop ------------------------------------------------------------------------------------ */
 
 enum ocf_exitcode act_forget(struct resource *resource)
 {
@@ -117,8 +116,7 @@ static enum ocf_exitcode act_demote(struct resource *resource)
 	return resource_good_now(resource);
 }
 
-/* --- the rest ----------------------------------------------------------------------------------
- */
+/* --- the rest -------------------------------------------------------------------------------- */
 
 static enum ocf_exitcode validate(struct resource *resource)
 {

@@ -47,8 +47,7 @@ void holding_clear(struct holding *holding)
 	holding->disks = NULL;
 }
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* --- reading --------------------------------------------------------------------------------- */
 
 /* Of what an older version wrote, whose resources may still run: the executor's pid, a wall clock.
  */
@@ -111,8 +110,7 @@ int holding_load(struct holding *holding, const char *instance, struct blkpr_err
 	return rc;
 }
 
-/* --- writing -----------------------------------------------------------------------------------
- */
+/* --- writing --------------------------------------------------------------------------------- */
 
 /* For the caller to free; NULL: no memory. */
 static char *print(const struct holding *holding)

@@ -10,8 +10,7 @@
 #include "agents/common/log.h"
 #include "lib/clock.h"
 
-/* --- devices -----------------------------------------------------------------------------------
- */
+/* --- devices --------------------------------------------------------------------------------- */
 
 /* With required_devices, a name that stands for nothing is one disk less. */
 static int add_devices(struct resource *resource, struct blkpr_error *error)
@@ -132,8 +131,7 @@ static void keep_remembered(struct resource *resource)
 		resource->keys.domain = 0;
 }
 
-/* --- keys --------------------------------------------------------------------------------------
- */
+/* --- keys ------------------------------------------------------------------------------------ */
 
 /* Every node's key by every method, but this node's, of the resource agent's DOMAIN or (0) of fence
  * agents. */
@@ -229,8 +227,7 @@ static int find_own(struct resource *resource, struct blkpr_error *error)
 	return rc;
 }
 
-/* --- checks ------------------------------------------------------------------------------------
- */
+/* --- checks ---------------------------------------------------------------------------------- */
 
 /* What stop would give back is remembered by identity: devices with one are not told apart. */
 static int check_identities(const struct resource *resource, struct blkpr_error *error)
@@ -271,8 +268,7 @@ static int check_paths(const struct resource *resource, struct blkpr_error *erro
 	return 0;
 }
 
-/* --- all of it ---------------------------------------------------------------------------------
- */
+/* --- all of it ------------------------------------------------------------------------------- */
 
 #define WORDS_MS 1000
 
