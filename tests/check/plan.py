@@ -46,6 +46,7 @@ STEPS = [
     Plan("hygiene", "the man pages have no warning", 1, "man_pages", 0.5, needs=("gcc_",)),
     Plan("hygiene", "every link in the documents leads somewhere", 1, "links", 0.5),
     Plan("hygiene", "files and functions are small, and built upon each other without a circle", 1, "rooms", 0.5),
+    Plan("hygiene", "doc/layers.svg is of the includes there are", 1, "layers", 0.5),
     Plan("lab", "a lab starts", 4, FIRST_LAB, 1.0, needs=(IMAGE,)),
     Plan("hygiene", "make distcheck", 90, "distcheck", 0.2, needs=("gcc_",)),           # beside the first labs
 ]

@@ -117,6 +117,11 @@ rooms() {
 	git ls-files -z 'lib/*.[ch]' 'agents/*.[ch]' 'metadata/*.[ch]' | xargs -0 /usr/bin/python3 -B tests/check/rooms.py
 }
 
+layers() {
+	git ls-files -z 'lib/*.[ch]' 'agents/*.[ch]' | xargs -0 /usr/bin/python3 -B tests/check/layers.py |
+		diff -q - doc/layers.svg >/dev/null || { echo "doc/layers.svg is not of these includes: make layers"; return 1; }
+}
+
 links() {
 	git ls-files -z '*.md' | xargs -0 /usr/bin/python3 -B tests/check/links.py
 }
