@@ -65,8 +65,12 @@ def test_start_evicts_who_was_there(resource):
     assert resource.held() == resource.only("n2")
     assert not resource.can_write("n1")
     assert result.stderr == ""
-    text = reason(resource.must("n1", "monitor", GENERIC, CRM_meta_interval=10000))
-    assert f"{KEYS['n2']:#x} (n2) holds the disk" in text and "all was well" not in text
+
+    def text():
+        return reason(resource.must("n1", "monitor", GENERIC, CRM_meta_interval=10000))
+    # the name is corosync's, which a monitor does not wait for longer than a second
+    wait_for(lambda: f"{KEYS['n2']:#x} (n2) holds the disk" in text())
+    assert "all was well" not in text()
     resource.must("n1", "stop")         # nothing of it is left
     assert resource.held() == resource.only("n2")
 
