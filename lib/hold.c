@@ -242,6 +242,7 @@ void blkpr_hold_join_disk(const void *context, const struct blkpr_target *target
 static enum blkpr_result demote_step(void *context, bool *done)
 {
 	struct errand *errand = context;
+
 	if (!errand->view.holds)
 		return blkpr_rounds_end(done, BLKPR_OK);
 	return release(errand);

@@ -198,8 +198,7 @@ static enum outcome act_validate(struct fencing *fencing)
 	return report_refuse(&error);
 }
 
-/* --- the table
- * ------------------------------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------------------------- */
 
 static const struct action actions[] = {
 	{"on", ACTION_ROOT, act_on},

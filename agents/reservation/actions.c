@@ -45,8 +45,7 @@ static enum ocf_exitcode act_stop(struct resource *resource)
 {
 	enum ocf_exitcode code;
 
-	/* start has changed nothing, and a key that is not derived may have been somebody's before
-	 */
+	/* start has changed nothing, and a key that is not derived may have been somebody's before */
 	if (resource->keys.given && resource->holding.exists && !resource->holding.ndisks)
 		return act_forget(resource);
 	code = plan_make(resource, false);
@@ -59,8 +58,7 @@ static enum ocf_exitcode act_stop(struct resource *resource)
 	return act_forget(resource);
 }
 
-/* --- promote, act_demote
- * --------------------------------------------------------------------------- */
+/* --- promote, demote ------------------------------------------------------------------------- */
 
 static enum ocf_exitcode act_promote(struct resource *resource)
 {

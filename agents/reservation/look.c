@@ -6,7 +6,6 @@
 
 int look_watch(struct resource *resource)
 {
-
 	return blkpr_hold_watch(&resource->hold, resource->disks.targets, resource->disks.ntargets,
 		resource->disks.verdicts);
 }
@@ -33,7 +32,6 @@ int look_watch_first(struct resource *resource)
 /* Whether what is missing has only not answered. */
 static bool only_silence(const struct resource *resource)
 {
-
 	for (unsigned i = 0; i < resource->disks.ntargets; i++)
 		if (resource->disks.verdicts[i].result != BLKPR_OK &&
 			!blkpr_result_unreachable(resource->disks.verdicts[i].result))
@@ -44,7 +42,6 @@ static bool only_silence(const struct resource *resource)
 /* Whether a disk has not answered yet, rather than failed. */
 static bool is_waited_for(const struct resource *resource)
 {
-
 	for (unsigned i = 0; i < resource->disks.ntargets; i++)
 		if (resource->disks.verdicts[i].result == BLKPR_BUSY ||
 			resource->disks.verdicts[i].result == BLKPR_UNFINISHED ||

@@ -12,7 +12,6 @@
 /* Every path registered: what monitor with OCF_CHECK_LEVEL 10 adds. */
 static void check_deeply(struct resource *resource)
 {
-
 	for (unsigned i = 0; i < resource->disks.ntargets && resource->ocf.check_level >= 10; i++)
 		if (resource->disks.verdicts[i].result == BLKPR_OK &&
 			resource->disks.verdicts[i].own_registrations <

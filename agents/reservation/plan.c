@@ -250,7 +250,6 @@ static int check_identities(const struct resource *resource, struct blkpr_error 
 /* An exclusive reservation is one path's; the map's other paths could not write. */
 static int check_paths(const struct resource *resource, struct blkpr_error *error)
 {
-
 	if (resource->hold.type >= PR_WRITE_EXCLUSIVE_REG_ONLY || resource->managed)
 		return 0;
 	for (unsigned i = 0; i < resource->disks.list.count; i++) {
