@@ -45,7 +45,7 @@ static enum ocf_exitcode act_stop(struct resource *resource)
 {
 	enum ocf_exitcode code;
 
-	/* start has changed nothing, and a key that is not derived may have been somebody's before */
+	/* start has changed nothing, and a given key may have been somebody's before */
 	if (resource->keys.given && resource->holding.exists && !resource->holding.ndisks)
 		return act_forget(resource);
 	code = plan_make(resource, false);
