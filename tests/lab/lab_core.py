@@ -211,6 +211,9 @@ class Lab(Machines):
         os.makedirs(os.path.join(self.dir, "uml"), exist_ok=True)
         return lab_settings.kernel_command(self, machine, directory)
 
+    def _environment(self, machine):
+        return lab_settings.kernel_environment(self, machine)
+
     def _processor(self, machine):
         return one_processor(self.config["turn"] + self.machines.index(machine))
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What every lab boots: the node root and the kernels, made once from Debian packages and cached.
 
-The cache holds one directory per recipe (a hash of this file and of guest/init):
+The cache holds one directory per recipe (a hash of this file, of guest/init and of xstate.c):
 
     <cache>/<hash>/root             Debian 12 made by mmdebstrap, with the modules of every kernel
     <cache>/<hash>/kernels/VERSION  a User Mode Linux kernel, an ordinary executable
     <cache>/<hash>/libc             a newer glibc, needed by the kernels of later Debian releases
+    <cache>/<hash>/xstate.so        what older kernels need on processors with AMX (xstate.c)
 
 A directory that exists under its final name is complete: it is built as <hash>.part and renamed.
 """
@@ -24,6 +25,7 @@ from lab_apt import (CACHE, ImageError, debian_sources, install_host_tools, main
                      version_key)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+XSTATE = os.path.join(HERE, "xstate.c")
 
 ROOT_SUITE = "bookworm"
 KERNEL_SUITES = ("bookworm", "trixie", "sid")
@@ -41,7 +43,7 @@ ROOT_PACKAGES = """
 def recipe_hash():
     """A name for the image that changes when the recipe does."""
     digest = hashlib.sha256()
-    for path in (__file__, os.path.join(HERE, "guest", "init")):
+    for path in (__file__, os.path.join(HERE, "guest", "init"), XSTATE):
         with open(path, "rb") as f:
             digest.update(f.read())
     return digest.hexdigest()[:12]
@@ -121,6 +123,7 @@ def build(final):
         raise failures[0]
 
     install_kernels(part, final, progress)
+    run(["cc", "-O2", "-shared", "-fPIC", "-o", os.path.join(part, "xstate.so"), XSTATE], os.path.join(part, "kernels.log"))
     shutil.copy(os.path.join(HERE, "guest", "init"), os.path.join(part, "root", "lab-init"))
     shutil.rmtree(os.path.join(part, "debs"))
     shutil.rmtree(final, ignore_errors=True)

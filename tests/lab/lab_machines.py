@@ -274,6 +274,10 @@ class Machines:
         """The command line of the process that is a machine; in it is lab_dir=DIRECTORY (unrecorded_groups())."""
         raise NotImplementedError
 
+    def _environment(self, machine):    # noqa: ARG002
+        """The environment of the process that is a machine."""
+        return os.environ
+
     def _settings(self):
         """Settings for the machines, beside those that all labs have."""
         return {}
@@ -300,7 +304,7 @@ class Machines:
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         # in the namespace, so that the process is known to be ours from its first moment
         with network_namespace(self.netns), self._processor(machine):
-            pid = os.posix_spawn(argv[0], argv, os.environ, setsid=True, file_actions=[
+            pid = os.posix_spawn(argv[0], argv, self._environment(machine), setsid=True, file_actions=[
                 (os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, console, 1), (os.POSIX_SPAWN_DUP2, console, 2)])
         write(os.path.join(directory, "pid"), str(pid))
         os.close(console)

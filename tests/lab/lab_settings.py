@@ -68,10 +68,21 @@ def corosync_conf(cluster_name, nodes, token):
     return COROSYNC_CONF.format(cluster_name=cluster_name, two=two, members=members, token=int(token * SLOWNESS))
 
 
+def kernel_version(lab, machine):
+    return lab.config["stor_kernel" if machine == "stor" else "kernel"]
+
+
+def kernel_environment(lab, machine):
+    """The environment of the process that is a machine."""
+    if lab_image.version_key(kernel_version(lab, machine)) >= [6, 13]:
+        return os.environ
+    return {**os.environ, "LD_PRELOAD": os.path.join(lab.config["image"], "xstate.so")}
+
+
 def kernel_command(lab, machine, directory):
     """The command line of the process that is a machine."""
     c = lab.config
-    version = c["stor_kernel"] if machine == "stor" else c["kernel"]
+    version = kernel_version(lab, machine)
     kernel = [os.path.join(c["image"], "kernels", version)]
     if lab_image.version_key(version)[0] >= 7:
         kernel.append("seccomp=on")
