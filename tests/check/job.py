@@ -38,6 +38,7 @@ class Job:
         self.base = os.path.join(LOG, re.sub(r"[^A-Za-z0-9.]+", "-", self.name).strip("-"))
         self.log = self.base + ".log"
         self.process = self.ended = None
+        self.processor = 0              # seconds of processor time, when it has ended of itself
         self.fresh, self.passed = [], 0
         self.failed_setups = []
 

@@ -52,8 +52,8 @@ STEPS = [
 ]
 
 
-def group(name, seconds, core=False, step="lab", needs=LAB_NEEDS, width=None):
-    return Plan(step, name, seconds, width=width, core=core, needs=needs)
+def group(name, seconds, core=False, step="lab", needs=LAB_NEEDS, width=None, soak=False):
+    return Plan(step, name, seconds, width=width, core=core, needs=needs, soak=soak)
 
 
 def vm_group(name, seconds, core=False, machines="machines"):
@@ -87,8 +87,8 @@ GROUPS = [
     Plan("pacemaker3", "builds and passes its unit tests with Pacemaker 3", 70, "pacemaker3", 0.4, core=False),
     group("test_interrupt", 120),
     group("test_actions 7-plain", 132),
-    group("test_reservation 6.1-plain", 136),
-    group("test_actions 6.1-multipath", 122),
+    group("test_reservation 6.1-plain", 136, soak=True),
+    group("test_actions 6.1-multipath", 122, soak=True),
     group("test_rests 7-plain", 30),
     group("test_rests 7-multipath", 10),
     group("test_forgets 7-plain", 20),
@@ -98,7 +98,7 @@ GROUPS = [
     group("test_pr_table 7 multipath", 20),
     group("test_pr_table 6.1 plain", 40),
     group("test_lab 7", 60),
-    group("test_lab 6.1", 100),
+    group("test_lab 6.1", 100, soak=True),
     group("test_lab", 20),
     group("test_mistakes", 1),
     vm_group("test_nvme_safety", 250),

@@ -52,16 +52,17 @@ def kill(pids):
 
 
 def reap():
-    """Collect every child that has ended; {pid: exit status}, negative for a signal."""
+    """Collect every child that has ended; {pid: (exit status, negative for a signal; seconds of processor time)}. The time
+    is that of what it has waited for, too."""
     ended = {}
     while True:
         try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status, used = os.wait4(-1, os.WNOHANG)
         except ChildProcessError:
             return ended
         if not pid:
             return ended
-        ended[pid] = os.waitstatus_to_exitcode(status)
+        ended[pid] = (os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime)
 
 
 def end_orphans(jobs=()):

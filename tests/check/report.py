@@ -50,7 +50,7 @@ class Report:
         self.screen.line(f"FAILED  {test}\n{message.strip()}\n(the whole of it: {job.log})")
 
     def ended(self, job):
-        took = f"{job.took:.0f} s"
+        took = f"{job.took:.0f} s, {job.processor:.0f} s of processor time"
         if job.failed_setups:
             self.screen.line(f"SET-UP  of {job.name} failed; it is tried once more, alone on the machine\n{job.said(12)}")
             self.setups[job.plan.name] = "there was no time to try it again"
