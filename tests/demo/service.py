@@ -3,7 +3,7 @@
 
 import time
 
-import resource as ra
+import resource_agent as ra
 from failover import DISK, MOUNT, Failover
 from pacemaker import until
 

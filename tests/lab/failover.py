@@ -3,7 +3,7 @@
 
 import collections
 
-import resource as ra
+import resource_agent as ra
 from lab_host import SLOWNESS, patience
 from pacemaker import WAIT, Cluster, until
 

@@ -8,7 +8,7 @@ import pytest
 
 from agent import KEYS, Agent, wait_for
 from pacemaker import Cluster, until
-from resource import NOT_RUNNING, Resource
+from resource_agent import NOT_RUNNING, Resource
 
 LUNS = 3
 GLOB = "/dev/lun[0-9]"

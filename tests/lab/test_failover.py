@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-import resource as ra
+import resource_agent as ra
 from failover import DISK, FENCED, LUNS, MOUNT, SHARED, SYSLOG, Failover
 from pacemaker import WAIT, stage_with_service, until
 from watch import Watch

@@ -9,7 +9,7 @@ it has stored once.
 import pytest
 
 from agent import KEYS, Agent
-from resource import Resource
+from resource_agent import Resource
 
 LUNS = 2
 SHAPES = ["7-plain"]

@@ -5,7 +5,7 @@ import pytest
 
 from agent import KEYS, Agent, wait_for
 from identity import hide_name, log_in_again, log_in_as, reboot
-from resource import GENERIC, Resource, reason
+from resource_agent import GENERIC, Resource, reason
 
 LUNS = 3
 SHAPES = ["7-plain"]

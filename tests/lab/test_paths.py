@@ -13,7 +13,7 @@ import fabric as fabrics
 from agent import Agent, wait_for
 from kinds import kinds
 from lab_host import SLOWNESS
-from resource import KEYS, Resource
+from resource_agent import KEYS, Resource
 
 LUNS = 16
 SHAPES = ["7-multipath"]

@@ -9,7 +9,7 @@ import pytest
 import lab_image
 from agent import wait_for
 from lab_host import patience
-from resource import (CLONE, CONFIGURED, FAILED_PROMOTED, GENERIC, INSTALLED, KEYS, NOT_RUNNING, OCF, PERM, PROMOTED,
+from resource_agent import (CLONE, CONFIGURED, FAILED_PROMOTED, GENERIC, INSTALLED, KEYS, NOT_RUNNING, OCF, PERM, PROMOTED,
                       SUCCESS, UNIMPLEMENTED, Resource, reason)
 
 LUNS = 3

@@ -3,7 +3,7 @@
 
 import agent
 from agent import Agent
-from resource import KEYS, NOT_RUNNING, Resource
+from resource_agent import KEYS, NOT_RUNNING, Resource
 
 LATE = 3                # seconds beyond power_timeout (S5): 1, and what it takes here to start a program and to end it
 TYPES = {"WRITE_EXCLUSIVE": 1, "EXCLUSIVE_ACCESS": 2, "WRITE_EXCLUSIVE_REG_ONLY": 3, "EXCLUSIVE_ACCESS_REG_ONLY": 4,

@@ -7,7 +7,7 @@ import pytest
 
 from agent import KEYS, wait_for
 from nvme_agent import LATE, NvmeAgent, NvmeResource
-from resource import GENERIC, reason
+from resource_agent import GENERIC, reason
 
 LUNS = 3
 LINGER = 0.2            # seconds: what a node has sent has long come to the backend then

@@ -13,7 +13,7 @@ import vm_image
 from agent import wait_for
 from lab_apt import version_key
 from nvme_agent import TYPES, NvmeAgent, NvmeResource, assert_type_works
-from resource import GENERIC, KEYS, reason
+from resource_agent import GENERIC, KEYS, reason
 
 LUNS = 8
 PAIRS = {"6.12-on-7.3": ("6.12", "7.3"), "6.18-on-6.18": ("6.18", "6.18"), "7.2-on-7.2": ("7.2", "7.2")}     # nodes, target
