@@ -117,7 +117,7 @@ class Check:
     def finish(self, job):
         """It has ended: nothing of it stays, and what it told is counted."""
         self.running.remove(job)
-        clean_up(job.labs, [other.pid for other in self.running])
+        job.processor += clean_up(job.labs, [other.pid for other in self.running])
         self.report.take(job)
         self.report.ended(job)
         if job.left:                    # it was late
@@ -164,11 +164,13 @@ class Check:
 # ---------------------------------------------------------------- leaving nothing
 
 def clean_up(labs, jobs=()):
-    """No process of ours but these jobs and what they have started; no lab whose name begins so."""
-    processes.end_orphans(jobs)
+    """No process of ours but these jobs and what they have started; no lab whose name begins so. Returns the seconds of
+    processor time of what had to be ended."""
+    used = processes.end_orphans(jobs)
     for name in lab_machines.all_labs():
         if name.startswith(labs + "-"):
             lab_machines.down(name)
+    return used
 
 
 def handle_signals(action):

@@ -211,6 +211,17 @@ def test_events_tell_what_pytest_does(tmp_path):
         "test_teardown": "failed"}
 
 
+def test_job_that_ends_while_anothers_leavings_are_ended_is_not_lost():
+    processes.adopt_orphans()
+    job = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, job.pid, os.WEXITED | os.WNOWAIT)
+    left = subprocess.Popen(["sleep", "60"])
+    processes.end_orphans([job.pid])
+    ended = processes.reap()
+    assert ended[job.pid][0] == 0 and left.pid not in ended
+    job.returncode = left.returncode = 0        # nobody is to wait for them again
+
+
 def test_links_that_lead_nowhere_are_named(tmp_path):
     (tmp_path / "a.md").write_text("# What it's for\n[1](b.md) [2](#what-its-for) [3](#gone) `[4](code.md)`\n")
     found = list(links.broken(str(tmp_path / "a.md")))
