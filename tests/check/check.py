@@ -29,10 +29,10 @@ BUDGET = 45                     # minutes
 STEPS = ("build", "unit", "hygiene", "pacemaker3", "lab", "soak")
 SUITES = ("tests/golden", "tests/check", "tests/lab", "tests/vm")
 # Races, fencings under load, splits and failovers: a few of each, so that ./check stays short; all of them in the soak.
-FEW = {"BLKPR_RACES": "24", "BLKPR_FENCINGS": "10", "BLKPR_KILLS": "5", "BLKPR_SPLITS": "2", "BLKPR_CLUSTER_KILLS": "2",
-       "BLKPR_MOVES": "1", "BLKPR_FAILOVERS": "2"}
+FEW = {"BLKPR_RACES": "24", "BLKPR_FENCINGS": "10", "BLKPR_KILLS": "5", "BLKPR_SPLITS": "1", "BLKPR_CLUSTER_KILLS": "2",
+       "BLKPR_MOVES": "1", "BLKPR_FAILOVERS": "1"}
 SOAK = {"BLKPR_SHAPES": "all", "BLKPR_CLUSTERS": "all", "BLKPR_WATCH": "hard", "BLKPR_LOOKS": "5", "BLKPR_SPLITS": "20",
-        "BLKPR_MOVES": "50", "BLKPR_FAILOVERS": "50"}
+        "BLKPR_MOVES": "50", "BLKPR_FAILOVERS": "50", "BLKPR_ANALYZER_NODES": "225000"}
 SILENCE = 1200                  # seconds without a word from a group, on a quick machine: it hangs
 CLOSING = 8                     # seconds that ending all that runs may take, on a quick machine
 WORTH_BEGINNING = 0.5           # what part of a group must fit into what is left of the budget

@@ -355,7 +355,7 @@ def test_split_pair_has_one_survivor(pair, record_property):
         for node in pair.lab.nodes:
             pair.until_writing("stray", node)
         clock = Stopwatch(spent)
-        winner, loser = split(pair, [["n1"], ["n2"], ["n1", "n2"]][i % 3])
+        winner, loser = split(pair, [["n1", "n2"], ["n1"], ["n2"]][i % 3])
         clock.lap("split to eviction")
         assert_one_survivor(pair, winner, loser)
         clock.lap("judging")

@@ -68,7 +68,7 @@ def test_moves_and_failovers_lose_no_write(cluster, record_property):
             assert {key for key, _ in cluster.lab.keys(DISK)} == {hex(keys[target])}
     for i in range(FAILOVERS):
         victim = cluster.where("service", random.choice(cluster.lab.nodes))[0]
-        how, began = ("off", "cut")[i % 2], time.monotonic()
+        how, began = ("off", "cut")[(i + cluster.managed) % 2], time.monotonic()
         survivor = cluster.fail(victim, how)
         took[how].append(time.monotonic() - began)
         assert cluster.agent.registered()[FENCED].keys() == set(cluster.lab.nodes) - {victim}

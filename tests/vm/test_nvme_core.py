@@ -6,7 +6,7 @@ import pytest
 
 import test_in_flight
 import test_safety
-from nvme_agent import TYPES, NvmeAgent, NvmeResource, assert_type_works
+from nvme_agent import NvmeAgent, NvmeResource, assert_type_works
 
 LUNS = 8
 
@@ -49,7 +49,7 @@ def test_every_action(agent):
 
 
 def test_no_write_lands_after_success(agent):
-    test_safety.fence_a_writer(agent, 2)
+    test_safety.fence_a_writer(agent, 1)
 
 
 def test_no_write_in_flight_lands_after_success(agent):
@@ -59,11 +59,11 @@ def test_no_write_in_flight_lands_after_success(agent):
 
 
 def test_races_have_one_winner_everywhere(agent):
-    test_safety.races_with_one_winner(agent, 5)
+    test_safety.races_with_one_winner(agent, 3)
 
 
-def test_every_reservation_type(machines):
+def test_a_resource_holds_is_taken_and_given_back(machines):
+    """Of a type that keeps readers out, too; all six are in test_nvme_resource.py."""
     resource = NvmeResource(machines, luns=[0, LUNS - 1])
     resource.agent.forget()
-    for kind in TYPES:
-        assert_type_works(resource, kind)
+    assert_type_works(resource, "EXCLUSIVE_ACCESS_REG_ONLY")
