@@ -59,7 +59,7 @@ sources() {
 }
 
 flags() {
-	pkg-config --cflags nettle libqb libcmap libxml-2.0 pacemaker-fencing | sed 's/-I/-isystem/g'
+	pkg-config --cflags nettle libqb libcmap libxml-2.0 pacemaker | sed 's/-I/-isystem/g'
 }
 
 cppcheck_() {
