@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The deadline outside the fleet: what may block before disks are worked on, and after. */
-#ifndef BLKPR_ALARM_H
-#define BLKPR_ALARM_H
+#pragma once
 
 #include <stdint.h>
 
@@ -27,5 +26,3 @@ void alarm_off(void);
 
 /* Until when somebody may be asked who is worth a part of the time that is left until DEADLINE, not all of it. */
 int64_t alarm_asking_by(int64_t deadline);
-
-#endif

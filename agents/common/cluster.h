@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who is in the cluster: corosync's node list, and the remote nodes of Pacemaker's CIB. */
-#ifndef BLKPR_CLUSTER_H
-#define BLKPR_CLUSTER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,5 +48,3 @@ const struct cluster_node *cluster_nameless(const struct cluster *cluster);
 const struct cluster_node *cluster_self(const struct cluster *cluster);
 
 void cluster_clear(struct cluster *cluster);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A set of disks in memory, and as text: what coverage.c and former.c work with. */
-#ifndef BLKPR_DISK_SET_H
-#define BLKPR_DISK_SET_H
+#pragma once
 
 #include "agents/common/registration.h"
 
@@ -37,5 +36,3 @@ void disk_set_clear(struct coverage *coverage);
 
 /* -ENOMEM, with text. */
 int disk_set_no_memory(struct blkpr_error *error);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The disks that a run is about: their names, what is recorded of them, what to do there, and what came of it. */
-#ifndef BLKPR_DISKS_H
-#define BLKPR_DISKS_H
+#pragma once
 
 #include "agents/common/coverage.h"
 #include "agents/common/keyring.h"
@@ -41,5 +40,3 @@ int disks_find_own(struct disks *disks, const struct keyring *keys, unsigned i,
 bool disks_all_ok(const struct disks *disks);
 
 void disks_clear(struct disks *disks);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which key a node has, and whose a key is: by the parameters key and key_value, and the cluster's names. */
-#ifndef BLKPR_KEYRING_H
-#define BLKPR_KEYRING_H
+#pragma once
 
 #include "agents/common/cluster.h"
 #include "agents/common/options.h"
@@ -60,5 +59,3 @@ int keyring_check_unique(const struct keyring *keys, uint64_t key, const struct 
 
 /* Every key that another node may have, by any method, a fence agent's or a resource agent's, borrowed. */
 int keyring_others(struct keyring *keys, struct blkpr_others *others, struct blkpr_error *error);
-
-#endif

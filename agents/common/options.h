@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Parameters of an agent: their table (generated from metadata/), and their values from stdin or the command line. */
-#ifndef BLKPR_OPTIONS_H
-#define BLKPR_OPTIONS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -72,5 +71,3 @@ int options_take_number(const struct options *options, const char *name, long le
 
 /* The position of the value of NAME among its choices; 0 if there is none. */
 unsigned options_choice(const struct options *options, const char *name);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* This node's Pacemaker: its daemons as the kernel knows them, and whether its controller answers. */
-#ifndef BLKPR_PACEMAKER_H
-#define BLKPR_PACEMAKER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,5 +30,3 @@ long long pacemaker_executor_start_of(long pid); /* -1: PID is not it, or not an
  * answer before DEADLINE (blkpr_clock_ms()).
  */
 int pacemaker_ask_controller(const char *node, int64_t deadline, struct blkpr_error *error);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Asking another program: its output, within a deadline. */
-#ifndef BLKPR_RUN_H
-#define BLKPR_RUN_H
+#pragma once
 
 #include <stdint.h>
 
@@ -27,5 +26,3 @@ int run_program(const char *const argv[], int64_t deadline, char **output, struc
  */
 int run_aside(int (*work)(const void *context, int out, struct blkpr_error *error), const void *context,
 	int64_t deadline, char **output, struct blkpr_error *error);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Verdicts in words: what was found on a device, whose key is whose, and what to do about it. */
-#ifndef BLKPR_SAY_H
-#define BLKPR_SAY_H
+#pragma once
 
 #include "agents/common/scene.h"
 
@@ -16,5 +15,3 @@ char *say_text(const struct story *story, unsigned i);
 
 /* "0x6c9d0001 (node2)", of device I, for the caller to free; NULL: no memory. */
 char *say_key(const struct story *story, unsigned i, uint64_t key);
-
-#endif

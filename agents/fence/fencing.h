@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One run of the fence agent: its parameters, and what has been found out so far. */
-#ifndef BLKPR_FENCING_H
-#define BLKPR_FENCING_H
+#pragma once
 
 #include "agents/common/disks.h"
 #include "agents/common/keyring.h"
@@ -37,5 +36,3 @@ struct fencing {
 };
 
 void fencing_clear(struct fencing *fencing);
-
-#endif

@@ -3,8 +3,7 @@
  * Unknown keys that `on` has replaced in this node's own nexus (S10): if one was another host's, that it is not registered any
  * more does not say that the host is off. Kept with the records under /run.
  */
-#ifndef BLKPR_REPLACED_H
-#define BLKPR_REPLACED_H
+#pragma once
 
 #include "agents/fence/fencing.h"
 
@@ -16,5 +15,3 @@ int replaced_remember(const struct fencing *fencing, struct blkpr_error *error);
  * replaced it. Where it was seen, it stands for another nexus by now, and that it was replaced once is forgotten.
  */
 void replaced_judge(struct fencing *fencing);
-
-#endif

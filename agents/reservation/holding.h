@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a resource holds here, as this node remembers until it is rebooted: written before a disk is changed. */
-#ifndef BLKPR_HOLDING_H
-#define BLKPR_HOLDING_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -52,5 +51,3 @@ void holding_drop(struct holding *holding, unsigned i);
 
 /* Whether a disk was held with a key of this resource's, not a fence agent's. */
 bool holding_has_own(const struct holding *holding);
-
-#endif

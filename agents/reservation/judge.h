@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From the disks' verdicts to one for the resource, and a reason for Pacemaker. */
-#ifndef BLKPR_JUDGE_H
-#define BLKPR_JUDGE_H
+#pragma once
 
 #include "agents/reservation/resource.h"
 
@@ -24,5 +23,3 @@ enum ocf_exitcode judge_all(struct resource *resource, int rc, judge *good);
 
 /* To the log, beside the one reason that Pacemaker shows. */
 void judge_tell(const struct resource *resource, unsigned arbiter);
-
-#endif

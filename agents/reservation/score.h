@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The promotion score of this node's instance, by the disks' verdicts; of a promotable clone only. */
-#ifndef BLKPR_SCORE_H
-#define BLKPR_SCORE_H
+#pragma once
 
 #include "agents/reservation/judge.h"
 
@@ -12,5 +11,3 @@
 bool score_update(struct resource *resource, judge *good);
 
 void score_delete(const struct resource *resource);
-
-#endif
