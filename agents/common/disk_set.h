@@ -7,7 +7,8 @@
 struct coverage {
 	struct store run;
 	const char *state;          /* the directory of the set */
-	int64_t deadline;           /* blkpr_clock_ms(): a local disk that hangs is waited for no longer */
+	/* blkpr_clock_ms(): a local disk that hangs is waited for no longer */
+	int64_t deadline;
 	struct registration *disks; /* a key of 0: not registered since this node was started */
 	unsigned count;
 	struct blkpr_error doubt; /* "": none; else why disks of earlier boots may be missing */

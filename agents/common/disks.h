@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The disks that a run is about: their names, what is recorded of them, what to do there, and what came of it. */
+/*
+ * The disks that a run is about: their names, what is recorded of them, what to do there, and what
+ * came of it.
+ */
 #pragma once
 
 #include "agents/common/coverage.h"
@@ -27,7 +30,10 @@ int disks_load_coverage(struct disks *disks, int64_t deadline, struct blkpr_erro
  */
 int disks_add_covered(struct disks *disks, struct blkpr_error *error);
 
-/* Puts the list in order, and makes room for targets and verdicts; the targets are all of its devices. */
+/*
+ * Puts the list in order, and makes room for targets and verdicts; the targets are all of its
+ * devices.
+ */
 int disks_settle(struct disks *disks, struct blkpr_error *error);
 
 /* What is recorded of target I; NULL: nothing. */

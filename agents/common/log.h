@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where an agent's messages go: stderr, syslog, files. Messages themselves are written with qb_log(). */
+/*
+ * Where an agent's messages go: stderr, syslog, files. Messages themselves are written with
+ * qb_log().
+ */
 #pragma once
 
 #include <qb/qblog.h>

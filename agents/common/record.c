@@ -47,7 +47,8 @@ int record_resource_load(const char *instance, char **text, struct blkpr_error *
 }
 
 /* 0: it is there, and is TEXT; 1: it is not, or another one. */
-static int compare(const struct store *store, const char *name, const char *text, struct blkpr_error *error)
+static int compare(
+	const struct store *store, const char *name, const char *text, struct blkpr_error *error)
 {
 	char *found = NULL;
 	int rc = store_read(store, name, &found, error);

@@ -12,6 +12,9 @@ int record_resource_load(const char *instance, char **text, struct blkpr_error *
 int record_resource_store(const char *instance, const char *text, struct blkpr_error *error);
 int record_resource_remove(const char *instance, struct blkpr_error *error);
 
-/* As store, but only over FORMER; if somebody has changed or removed that meanwhile, nothing is done. */
+/*
+ * As store, but only over FORMER; if somebody has changed or removed that meanwhile, nothing is
+ * done.
+ */
 int record_resource_update(const char *instance, const char *former, const char *text,
 	struct blkpr_error *error);

@@ -4,10 +4,16 @@
 
 #include "agents/common/scene.h"
 
-/* One line a device that failed, at LOG_ERR, with the remedy; devices not touched are counted in one. */
+/*
+ * One line a device that failed, at LOG_ERR, with the remedy; devices not touched are counted in
+ * one.
+ */
 void say_failures(const struct story *story, unsigned arbiter);
 
-/* With -v: what was found and done on every device. ARBITER: its index, or the number of devices for none. */
+/*
+ * With -v: what was found and done on every device. ARBITER: its index, or the number of devices
+ * for none.
+ */
 void say_story(const struct story *story, unsigned arbiter);
 
 /* What is wrong with device I and what to do about it, for the caller to free; NULL: no memory. */

@@ -7,4 +7,5 @@
 #include "lib/list.h"
 
 /* Adds them to LIST. 0 (also if there are none), or -errno with text. */
-int lvm_add_shared(const char *vgs, int64_t deadline, struct blkpr_list *list, struct blkpr_error *error);
+int lvm_add_shared(
+	const char *vgs, int64_t deadline, struct blkpr_list *list, struct blkpr_error *error);

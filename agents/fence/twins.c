@@ -19,7 +19,8 @@ struct twins {
 
 bool twins_is_second(const struct fencing *fencing, unsigned i)
 {
-	return i && !strcmp(fencing->disks.targets[i - 1].device->wwid, fencing->disks.targets[i].device->wwid);
+	return i && !strcmp(fencing->disks.targets[i - 1].device->wwid,
+			    fencing->disks.targets[i].device->wwid);
 }
 
 static bool has_twin(const struct fencing *fencing, unsigned i)
@@ -76,9 +77,9 @@ static void look_at(const void *context, const struct blkpr_target *target, stru
 static void look(
 	const struct fencing *fencing, const struct twins *twins, struct blkpr_verdict verdicts[])
 {
-	struct blkpr_work work = {
-		.protocol = look_at, .parallel = fencing->fence.parallel, .deadline = fencing->fence.deadline
-	};
+	struct blkpr_work work = { .protocol = look_at,
+		.parallel = fencing->fence.parallel,
+		.deadline = fencing->fence.deadline };
 
 	blkpr_work_run(&work, twins->targets, twins->count, verdicts);
 }
@@ -118,8 +119,7 @@ static int two_disks(const struct twins *twins, unsigned i, struct blkpr_error *
 {
 	blkpr_error_set(error,
 		"%s and %s are two disks that report one WWID, %s: give each LUN a serial number "
-		"of its own on the "
-		"target, or leave one of them out of devices",
+		"of its own on the target, or leave one of them out of devices",
 		twins->targets[i - 1].device->name, twins->targets[i].device->name,
 		twins->targets[i].device->wwid);
 	return -EXDEV;
@@ -188,8 +188,8 @@ static int check_moved(const struct twins *twins, struct blkpr_error *error)
 }
 
 /* Where this node was not registered before. 0: nothing of it is left. */
-static int undo(const struct fencing *fencing, const struct twins *twins, struct blkpr_target firsts[],
-	struct blkpr_verdict verdicts[])
+static int undo(const struct fencing *fencing, const struct twins *twins,
+	struct blkpr_target firsts[], struct blkpr_verdict verdicts[])
 {
 	struct blkpr_hold hold = { .type = fencing->fence.type,
 		.parallel = fencing->fence.parallel,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What an OCF resource agent is told by its environment, and tells by its exit code and a reason (API 1.1). */
+/*
+ * What an OCF resource agent is told by its environment, and tells by its exit code and a reason
+ * (API 1.1).
+ */
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The promotion score of this node's instance, by the disks' verdicts; of a promotable clone only. */
+/*
+ * The promotion score of this node's instance, by the disks' verdicts; of a promotable clone only.
+ */
 #pragma once
 
 #include "agents/reservation/judge.h"
