@@ -61,8 +61,7 @@ static int compare(
 	return rc;
 }
 
-/* FORMER, NULL: over anything. */
-static int store_over(const char *instance, const char *former, const char *text,
+int record_resource_store(const char *instance, const char *former, const char *text,
 	struct blkpr_error *error)
 {
 	struct store store;
@@ -76,17 +75,6 @@ static int store_over(const char *instance, const char *former, const char *text
 	if (!rc)
 		rc = store_replace(&store, name, text, error);
 	return close_record(&store, name, rc > 0 ? 0 : rc);
-}
-
-int record_resource_store(const char *instance, const char *text, struct blkpr_error *error)
-{
-	return store_over(instance, NULL, text, error);
-}
-
-int record_resource_update(const char *instance, const char *former, const char *text,
-	struct blkpr_error *error)
-{
-	return store_over(instance, former, text, error);
 }
 
 int record_resource_remove(const char *instance, struct blkpr_error *error)

@@ -9,12 +9,11 @@
  * text.
  */
 int record_resource_load(const char *instance, char **text, struct blkpr_error *error);
-int record_resource_store(const char *instance, const char *text, struct blkpr_error *error);
 int record_resource_remove(const char *instance, struct blkpr_error *error);
 
 /*
- * As store, but only over FORMER; if somebody has changed or removed that meanwhile, nothing is
- * done.
+ * Over what is there. With FORMER only over that: if somebody has changed or removed it meanwhile,
+ * nothing is done.
  */
-int record_resource_update(const char *instance, const char *former, const char *text,
+int record_resource_store(const char *instance, const char *former, const char *text,
 	struct blkpr_error *error);

@@ -71,7 +71,7 @@ static int store(
 	int rc = -ENOMEM;
 
 	if (name && text)
-		rc = *text ? record_resource_store(name, text, error)
+		rc = *text ? record_resource_store(name, NULL, text, error)
 			   : record_resource_remove(name, error);
 	else
 		blkpr_error_set(error, "out of memory");
