@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// SIGALRM as a last resort: corosync that is frozen, a list of devices on a dead file server, a full syslog.
+// SIGALRM as a last resort: corosync that is frozen, a list of devices on a dead file server, a
+// full syslog.
 #include "agents/common/alarm.h"
 
 #include <fcntl.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The deadline outside the fleet: what may block before disks are worked on, and after. */
-#ifndef BLKPR_ALARM_H
-#define BLKPR_ALARM_H
+#pragma once
 
 #include <stdint.h>
 
@@ -14,7 +13,10 @@ extern const char *alarm_prefix;
  */
 extern const char *volatile alarm_doing;
 
-/* From here on, nothing touches a disk; after MS milliseconds the process says so on stderr and exits with 1. */
+/*
+ * From here on, nothing touches a disk; after MS milliseconds the process says so on stderr and
+ * exits with 1.
+ */
 void alarm_before_work(int64_t ms);
 
 /*
@@ -25,7 +27,8 @@ void alarm_during_work(int64_t deadline);
 
 void alarm_off(void);
 
-/* Until when somebody may be asked who is worth a part of the time that is left until DEADLINE, not all of it. */
+/*
+ * Until when somebody may be asked who is worth a part of the time that is left until DEADLINE, not
+ * all of it.
+ */
 int64_t alarm_asking_by(int64_t deadline);
-
-#endif

@@ -12,7 +12,9 @@
 
 #include "agents/common/run.h"
 
-/* cmap_get_string() asks corosync twice, first for the length. NULL: there is none, or no memory. */
+/*
+ * cmap_get_string() asks corosync twice, first for the length. NULL: there is none, or no memory.
+ */
 static char *get_string(cmap_handle_t cmap, const char *key)
 {
 	char text[256], *longer = NULL;
@@ -129,7 +131,8 @@ static int load(cmap_handle_t cmap, struct cluster *cluster, struct blkpr_error 
 {
 	cluster->name = get_string(cmap, "totem.cluster_name");
 	if (!cluster->name) {
-		blkpr_error_set(error, "corosync has no cluster name; set totem.cluster_name in corosync.conf");
+		blkpr_error_set(error,
+			"corosync has no cluster name; set totem.cluster_name in corosync.conf");
 		return -ENODATA;
 	}
 	if (take_nodes(cmap, cluster) || !cluster->count) {
@@ -150,8 +153,11 @@ int cluster_load(struct cluster *cluster, struct blkpr_error *error)
 	*cluster = (struct cluster){ .local = -1 };
 	if (answer != CS_OK) {
 		blkpr_error_set(error,
-			"corosync cannot be asked for the cluster's name and nodes (error %d); %s", (int)answer,
-			answer == CS_ERR_ACCESS ? "run as root" : "is the cluster started on this node (pcs status)?");
+			"corosync cannot be asked for the cluster's name and nodes (error %d); %s",
+			(int)answer,
+			answer == CS_ERR_ACCESS
+				? "run as root"
+				: "is the cluster started on this node (pcs status)?");
 		return answer == CS_ERR_ACCESS ? -EACCES : -ENOTCONN;
 	}
 	rc = load(cmap, cluster, error);
@@ -282,7 +288,8 @@ int cluster_add_remotes(struct cluster *cluster, int64_t deadline, struct blkpr_
 
 	if (rc)
 		return rc;
-	for (char *line = strtok_r(output, "\n", &rest); line && !rc; line = strtok_r(NULL, "\n", &rest))
+	for (char *line = strtok_r(output, "\n", &rest); line && !rc;
+		line = strtok_r(NULL, "\n", &rest))
 		rc = take_remote(cluster, line);
 	free(output);
 	if (rc)

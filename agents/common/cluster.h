@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who is in the cluster: corosync's node list, and the remote nodes of Pacemaker's CIB. */
-#ifndef BLKPR_CLUSTER_H
-#define BLKPR_CLUSTER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,16 +23,25 @@ struct cluster {
 	int local; /* index of this node, -1: unknown */
 };
 
-/* Asks corosync. 0, the caller then owns CLUSTER (cluster_clear); or -errno with text. May block while corosync does. */
+/*
+ * Asks corosync. 0, the caller then owns CLUSTER (cluster_clear); or -errno with text. May block
+ * while corosync does.
+ */
 int cluster_load(struct cluster *cluster, struct blkpr_error *error);
 
-/* The same by a process that is left behind if corosync has not answered by DEADLINE (blkpr_clock_ms()): -ETIME. */
+/*
+ * The same by a process that is left behind if corosync has not answered by DEADLINE
+ * (blkpr_clock_ms()): -ETIME.
+ */
 int cluster_load_by(struct cluster *cluster, int64_t deadline, struct blkpr_error *error);
 
 /* Who of the nodes is a member now. 0, or -EIO. May block while corosync does. */
 int cluster_load_members(struct cluster *cluster);
 
-/* Adds the remote and guest nodes that Pacemaker knows. 0, or -errno with text if Pacemaker cannot be asked. */
+/*
+ * Adds the remote and guest nodes that Pacemaker knows. 0, or -errno with text if Pacemaker cannot
+ * be asked.
+ */
 int cluster_add_remotes(struct cluster *cluster, int64_t deadline, struct blkpr_error *error);
 
 /*
@@ -49,5 +57,3 @@ const struct cluster_node *cluster_nameless(const struct cluster *cluster);
 const struct cluster_node *cluster_self(const struct cluster *cluster);
 
 void cluster_clear(struct cluster *cluster);
-
-#endif

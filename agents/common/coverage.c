@@ -35,13 +35,15 @@ static int read_set(struct coverage *coverage, const struct store *store, const 
 		return disk_set_no_memory(error);
 	if (rc)
 		blkpr_error_set(error,
-			"%s/%s: holds a line that is no disk's; restore the file, or remove it and unfence "
-			"this node again",
+			"%s/%s: holds a line that is no disk's; restore the file, or remove it and "
+			"unfence this node again",
 			store->path, name);
 	return rc;
 }
 
-/* Unless somebody else has made one since it was missed, of a newer set. What fails is read again. */
+/*
+ * Unless somebody else has made one since it was missed, of a newer set. What fails is read again.
+ */
 static void keep_copy(const struct store *run, const char *copy)
 {
 	struct blkpr_error ignored;
@@ -79,8 +81,8 @@ static int import_set(struct coverage *coverage, struct blkpr_error *error)
 {
 	int64_t now = blkpr_clock_ms();
 	char *copy, *text = NULL;
-	int rc = run_aside(read_state, coverage->state, now + (coverage->deadline - now) / WAIT_SHARE, &text,
-		&coverage->doubt);
+	int rc = run_aside(read_state, coverage->state,
+		now + (coverage->deadline - now) / WAIT_SHARE, &text, &coverage->doubt);
 
 	if (!rc && text)
 		rc = disk_set_parse(coverage, text);
@@ -88,7 +90,8 @@ static int import_set(struct coverage *coverage, struct blkpr_error *error)
 	if (rc == -ENOMEM)
 		return disk_set_no_memory(error);
 	if (rc == -ETIME)
-		blkpr_error_set(&coverage->doubt, "%s: the local disk does not answer", coverage->state);
+		blkpr_error_set(
+			&coverage->doubt, "%s: the local disk does not answer", coverage->state);
 	if (rc == -ENOENT)
 		*coverage->doubt.text =
 			'\0'; /* nothing was ever registered, or /var/lib will be mounted later */
@@ -263,8 +266,10 @@ static int update_set(struct coverage *coverage, const struct coverage_change ch
 
 	free(nothing);
 	if (rc == -ETIME)
-		blkpr_error_set(error, "%s: the local disk does not answer, so it cannot be kept which disks "
-			"this node has registered on", coverage->state);
+		blkpr_error_set(error,
+			"%s: the local disk does not answer, so it cannot be kept which disks "
+			"this node has registered on",
+			coverage->state);
 	return rc;
 }
 

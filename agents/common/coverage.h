@@ -4,8 +4,7 @@
  * set under /var/lib, which survives reboots, and the records of this boot under /run. Nothing
  * here is proof; it only makes actions stricter.
  */
-#ifndef BLKPR_COVERAGE_H
-#define BLKPR_COVERAGE_H
+#pragma once
 
 #include "agents/common/disk_set.h"
 
@@ -45,5 +44,3 @@ int coverage_add_all(struct coverage *coverage, struct blkpr_error *error);
 
 /* Whether a file under /run is one of those that an older version has left. */
 bool coverage_is_former_list(const char *name);
-
-#endif

@@ -70,7 +70,9 @@ int disk_set_parse(struct coverage *coverage, char *text)
 		line = strtok_r(NULL, "\n", &rest)) {
 		char *name, *wwid = strtok_r(line, " ", &name);
 
-		rc = wwid && *name ? disk_set_apply(coverage, &(struct coverage_change){ wwid, name }) : -EINVAL;
+		rc = wwid && *name
+			     ? disk_set_apply(coverage, &(struct coverage_change){ wwid, name })
+			     : -EINVAL;
 	}
 	return rc < 0 ? rc : 0;
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A set of disks in memory, and as text: what coverage.c and former.c work with. */
-#ifndef BLKPR_DISK_SET_H
-#define BLKPR_DISK_SET_H
+#pragma once
 
 #include "agents/common/registration.h"
 
 struct coverage {
 	struct store run;
 	const char *state;          /* the directory of the set */
-	int64_t deadline;           /* blkpr_clock_ms(): a local disk that hangs is waited for no longer */
+	/* blkpr_clock_ms(): a local disk that hangs is waited for no longer */
+	int64_t deadline;
 	struct registration *disks; /* a key of 0: not registered since this node was started */
 	unsigned count;
 	struct blkpr_error doubt; /* "": none; else why disks of earlier boots may be missing */
@@ -37,5 +37,3 @@ void disk_set_clear(struct coverage *coverage);
 
 /* -ENOMEM, with text. */
 int disk_set_no_memory(struct blkpr_error *error);
-
-#endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The disks that a run is about: their names, what is recorded of them, what to do there, and what came of it. */
-#ifndef BLKPR_DISKS_H
-#define BLKPR_DISKS_H
+/*
+ * The disks that a run is about: their names, what is recorded of them, what to do there, and what
+ * came of it.
+ */
+#pragma once
 
 #include "agents/common/coverage.h"
 #include "agents/common/keyring.h"
@@ -28,7 +30,10 @@ int disks_load_coverage(struct disks *disks, int64_t deadline, struct blkpr_erro
  */
 int disks_add_covered(struct disks *disks, struct blkpr_error *error);
 
-/* Puts the list in order, and makes room for targets and verdicts; the targets are all of its devices. */
+/*
+ * Puts the list in order, and makes room for targets and verdicts; the targets are all of its
+ * devices.
+ */
 int disks_settle(struct disks *disks, struct blkpr_error *error);
 
 /* What is recorded of target I; NULL: nothing. */
@@ -41,5 +46,3 @@ int disks_find_own(struct disks *disks, const struct keyring *keys, unsigned i,
 bool disks_all_ok(const struct disks *disks);
 
 void disks_clear(struct disks *disks);
-
-#endif

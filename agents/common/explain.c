@@ -5,7 +5,7 @@
 
 #include "agents/common/scene.h"
 
-/* --- what is wrong -------------------------------------------------------------------------------- */
+/* --- what is wrong ---------------------------------------------------------------------------- */
 
 static const struct registration *scene_record(const struct scene *scene)
 {
@@ -36,8 +36,10 @@ static void print_own(FILE *out, const struct scene *scene)
 			out);
 		return;
 	}
-	fputs(scene->verdict->registrations ? " is not registered: this node was evicted, or never unfenced"
-					    : " is not registered, nor is any other: a new disk, or one that was cleared",
+	fputs(scene->verdict->registrations
+			? " is not registered: this node was evicted, or never unfenced"
+			: " is not registered, nor is any other: a new disk, or one that was "
+			  "cleared",
 		out);
 }
 
@@ -53,7 +55,8 @@ static bool keys_are_given(const struct scene *scene)
 	const struct registration *record = scene_record(scene);
 
 	return !scene->story->keys->domain &&
-	       (scene->story->keys->given || (record && !strcmp(record->how, REGISTRATION_EXPLICIT)));
+	       (scene->story->keys->given ||
+		       (record && !strcmp(record->how, REGISTRATION_EXPLICIT)));
 }
 
 static void print_unknown(FILE *out, const struct scene *scene)
@@ -87,15 +90,18 @@ static void print_step(FILE *out, const struct scene *scene)
 
 static void print_paths(FILE *out, const struct scene *scene)
 {
-	fprintf(out, "this node's key is registered on %u of %u paths", scene->verdict->own_registrations,
-		scene->target->device->paths);
+	fprintf(out, "this node's key is registered on %u of %u paths",
+		scene->verdict->own_registrations, scene->target->device->paths);
 }
 
-/* A registration that goes takes the reservation with it if its path made it (SPC-4 5.12.11.2.3). */
+/*
+ * A registration that goes takes the reservation with it if its path made it (SPC-4 5.12.11.2.3).
+ */
 static void print_unreserved(FILE *out, const struct scene *scene)
 {
 	fputs(blkpr_result_text(scene->verdict->result), out);
-	if (scene->verdict->own_registrations && scene->verdict->own_registrations < scene->target->device->paths) {
+	if (scene->verdict->own_registrations &&
+		scene->verdict->own_registrations < scene->target->device->paths) {
 		fputs(", and ", out);
 		print_paths(out, scene);
 	}
@@ -117,18 +123,22 @@ static const char *self_name(const struct scene *scene)
 
 static void print_shared_nexus(FILE *out, const struct scene *scene)
 {
-	fprintf(out, "%s has the same %s as another node: it is registered with the key ", self_name(scene),
-		scene_nexus_name(scene));
+	fprintf(out, "%s has the same %s as another node: it is registered with the key ",
+		self_name(scene), scene_nexus_name(scene));
 	scene_print_key(out, scene, scene->verdict->offender);
-	fprintf(out, "; nothing was changed; give each node %s of its own", scene->target->device->kind == BLKPR_NVME
-		? "a hostid and a hostnqn (/etc/nvme)" : "an initiator name, port or virtual HBA");
+	fprintf(out, "; nothing was changed; give each node %s of its own",
+		scene->target->device->kind == BLKPR_NVME
+			? "a hostid and a hostnqn (/etc/nvme)"
+			: "an initiator name, port or virtual HBA");
 }
 
 static void print_replaced(FILE *out, const struct scene *scene)
 {
 	fputs("the key ", out);
 	scene_print_key(out, scene, scene->story->victim);
-	fprintf(out, " is not registered because %s has replaced it in its own %s, by which the other may write",
+	fprintf(out,
+		" is not registered because %s has replaced it in its own %s, by which the other "
+		"may write",
 		self_name(scene), scene_nexus_name(scene));
 }
 
@@ -144,7 +154,8 @@ static void print_barred(FILE *out, const struct scene *scene)
 	fputs(" are refused", out);
 }
 
-static void print_offender(FILE *out, const struct scene *scene, const char *before, const char *after)
+static void print_offender(
+	FILE *out, const struct scene *scene, const char *before, const char *after)
 {
 	fputs(before, out);
 	scene_print_key(out, scene, scene->verdict->offender);
@@ -189,7 +200,8 @@ static void print_lost(FILE *out, const struct scene *scene)
 
 static void print_capability(FILE *out, const struct scene *scene)
 {
-	fprintf(out, "the device does not offer the reservation type %s", scene_type_name(scene->story->type));
+	fprintf(out, "the device does not offer the reservation type %s",
+		scene_type_name(scene->story->type));
 }
 
 static void print_undrainable(FILE *out, const struct scene *scene)
@@ -198,16 +210,18 @@ static void print_undrainable(FILE *out, const struct scene *scene)
 	enum blkpr_in_flight in_flight = scene->story->in_flight;
 
 	if (blkpr_flight_rests(verdict->reach, in_flight) == BLKPR_RESTS_ON_ABORT)
-		fputs("the reservation was missing, and PREEMPT AND ABORT does not end what the disk "
-		      "took meanwhile", out);
+		fputs("the reservation was missing, and PREEMPT AND ABORT does not end what the "
+		      "disk took meanwhile",
+			out);
 	else if (*verdict->driver)
-		fprintf(out, "the driver %s %s", verdict->driver, blkpr_reach_texts[verdict->reach]);
+		fprintf(out, "the driver %s %s", verdict->driver,
+			blkpr_reach_texts[verdict->reach]);
 	else
 		fputs("the disk's driver is not known to send a LUN RESET to the disk", out);
 	fputs(", so commands in flight may still be written", out);
 }
 
-/* --- what to do about it -------------------------------------------------------------------------- */
+/* --- what to do about it ---------------------------------------------------------------------- */
 
 /* What is wrong, if the result's own sentence does not say enough, and what to do about it. */
 static const struct {
@@ -219,55 +233,69 @@ static const struct {
 		"(fence_blkpr -o on)" },
 	[BLKPR_ATTENTION] = { print_step, "look at the kernel log and at the target" },
 	[BLKPR_BUSY] = { print_step, "look at the target's load and at its log" },
-	[BLKPR_UNSUPPORTED] = { print_step, "use a disk with SCSI-3 or NVMe reservations, or enable them on the target" },
+	[BLKPR_UNSUPPORTED] = { print_step,
+		"use a disk with SCSI-3 or NVMe reservations, or enable them on the target" },
 	[BLKPR_UNSTORABLE] = { NULL,
 		"let the target store registrations (persist through power loss, PTPL; LIO: "
 		"mkdir -p /var/target/pr)" },
-	[BLKPR_INVALID] = { print_step, "look at the kernel log; does the device support this reservation type?" },
+	[BLKPR_INVALID] = { print_step,
+		"look at the kernel log; does the device support this reservation type?" },
 	[BLKPR_DENIED] = { print_step, "run as root, with CAP_SYS_ADMIN and CAP_SYS_RAWIO" },
 	[BLKPR_GONE] = { print_step, "reconnect the disk or take it out of devices" },
-	[BLKPR_PATH_FAILED] = { print_step, "repair the paths to the disk (multipath -ll, iscsiadm -m session)" },
+	[BLKPR_PATH_FAILED] = { print_step,
+		"repair the paths to the disk (multipath -ll, iscsiadm -m session)" },
 	[BLKPR_IO_ERROR] = { print_step, "look at the kernel log and at the target" },
-	[BLKPR_MALFORMED] = { print_step, "the target's firmware is at fault; read it with sg_persist or nvme resv-report" },
-	[BLKPR_UNSETTLED] = { print_step, "somebody else keeps changing the reservation: find out who, then repeat" },
+	[BLKPR_MALFORMED] = { print_step,
+		"the target's firmware is at fault; read it with sg_persist or nvme resv-report" },
+	[BLKPR_UNSETTLED] = { print_step,
+		"somebody else keeps changing the reservation: find out who, then repeat" },
 	[BLKPR_NO_MEMORY] = { print_step, "free memory, then repeat" },
-	[BLKPR_UNFINISHED] = { print_step, "check the path and the target (its I/O hangs), then repeat" },
+	[BLKPR_UNFINISHED] = { print_step,
+		"check the path and the target (its I/O hangs), then repeat" },
 	[BLKPR_CRASHED] = { print_step, "look at the system log; this is a bug" },
-	[BLKPR_VICTIM_ON] = { print_victim, "the device accepted the command and did nothing: its firmware is at fault" },
+	[BLKPR_VICTIM_ON] = { print_victim,
+		"the device accepted the command and did nothing: its firmware is at fault" },
 	[BLKPR_EVICTED] = { print_own,
-		"unfence it (stonith_admin --unfence NODE, or fence_blkpr -o on here); Pacemaker does it when the node "
-		"joins if the fence device has provides=unfencing" },
+		"unfence it (stonith_admin --unfence NODE, or fence_blkpr -o on here); Pacemaker "
+		"does it when the node joins if the fence device has provides=unfencing" },
 	[BLKPR_FENCED] = { NULL,
-		"what it ran then may still run: reboot it; or see that nothing of it runs, and restart the cluster on it, or "
-		"register it by hand (fence_blkpr -o on)" },
+		"what it ran then may still run: reboot it; or see that nothing of it runs, and "
+		"restart the cluster on it, or register it by hand (fence_blkpr -o on)" },
 	[BLKPR_UNKNOWN_KEYS] = { print_unknown,
-		"find its owner (were cluster_name or key_value changed?), then set unknown_keys=evict or allow" },
+		"find its owner (were cluster_name or key_value changed?), then set "
+		"unknown_keys=evict or allow" },
 	[BLKPR_UNRESERVED] = { print_unreserved,
 		"registrations alone keep nobody out: unfence a node again (fence_blkpr -o on)" },
-	[BLKPR_FOREIGN_TYPE] = { print_type, "it is not ours to break: release it, or set reservation_type to it" },
-	[BLKPR_FEWER_PATHS] = { print_paths, "unfence this node again (fence_blkpr -o on) once all paths are back" },
-	[BLKPR_SHARED_NEXUS] = { print_shared_nexus, "connect again, then repeat (doc/identity.md)" },
+	[BLKPR_FOREIGN_TYPE] = { print_type,
+		"it is not ours to break: release it, or set reservation_type to it" },
+	[BLKPR_FEWER_PATHS] = { print_paths,
+		"unfence this node again (fence_blkpr -o on) once all paths are back" },
+	[BLKPR_SHARED_NEXUS] = { print_shared_nexus,
+		"connect again, then repeat (doc/identity.md)" },
 	[BLKPR_REPLACED] = { print_replaced,
 		"give each node an identity of its own (doc/identity.md), then unfence it" },
 	[BLKPR_BARRED] = { print_barred, "unfence this node again (fence_blkpr -o on)" },
-	[BLKPR_SHARED_KEY] = { print_shared, "give every node a key of its own (no key= for the whole cluster)" },
+	[BLKPR_SHARED_KEY] = { print_shared,
+		"give every node a key of its own (no key= for the whole cluster)" },
 	[BLKPR_UNDRAINED] = { print_step,
-		"the target still works on commands of the victim, or the session to it is lost: look at the "
-		"kernel's and the target's logs, then repeat" },
+		"the target still works on commands of the victim, or the session to it is lost: "
+		"look at the kernel's and the target's logs, then repeat" },
 	[BLKPR_UNCOUNTED] = { NULL,
-		"so nothing shows whether commands in flight have ended: the target's firmware is at fault, update it" },
+		"so nothing shows whether commands in flight have ended: the target's firmware is "
+		"at fault, update it" },
 	[BLKPR_UNDRAINABLE] = { print_undrainable,
-		"set in_flight=abort on all nodes if PREEMPT AND ABORT of this array is known to end them "
-		"(doc/safety.md, Commands in flight)" },
+		"set in_flight=abort on all nodes if PREEMPT AND ABORT of this array is known to "
+		"end them (doc/safety.md, Commands in flight)" },
 	[BLKPR_TAKEN] = { print_taken, "find out who runs the service" },
 	[BLKPR_STRANGERS] = { print_strangers,
 		"find its owner; other_registrants=evict makes start remove it" },
 	[BLKPR_UNEVICTED] = { print_unevicted,
-		"the device accepted the command and did nothing, as NVMe targets before Linux 7.3 do by this type where this "
-		"node holds: set reservation_type to ..._REG_ONLY or ..._ALL_REGS, or update the target" },
+		"the device accepted the command and did nothing, as NVMe targets before Linux 7.3 "
+		"do by this type where this node holds: set reservation_type to ..._REG_ONLY or "
+		"..._ALL_REGS, or update the target" },
 	[BLKPR_UNDER_FENCING] = { print_fencers,
-		"unfence this node (stonith_admin --unfence NODE), or set fence_blkpr=no if no fence agent manages the "
-		"disk any more" },
+		"unfence this node (stonith_admin --unfence NODE), or set fence_blkpr=no if no "
+		"fence agent manages the disk any more" },
 	[BLKPR_NOT_CAPABLE] = { print_capability, "set reservation_type to one that it offers" },
 };
 
@@ -278,7 +306,8 @@ static void print_absent(FILE *out, const struct scene *scene)
 
 	fprintf(out,
 		"not there any more, and nobody has taken it away on purpose (%s): this node has "
-		"registered there; reconnect it, or say so on every node: fence_blkpr -o forget -d %s",
+		"registered there; reconnect it, or say so on every node: fence_blkpr -o forget -d "
+		"%s",
 		device->wwid, device->name);
 }
 
@@ -297,12 +326,15 @@ void scene_explain(FILE *out, const struct scene *scene)
 		explanations[result].print(out, scene);
 	else
 		fputs(blkpr_result_text(result), out);
-	if (scene->story->keys->domain && (result == BLKPR_UNRESERVED || result == BLKPR_CONFLICT || result == BLKPR_FEWER_PATHS
-				|| result == BLKPR_BARRED))
-		fputs("; stop and start the resource", out); /* `on` would make it the fence agent's */
+	if (scene->story->keys->domain &&
+		(result == BLKPR_UNRESERVED || result == BLKPR_CONFLICT ||
+			result == BLKPR_FEWER_PATHS || result == BLKPR_BARRED))
+		/* `on` would make it the fence agent's */
+		fputs("; stop and start the resource", out);
 	else if (explanations[result].remedy && !lost && !absent)
 		fprintf(out, "; %s", explanations[result].remedy);
 	if (result == BLKPR_EVICTED && scene->target->device->unnamed && !absent)
-		fprintf(out, "; if no fence device uses this disk any more, fence_blkpr -o forget -d %s",
+		fprintf(out,
+			"; if no fence device uses this disk any more, fence_blkpr -o forget -d %s",
 			scene->target->device->name);
 }

@@ -40,7 +40,7 @@ void keyring_clear(struct keyring *keys)
 	free(keys->others);
 }
 
-/* --- the cluster ---------------------------------------------------------------------------------- */
+/* --- the cluster ------------------------------------------------------------------------------ */
 
 static void take_answer(struct keyring *keys, int rc)
 {
@@ -75,7 +75,7 @@ int keyring_add_remotes(struct keyring *keys, int64_t until, struct blkpr_error 
 	return keys->remotes_answer;
 }
 
-/* --- keys ----------------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 uint64_t keyring_key_in(const struct keyring *keys, uint64_t domain, enum blkpr_key_method method,
 	const struct cluster_node *node)
@@ -129,7 +129,10 @@ int keyring_find_own(const struct keyring *keys, uint64_t *key, struct blkpr_err
 	return rc;
 }
 
-/* Hashes are short: two nodes with one key could not be told apart, and fencing one would evict both. */
+/*
+ * Hashes are short: two nodes with one key could not be told apart, and fencing one would evict
+ * both.
+ */
 int keyring_check_unique(const struct keyring *keys, uint64_t key, const struct cluster_node *owner,
 	struct blkpr_error *error)
 {
@@ -138,8 +141,8 @@ int keyring_check_unique(const struct keyring *keys, uint64_t key, const struct 
 
 		if (other == owner || keyring_key(keys, keys->method, other) != key)
 			continue;
-		blkpr_error_set(error, "the key 0x%" PRIx64 " of %s is also that of %s; use %s", key,
-			owner ? owner->name : "this node", other->name,
+		blkpr_error_set(error, "the key 0x%" PRIx64 " of %s is also that of %s; use %s",
+			key, owner ? owner->name : "this node", other->name,
 			keys->given ? "another key" : "key_value=name64 on all nodes");
 		return -EEXIST;
 	}

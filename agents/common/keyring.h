@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which key a node has, and whose a key is: by the parameters key and key_value, and the cluster's names. */
-#ifndef BLKPR_KEYRING_H
-#define BLKPR_KEYRING_H
+/*
+ * Which key a node has, and whose a key is: by the parameters key and key_value, and the cluster's
+ * names.
+ */
+#pragma once
 
 #include "agents/common/cluster.h"
 #include "agents/common/options.h"
@@ -11,7 +13,8 @@
 struct keyring {
 	uint64_t given; /* parameter key, 0: none */
 	enum blkpr_key_method method;
-	uint64_t domain; /* whose keys derived ones are: BLKPR_KEY_OF_RESOURCE, or 0, a fence agent's */
+	/* whose keys derived ones are: BLKPR_KEY_OF_RESOURCE, or 0, a fence agent's */
+	uint64_t domain;
 	struct cluster cluster;
 	bool clustered;                 /* the cluster is loaded */
 	struct blkpr_error unclustered; /* else why not */
@@ -23,7 +26,8 @@ struct keyring {
 /* Everything here reads only. 0, or -errno with text. */
 
 /* The parameters key and key_value. */
-int keyring_take_key(struct keyring *keys, const struct options *options, struct blkpr_error *error);
+int keyring_take_key(
+	struct keyring *keys, const struct options *options, struct blkpr_error *error);
 void keyring_take_method(struct keyring *keys, const struct options *options);
 
 void keyring_clear(struct keyring *keys);
@@ -35,7 +39,10 @@ void keyring_clear(struct keyring *keys);
 void keyring_load_cluster(struct keyring *keys);
 void keyring_load_cluster_by(struct keyring *keys, int64_t until);
 
-/* Adds Pacemaker's remote nodes, once, until UNTIL: later calls repeat the answer. -ETIME: it does not answer. */
+/*
+ * Adds Pacemaker's remote nodes, once, until UNTIL: later calls repeat the answer. -ETIME: it does
+ * not answer.
+ */
 int keyring_add_remotes(struct keyring *keys, int64_t until, struct blkpr_error *error);
 
 /* The key of NODE by METHOD; 0: it has none (a remote node has no position for `id`). */
@@ -58,7 +65,8 @@ int keyring_find_own(const struct keyring *keys, uint64_t *key, struct blkpr_err
 int keyring_check_unique(const struct keyring *keys, uint64_t key, const struct cluster_node *owner,
 	struct blkpr_error *error);
 
-/* Every key that another node may have, by any method, a fence agent's or a resource agent's, borrowed. */
+/*
+ * Every key that another node may have, by any method, a fence agent's or a resource agent's,
+ * borrowed.
+ */
 int keyring_others(struct keyring *keys, struct blkpr_others *others, struct blkpr_error *error);
-
-#endif

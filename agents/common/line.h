@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A line on stderr, where the fencer looks for words that tell it what has gone wrong. */
-#ifndef BLKPR_LINE_H
-#define BLKPR_LINE_H
+#pragma once
 
 #include <stdio.h>
 
@@ -12,5 +11,3 @@
  * "power_time-out".
  */
 void line_write(FILE *out, const char *name, const char *text);
-
-#endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where an agent's messages go: stderr, syslog, files. Messages themselves are written with qb_log(). */
-#ifndef BLKPR_LOG_H
-#define BLKPR_LOG_H
+/*
+ * Where an agent's messages go: stderr, syslog, files. Messages themselves are written with
+ * qb_log().
+ */
+#pragma once
 
 #include <qb/qblog.h>
 
@@ -18,5 +20,3 @@ struct log_options {
 /* 0, or -errno with text if a file cannot be opened; the other targets are open then. */
 int log_open(const struct log_options *options, struct blkpr_error *error);
 void log_close(void);
-
-#endif

@@ -57,7 +57,7 @@ static int give(struct options *options, unsigned i, const char *text)
 	return 0;
 }
 
-/* --- command line --------------------------------------------------------------------------------- */
+/* --- command line ----------------------------------------------------------------------------- */
 
 /* An old name shares the long option of the new one, which comes first in the table. */
 static bool option_seen(const struct option_spec *specs, unsigned i)
@@ -141,7 +141,7 @@ int options_parse_argv(struct options *options, int argc, char *argv[], struct b
 	return rc;
 }
 
-/* --- stdin ---------------------------------------------------------------------------------------- */
+/* --- stdin ------------------------------------------------------------------------------------ */
 
 static char *trim(char *text)
 {
@@ -213,7 +213,8 @@ int options_parse_stream(struct options *options, FILE *stream, void (*unknown)(
 	int rc = 0;
 
 	while (!rc && (length = getline(&line, &size, stream)) >= 0) {
-		bool whole = strlen(line) == (size_t)length; /* a NUL byte would cut a value short */
+		/* a NUL byte would cut a value short */
+		bool whole = strlen(line) == (size_t)length;
 		char *text = trim(line);
 
 		if (!whole)
@@ -227,7 +228,7 @@ int options_parse_stream(struct options *options, FILE *stream, void (*unknown)(
 	return rc;
 }
 
-/* --- environment ---------------------------------------------------------------------------------- */
+/* --- environment ------------------------------------------------------------------------------ */
 
 int options_parse_environment(struct options *options, const char *prefix)
 {
@@ -247,7 +248,7 @@ int options_parse_environment(struct options *options, const char *prefix)
 	return rc;
 }
 
-/* --- values --------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 /* 1: yes, 0: no, -1: neither. */
 static int truth(const char *text)
@@ -273,14 +274,16 @@ static int choice_of(const struct option_spec *spec, const char *text)
 	return -1;
 }
 
-static int refuse_choice(const struct option_spec *spec, const char *text, struct blkpr_error *error)
+static int refuse_choice(
+	const struct option_spec *spec, const char *text, struct blkpr_error *error)
 {
 	size_t used;
 
 	blkpr_error_set(error, "%s=%.100s: not one of", spec->name, text);
 	for (int i = 0; spec->choices[i]; i++) {
 		used = strlen(error->text);
-		snprintf(error->text + used, sizeof(error->text) - used, "%s %s", i ? "," : "", spec->choices[i]);
+		snprintf(error->text + used, sizeof(error->text) - used, "%s %s", i ? "," : "",
+			spec->choices[i]);
 	}
 	return -EINVAL;
 }
@@ -291,7 +294,8 @@ static int check_value(const struct option_spec *spec, const char *text, struct 
 	case OPTION_BOOLEAN:
 		if (truth(text) >= 0)
 			return 0;
-		blkpr_error_set(error, "%s=%.100s: neither yes nor no (1, yes, on, true or 0, no, off, false)",
+		blkpr_error_set(error,
+			"%s=%.100s: neither yes nor no (1, yes, on, true or 0, no, off, false)",
 			spec->name, text);
 		return -EINVAL;
 	case OPTION_INTEGER:
@@ -320,7 +324,10 @@ int options_check(const struct options *options, struct blkpr_error *error)
 	return 0;
 }
 
-/* The entry of NAME or of an old name of it that was given last; the entry of NAME itself if none was. */
+/*
+ * The entry of NAME or of an old name of it that was given last; the entry of NAME itself if none
+ * was.
+ */
 static unsigned index_of_last(const struct options *options, const char *name)
 {
 	unsigned last = index_of_name(options->specs, name);
@@ -384,7 +391,8 @@ int options_take_number(const struct options *options, const char *name, long le
 unsigned options_choice(const struct options *options, const char *name)
 {
 	const char *text = options_get(options, name);
-	int choice = text ? choice_of(&options->specs[index_of_name(options->specs, name)], text) : 0;
+	int choice =
+		text ? choice_of(&options->specs[index_of_name(options->specs, name)], text) : 0;
 
 	return choice > 0 ? (unsigned)choice : 0;
 }

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Parameters of an agent: their table (generated from metadata/), and their values from stdin or the command line. */
-#ifndef BLKPR_OPTIONS_H
-#define BLKPR_OPTIONS_H
+/*
+ * Parameters of an agent: their table (generated from metadata/), and their values from stdin or
+ * the command line.
+ */
+#pragma once
 
 #include <stdbool.h>
 #include <stdio.h>
 
 enum option_type { OPTION_STRING, OPTION_BOOLEAN, OPTION_INTEGER, OPTION_SECOND, OPTION_SELECT };
 
-/* One parameter, as metadata/NAME.xml has it. The generator writes arrays of these, closed by one with a NULL name. */
+/*
+ * One parameter, as metadata/NAME.xml has it. The generator writes arrays of these, closed by one
+ * with a NULL name.
+ */
 struct option_spec {
 	const char *name;           /* on stdin, with '_' for every '-': "key_value" */
 	const char *long_name;      /* on the command line, without the dashes: "key-value" */
@@ -16,7 +21,8 @@ struct option_spec {
 	enum option_type type;
 	bool takes_value;           /* on the command line; a boolean without takes none */
 	const char *fallback;       /* default, NULL: none */
-	const char *replaced_by;    /* the parameter that this old name stands for ("port" -> "plug"), NULL: itself */
+	/* the parameter that this old name stands for ("port" -> "plug"), NULL: itself */
+	const char *replaced_by;
 	const char *const *choices; /* OPTION_SELECT: the values, closed by NULL */
 };
 
@@ -35,18 +41,23 @@ struct options {
 int options_init(struct options *options, const struct option_spec *specs);
 void options_clear(struct options *options);
 
-/* GNU options; 0, or -EINVAL with text for an unknown option, a missing value or a stray argument. */
+/*
+ * GNU options; 0, or -EINVAL with text for an unknown option, a missing value or a stray argument.
+ */
 int options_parse_argv(struct options *options, int argc, char *argv[], struct blkpr_error *error);
 
 /*
- * Lines "name=value" as the fencer sends them: blank lines and '#' comments are passed over, quotes around
- * a value removed, '-' and '_' are alike, the last one wins. UNKNOWN is called with every name that is not
- * a parameter (FenceAgentAPI: warn and go on). 0, -ENOMEM, -EIO, or -EINVAL for a
+ * Lines "name=value" as the fencer sends them: blank lines and '#' comments are passed over, quotes
+ * around a value removed, '-' and '_' are alike, the last one wins. UNKNOWN is called with every
+ * name that is not a parameter (FenceAgentAPI: warn and go on). 0, -ENOMEM, -EIO, or -EINVAL for a
  * NUL byte.
  */
 int options_parse_stream(struct options *options, FILE *stream, void (*unknown)(const char *name));
 
-/* Takes NAME of every parameter from the environment variable PREFIX followed by NAME. 0 or -ENOMEM. */
+/*
+ * Takes NAME of every parameter from the environment variable PREFIX followed by NAME. 0 or
+ * -ENOMEM.
+ */
 int options_parse_environment(struct options *options, const char *prefix);
 
 /* Checks every value given against its type and choices: 0, or -EINVAL with text. */
@@ -63,7 +74,9 @@ bool options_flag(const struct options *options, const char *name);
 /* How often NAME was given (-vvv). */
 unsigned options_count(const struct options *options, const char *name);
 
-/* A whole number that options_check() has passed; OTHERWISE if there is neither value nor default. */
+/*
+ * A whole number that options_check() has passed; OTHERWISE if there is neither value nor default.
+ */
 long options_number(const struct options *options, const char *name, long otherwise);
 
 /* The same, or LEAST; -ERANGE with text if it is not LEAST to MOST. */
@@ -72,5 +85,3 @@ int options_take_number(const struct options *options, const char *name, long le
 
 /* The position of the value of NAME among its choices; 0 if there is none. */
 unsigned options_choice(const struct options *options, const char *name);
-
-#endif

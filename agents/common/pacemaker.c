@@ -17,8 +17,8 @@
 #include "agents/common/run.h"
 
 /*
- * Its daemons set this for what they start (lib/common/logging.c: set_identity; fence-agents' fencing.py reads it, too). The
- * parent would be another one once the fencer has ended.
+ * Its daemons set this for what they start (lib/common/logging.c: set_identity; fence-agents'
+ * fencing.py reads it, too). The parent would be another one once the fencer has ended.
  */
 bool pacemaker_runs_us(void)
 {
@@ -36,9 +36,10 @@ static bool shares_pid_namespace(int process)
 }
 
 /*
- * The owner of /proc/PID is the process's effective user (proc(5)); a name is anybody's to choose. Pacemaker's own user is
- * whom pacemakerd gives its directory below /run to (daemons/pacemakerd/pacemakerd.c): to ask for CRM_DAEMON_USER may block,
- * where users are in a directory service.
+ * The owner of /proc/PID is the process's effective user (proc(5)); a name is anybody's to choose.
+ * Pacemaker's own user is whom pacemakerd gives its directory below /run to
+ * (daemons/pacemakerd/pacemakerd.c): to ask for CRM_DAEMON_USER may block, where users are in a
+ * directory service.
  */
 static bool is_trusted(int process)
 {
@@ -50,7 +51,10 @@ static bool is_trusted(int process)
 	       (!stat(CRM_STATE_DIR, &state_of) && state_of.st_uid == process_of.st_uid);
 }
 
-/* Of a process if it has NAME, as the kernel cuts it; -1: it has not. proc(5): name and starttime are fields 2 and 22. */
+/*
+ * Of a process if it has NAME, as the kernel cuts it; -1: it has not. proc(5): name and starttime
+ * are fields 2 and 22.
+ */
 static long long start_of(int process, const char *name)
 {
 	int fd = openat(process, "stat", O_RDONLY | O_CLOEXEC), fields;
@@ -147,11 +151,14 @@ long pacemaker_controller_age(void)
 	return process_age("pacemaker-contr");
 }
 
-/* "Controller on NODE in state S_NOT_DC: ok"; states of one that has joined (Pacemaker: daemons/controld/controld_fsa.h). */
+/*
+ * "Controller on NODE in state S_NOT_DC: ok"; states of one that has joined (Pacemaker:
+ * daemons/controld/controld_fsa.h).
+ */
 static bool has_joined(const char *answer)
 {
-	static const char *const states[] = { "S_NOT_DC", "S_IDLE", "S_POLICY_ENGINE", "S_TRANSITION_ENGINE", "S_INTEGRATION",
-		"S_FINALIZE_JOIN" };
+	static const char *const states[] = { "S_NOT_DC", "S_IDLE", "S_POLICY_ENGINE",
+		"S_TRANSITION_ENGINE", "S_INTEGRATION", "S_FINALIZE_JOIN" };
 
 	for (unsigned i = 0; i < sizeof(states) / sizeof(*states); i++)
 		if (strstr(answer, states[i]))
@@ -167,7 +174,8 @@ int pacemaker_ask_controller(const char *node, int64_t deadline, struct blkpr_er
 
 	if (!rc && !has_joined(output)) {
 		rc = -EAGAIN;
-		blkpr_error_set(error, "it has not joined the cluster: %.*s", (int)strcspn(output, "\n"), output);
+		blkpr_error_set(error, "it has not joined the cluster: %.*s",
+			(int)strcspn(output, "\n"), output);
 	}
 	free(output);
 	return rc;

@@ -47,7 +47,8 @@ int record_resource_load(const char *instance, char **text, struct blkpr_error *
 }
 
 /* 0: it is there, and is TEXT; 1: it is not, or another one. */
-static int compare(const struct store *store, const char *name, const char *text, struct blkpr_error *error)
+static int compare(
+	const struct store *store, const char *name, const char *text, struct blkpr_error *error)
 {
 	char *found = NULL;
 	int rc = store_read(store, name, &found, error);
@@ -60,8 +61,7 @@ static int compare(const struct store *store, const char *name, const char *text
 	return rc;
 }
 
-/* FORMER, NULL: over anything. */
-static int store_over(const char *instance, const char *former, const char *text,
+int record_resource_store(const char *instance, const char *former, const char *text,
 	struct blkpr_error *error)
 {
 	struct store store;
@@ -75,17 +75,6 @@ static int store_over(const char *instance, const char *former, const char *text
 	if (!rc)
 		rc = store_replace(&store, name, text, error);
 	return close_record(&store, name, rc > 0 ? 0 : rc);
-}
-
-int record_resource_store(const char *instance, const char *text, struct blkpr_error *error)
-{
-	return store_over(instance, NULL, text, error);
-}
-
-int record_resource_update(const char *instance, const char *former, const char *text,
-	struct blkpr_error *error)
-{
-	return store_over(instance, former, text, error);
 }
 
 int record_resource_remove(const char *instance, struct blkpr_error *error)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a resource holds: a file for each under /run, gone with the next boot. */
-#ifndef BLKPR_RECORD_H
-#define BLKPR_RECORD_H
+#pragma once
 
 #include "lib/error.h"
 
@@ -10,11 +9,11 @@
  * text.
  */
 int record_resource_load(const char *instance, char **text, struct blkpr_error *error);
-int record_resource_store(const char *instance, const char *text, struct blkpr_error *error);
 int record_resource_remove(const char *instance, struct blkpr_error *error);
 
-/* As store, but only over FORMER; if somebody has changed or removed that meanwhile, nothing is done. */
-int record_resource_update(const char *instance, const char *former, const char *text,
+/*
+ * Over what is there. With FORMER only over that: if somebody has changed or removed it meanwhile,
+ * nothing is done.
+ */
+int record_resource_store(const char *instance, const char *former, const char *text,
 	struct blkpr_error *error);
-
-#endif

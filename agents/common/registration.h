@@ -3,8 +3,7 @@
  * The record of one disk: that `on` registered this node there since it was started, with which
  * key, and when.
  */
-#ifndef BLKPR_REGISTRATION_H
-#define BLKPR_REGISTRATION_H
+#pragma once
 
 #include <stdint.h>
 
@@ -36,5 +35,3 @@ int registration_load(const struct store *store, const char *wwid,
 /* Under the lock of STORE. 0, or -errno with text. */
 int registration_store(const struct store *store, const struct registration *registration,
 	struct blkpr_error *error);
-
-#endif

@@ -94,20 +94,23 @@ static const char *last_line(struct text *text)
 	return newline ? newline + 1 : text->length ? text->data : "no message";
 }
 
-static int finish(const char *name, pid_t pid, int rc, struct text *stderr_text, struct blkpr_error *error)
+static int finish(
+	const char *name, pid_t pid, int rc, struct text *stderr_text, struct blkpr_error *error)
 {
 	int status = 0;
 
 	if (rc) {
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, WNOHANG); /* never waited for: it may sleep in the kernel */
-		blkpr_error_set(error, "%s: %s", name, rc == -ETIME ? "no answer before the deadline" : strerror(-rc));
+		blkpr_error_set(error, "%s: %s", name,
+			rc == -ETIME ? "no answer before the deadline" : strerror(-rc));
 		return rc;
 	}
 	if (waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status))
 		return 0;
 	blkpr_error_set(error, "%s failed (status %d): %.300s", name,
-		WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), last_line(stderr_text));
+		WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+		last_line(stderr_text));
 	return -ECHILD;
 }
 
@@ -122,7 +125,8 @@ static int make_pipes(int out[2], int err[2])
 	return -1;
 }
 
-int run_program(const char *const argv[], int64_t deadline, char **output, struct blkpr_error *error)
+int run_program(
+	const char *const argv[], int64_t deadline, char **output, struct blkpr_error *error)
 {
 	int out[2], err[2], rc;
 	struct text texts[2] = { { 0 } };
@@ -139,7 +143,8 @@ int run_program(const char *const argv[], int64_t deadline, char **output, struc
 	if (rc)
 		blkpr_error_set(error, "%s: cannot be run: %s", argv[0], strerror(-rc));
 	else
-		rc = finish(argv[0], pid, collect((int[]){ out[0], err[0] }, texts, deadline), &texts[1], error);
+		rc = finish(argv[0], pid, collect((int[]){ out[0], err[0] }, texts, deadline),
+			&texts[1], error);
 	close(out[0]);
 	close(err[0]);
 	free(texts[1].data);
@@ -165,7 +170,7 @@ void run_prepare(void)
 	signal(SIGCHLD, SIG_DFL);
 }
 
-/* --- aside ---------------------------------------------------------------------------------------- */
+/* --- aside ------------------------------------------------------------------------------------ */
 
 /* Nobody waits for its end of a pipe but the one that it was made for. */
 static void shed_stdio(void)
@@ -198,7 +203,8 @@ static int finish_aside(pid_t pid, int rc, const struct text *text, struct blkpr
 	if (rc) {
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, WNOHANG); /* never waited for: it may sleep in the kernel */
-		blkpr_error_set(error, "%s", rc == -ETIME ? "no answer before the deadline" : strerror(-rc));
+		blkpr_error_set(error, "%s",
+			rc == -ETIME ? "no answer before the deadline" : strerror(-rc));
 		return rc;
 	}
 	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {
@@ -206,12 +212,13 @@ static int finish_aside(pid_t pid, int rc, const struct text *text, struct blkpr
 		return -ECHILD;
 	}
 	if (WEXITSTATUS(status))
-		blkpr_error_set(error, "%s", text->data ? text->data : strerror(WEXITSTATUS(status)));
+		blkpr_error_set(
+			error, "%s", text->data ? text->data : strerror(WEXITSTATUS(status)));
 	return -WEXITSTATUS(status);
 }
 
-int run_aside(int (*work)(const void *context, int out, struct blkpr_error *error), const void *context,
-	int64_t deadline, char **output, struct blkpr_error *error)
+int run_aside(int (*work)(const void *context, int out, struct blkpr_error *error),
+	const void *context, int64_t deadline, char **output, struct blkpr_error *error)
 {
 	int out[2], err[2], rc;
 	struct text texts[2] = { { 0 } };
@@ -231,7 +238,8 @@ int run_aside(int (*work)(const void *context, int out, struct blkpr_error *erro
 	if (rc)
 		blkpr_error_set(error, "no process: %s", strerror(-rc));
 	else
-		rc = finish_aside(pid, collect((int[]){ out[0], err[0] }, texts, deadline), &texts[1], error);
+		rc = finish_aside(
+			pid, collect((int[]){ out[0], err[0] }, texts, deadline), &texts[1], error);
 	close(out[0]);
 	close(err[0]);
 	free(texts[1].data);

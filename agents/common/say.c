@@ -27,7 +27,7 @@ char *say_key(const struct story *story, unsigned i, uint64_t key)
 	return text;
 }
 
-/* --- doubts ---------------------------------------------------------------------------------------- */
+/* --- doubts ----------------------------------------------------------------------------------- */
 
 /* Whether RESTS is less than there could be: NVMe has nothing stronger than PREEMPT AND ABORT. */
 static bool is_doubtful(const struct blkpr_verdict *verdict, enum blkpr_rests rests)
@@ -88,8 +88,11 @@ static void say_doubts(const struct story *story)
 
 	for (enum blkpr_rests rests = BLKPR_RESTS_ON_EARLIER; rests < BLKPR_RESTS; rests++)
 		if (find_alike(story, is_doubtful, rests, &alike))
-			qb_log(LOG_WARNING, "%s%s: that commands in flight %s rests on %s", alike.name, alike.others,
-				story->disks->verdicts[alike.first].drained ? "have ended" : "will end", blkpr_rests_texts[rests]);
+			qb_log(LOG_WARNING, "%s%s: that commands in flight %s rests on %s",
+				alike.name, alike.others,
+				story->disks->verdicts[alike.first].drained ? "have ended"
+									    : "will end",
+				blkpr_rests_texts[rests]);
 }
 
 /* Monitor says it again and again, and it is no failure. */
@@ -99,34 +102,39 @@ static void say_what_the_target_is(const struct story *story)
 
 	if (find_alike(story, is_forgetful, 0, &alike))
 		qb_log(LOG_WARNING,
-			"%s%s: the target loses its registrations with its power (APTPL is not active, or "
-			"they could not be stored), and a fenced node could write then; let the target "
-			"store them (doc/troubleshooting.md)",
+			"%s%s: the target loses its registrations with its power (APTPL is not "
+			"active, or they could not be stored), and a fenced node could write then; "
+			"let the target store them (doc/troubleshooting.md)",
 			alike.name, alike.others);
 	if (find_alike(story, is_mute, 0, &alike))
 		qb_log(LOG_WARNING,
-			"%s%s: the target aborts commands without a word (TAS=0): after a fencing the other "
-			"nodes' I/O may stand still until their command timers end (30 s); set TAS=1 there "
-			"(doc/cluster.md)",
+			"%s%s: the target aborts commands without a word (TAS=0): after a fencing "
+			"the other nodes' I/O may stand still until their command timers end (30 "
+			"s); set TAS=1 there (doc/cluster.md)",
 			alike.name, alike.others);
 }
 
 static void say_unasked(const struct story *story)
 {
 	for (unsigned i = 0; i < story->disks->ntargets; i++)
-		if (story->disks->verdicts[i].unasked && story->disks->verdicts[i].result == BLKPR_OK)
+		if (story->disks->verdicts[i].unasked &&
+			story->disks->verdicts[i].result == BLKPR_OK)
 			qb_log(LOG_WARNING,
-				"%s: a path does not answer, so it cannot be told whether each may write; look at the "
-				"paths to the disk (multipath -ll)",
+				"%s: a path does not answer, so it cannot be told whether each may "
+				"write; look at the paths to the disk (multipath -ll)",
 				story->disks->targets[i].device->name);
 }
 
 static void say_unanswered(const struct story *story)
 {
 	for (unsigned i = 0; i < story->disks->ntargets; i++)
-		if (story->disks->verdicts[i].unanswered && story->disks->verdicts[i].result == BLKPR_OK)
-			qb_log(LOG_WARNING, "%s: %s fails, so what it would show is not looked at; see the target's log",
-				story->disks->targets[i].device->name, blkpr_step_names[story->disks->verdicts[i].unanswered]);
+		if (story->disks->verdicts[i].unanswered &&
+			story->disks->verdicts[i].result == BLKPR_OK)
+			qb_log(LOG_WARNING,
+				"%s: %s fails, so what it would show is not looked at; see the "
+				"target's log",
+				story->disks->targets[i].device->name,
+				blkpr_step_names[story->disks->verdicts[i].unanswered]);
 }
 
 /* Paths of a map that do not answer, though the disk does. */
@@ -139,11 +147,13 @@ static void say_silent(const struct story *story)
 		return;
 	while (!(story->disks->verdicts[alike.first].silent >> path & 1))
 		path++;
-	qb_log(LOG_WARNING, "%s%s: the path %s does not answer; look at the paths to the disk (multipath -ll)",
-		alike.name, alike.others, story->disks->targets[alike.first].device->path_names[path]);
+	qb_log(LOG_WARNING,
+		"%s%s: the path %s does not answer; look at the paths to the disk (multipath -ll)",
+		alike.name, alike.others,
+		story->disks->targets[alike.first].device->path_names[path]);
 }
 
-/* --- failures -------------------------------------------------------------------------------------- */
+/* --- failures --------------------------------------------------------------------------------- */
 
 static void say_replaced(const struct story *story, unsigned i)
 {
@@ -151,9 +161,10 @@ static void say_replaced(const struct story *story, unsigned i)
 	char *key = say_key(story, i, scene.verdict->replaced);
 
 	qb_log(LOG_WARNING,
-		"%s: the key %s was registered for this node's own %s and has been replaced; a host that "
-		"still uses it shares this node's identity (doc/identity.md); if LVM (vgchange --persist) or "
-		"multipathd (reservation_key) made it, let one of them have the disk",
+		"%s: the key %s was registered for this node's own %s and has been replaced; a "
+		"host that still uses it shares this node's identity (doc/identity.md); if LVM "
+		"(vgchange --persist) or multipathd (reservation_key) made it, let one of them "
+		"have the disk",
 		scene.target->device->name, key ? key : "", scene_nexus_name(&scene));
 	free(key);
 }
@@ -199,20 +210,24 @@ void say_failures(const struct story *story, unsigned arbiter)
 	say_silent(story);
 	say_doubts(story);
 	if (untouched)
-		qb_log(LOG_ERR, "%u other device%s not touched, since the arbiter did not decide for this node",
+		qb_log(LOG_ERR,
+			"%u other device%s not touched, since the arbiter did not decide for this "
+			"node",
 			untouched, untouched == 1 ? " was" : "s were");
 	else if (arbiter && arbiter < story->disks->ntargets)
 		qb_log(LOG_WARNING, "%s decided as arbiter, since %s could not be asked",
-			story->disks->targets[arbiter].device->name, story->disks->targets[0].device->name);
+			story->disks->targets[arbiter].device->name,
+			story->disks->targets[0].device->name);
 }
 
-/* --- the story ------------------------------------------------------------------------------------- */
+/* --- the story -------------------------------------------------------------------------------- */
 
 static void print_keys(FILE *out, const struct scene *scene)
 {
 	const struct blkpr_verdict *verdict = scene->verdict;
 
-	fprintf(out, ", %u registration%s", verdict->registrations, verdict->registrations == 1 ? "" : "s");
+	fprintf(out, ", %u registration%s", verdict->registrations,
+		verdict->registrations == 1 ? "" : "s");
 	for (unsigned i = 0; i < verdict->nkeys; i++) {
 		fputs(i ? ", " : ": ", out);
 		scene_print_key(out, scene, verdict->keys[i].key);
@@ -236,9 +251,11 @@ static void say_device(const struct scene *scene, bool arbiter)
 
 	if (!out)
 		return;
-	fprintf(out, "%s (%s, %s", device->name, device->wwid, device->kind == BLKPR_NVME ? "NVMe" : "SCSI");
+	fprintf(out, "%s (%s, %s", device->name, device->wwid,
+		device->kind == BLKPR_NVME ? "NVMe" : "SCSI");
 	if (device->multipath)
-		fprintf(out, " multipath %s, %u path%s", device->path, device->paths, device->paths == 1 ? "" : "s");
+		fprintf(out, " multipath %s, %u path%s", device->path, device->paths,
+			device->paths == 1 ? "" : "s");
 	fprintf(out, "%s): %s", arbiter ? ", arbiter" : "", blkpr_result_name(verdict->result));
 	if (verdict->transport) {
 		fprintf(out, "; PR generation %" PRIu32 " -> %" PRIu32, verdict->generation_before,
@@ -248,12 +265,14 @@ static void say_device(const struct scene *scene, bool arbiter)
 			fputs("; reservation made", out);
 		if (verdict->rests && (verdict->drained || verdict->result == BLKPR_OK))
 			fprintf(out, "; commands in flight %s by %s",
-				verdict->drained ? "ended" : "would be ended", blkpr_rests_texts[verdict->rests]);
+				verdict->drained ? "ended" : "would be ended",
+				blkpr_rests_texts[verdict->rests]);
 		if (verdict->resets)
 			fprintf(out, "; %u LUN RESET%s sent", verdict->resets,
 				verdict->resets == 1 ? "" : "s");
 		if (verdict->evicted)
-			fprintf(out, "; %u key%s removed", verdict->evicted, verdict->evicted == 1 ? "" : "s");
+			fprintf(out, "; %u key%s removed", verdict->evicted,
+				verdict->evicted == 1 ? "" : "s");
 		fprintf(out, "; read by %s", blkpr_transport_names[verdict->transport]);
 	}
 	fprintf(out, "; %u ms", verdict->elapsed_ms);

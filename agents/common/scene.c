@@ -24,7 +24,7 @@ const char *scene_nexus_name(const struct scene *scene)
 	return scene->target->device->kind == BLKPR_NVME ? "host id" : "initiator";
 }
 
-/* --- whose key ------------------------------------------------------------------------------------ */
+/* --- whose key -------------------------------------------------------------------------------- */
 
 /* 0x100000, a generation, a host id (LVM: lib/device/persist.c, get_our_key). */
 static bool is_lvms(uint64_t key)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One disk of a story, in words: what say.c puts its lines together from. */
-#ifndef BLKPR_SCENE_H
-#define BLKPR_SCENE_H
+#pragma once
 
 #include <stdio.h>
 
@@ -34,5 +33,3 @@ void scene_print_key(FILE *out, const struct scene *scene, uint64_t key);
 
 /* What is wrong there, and what to do about it. */
 void scene_explain(FILE *out, const struct scene *scene);
-
-#endif

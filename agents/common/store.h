@@ -3,8 +3,7 @@
  * A directory of small files: root's alone, opened by descriptor, each file replaced as a whole,
  * under one lock.
  */
-#ifndef BLKPR_STORE_H
-#define BLKPR_STORE_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -56,5 +55,3 @@ int store_remove(const struct store *store, const char *name, struct blkpr_error
  */
 int store_visit(
 	const struct store *store, int (*visit)(void *context, const char *name), void *context);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What fence_blkpr can be asked to do. */
-#ifndef BLKPR_ACTIONS_H
-#define BLKPR_ACTIONS_H
+#pragma once
 
 #include "agents/fence/fencing.h"
 
@@ -24,5 +23,3 @@ const char *action_names(void);
 
 /* The action `on`: on.c. */
 enum outcome act_on(struct fencing *fencing);
-
-#endif

@@ -49,7 +49,8 @@ static int read_options(struct options *options, int argc, char *argv[], struct 
 	if (argc > 1)
 		return options_parse_argv(options, argc, argv, error);
 	if (isatty(STDIN_FILENO))
-		fputs(NAME ": reading name=value lines from the terminal; see " NAME " --help\n", stderr);
+		fputs(NAME ": reading name=value lines from the terminal; see " NAME " --help\n",
+			stderr);
 	rc = options_parse_stream(options, stdin, warn_unknown);
 	if (rc)
 		blkpr_error_set(error, "cannot read parameters from stdin: %s", strerror(-rc));
@@ -86,7 +87,8 @@ static int start_log(const struct options *options, struct blkpr_error *error)
 }
 
 /* Pacemaker's name for the node is in nodename, and in plug what pcmk_host_map makes of it. */
-static int take_victims(struct fencing *fencing, const struct options *options, struct blkpr_error *error)
+static int take_victims(
+	struct fencing *fencing, const struct options *options, struct blkpr_error *error)
 {
 	const char *separator = options_get(options, "plug_separator");
 	const char *plug = options_get(options, "plug");
@@ -103,7 +105,8 @@ static int take_victims(struct fencing *fencing, const struct options *options, 
 		blkpr_error_set(error, "out of memory");
 		return -ENOMEM;
 	}
-	for (char *name = strtok_r(fencing->names, separator, &rest); name; name = strtok_r(NULL, separator, &rest))
+	for (char *name = strtok_r(fencing->names, separator, &rest); name;
+		name = strtok_r(NULL, separator, &rest))
 		fencing->victims[fencing->nvictims++].name = name;
 	if (fencing->keys.given && fencing->nvictims > 1) {
 		blkpr_error_set(error, "key=%s: one key cannot be that of several nodes (%s)",
@@ -118,8 +121,9 @@ static int take_victims(struct fencing *fencing, const struct options *options, 
 static int take_plan(struct fencing *fencing, long *delay, long *seconds, struct blkpr_error *error)
 {
 	/* in the order of the choices in metadata/fence_blkpr.xml */
-	static const enum pr_type types[] = { PR_WRITE_EXCLUSIVE_REG_ONLY, PR_EXCLUSIVE_ACCESS_REG_ONLY,
-		PR_WRITE_EXCLUSIVE_ALL_REGS, PR_EXCLUSIVE_ACCESS_ALL_REGS };
+	static const enum pr_type types[] = { PR_WRITE_EXCLUSIVE_REG_ONLY,
+		PR_EXCLUSIVE_ACCESS_REG_ONLY, PR_WRITE_EXCLUSIVE_ALL_REGS,
+		PR_EXCLUSIVE_ACCESS_ALL_REGS };
 	static const enum blkpr_unknown unknowns[] = { BLKPR_UNKNOWN_FAIL, BLKPR_UNKNOWN_ALLOW,
 		BLKPR_UNKNOWN_EVICT };
 	const struct options *options = fencing->options;
@@ -150,8 +154,12 @@ static const struct action *find_action(const char *name, struct blkpr_error *er
 	const struct action *action = action_find(name);
 
 	if (!action)
-		/* these very words tell the fencer that the action does not exist (lib/fencing/st_actions.c) */
-		blkpr_error_set(error, "Unrecognised action '%s'; it is one of %s", name, action_names());
+		/*
+		 * these very words tell the fencer that the action does not exist
+		 * (lib/fencing/st_actions.c)
+		 */
+		blkpr_error_set(
+			error, "Unrecognised action '%s'; it is one of %s", name, action_names());
 	return action;
 }
 
@@ -163,7 +171,8 @@ static int check_needs(
 		return -EINVAL;
 	}
 	if (action->needs & ACTION_ROOT && geteuid()) {
-		blkpr_error_set(error, "must run as root: only root may use persistent reservations");
+		blkpr_error_set(
+			error, "must run as root: only root may use persistent reservations");
 		return -EPERM;
 	}
 	return 0;
@@ -180,8 +189,8 @@ static int prepare(struct fencing *fencing, const struct action *action, long *d
 	int rc;
 
 	if (action->needs & ACTION_BARE) {
-		if (options_take_number(fencing->options, "power_timeout", 1, LONGEST_DEADLINE, seconds,
-			    &ignored))
+		if (options_take_number(fencing->options, "power_timeout", 1, LONGEST_DEADLINE,
+			    seconds, &ignored))
 			*seconds = BARE_SECONDS;
 		return 0;
 	}

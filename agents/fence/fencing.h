@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One run of the fence agent: its parameters, and what has been found out so far. */
-#ifndef BLKPR_FENCING_H
-#define BLKPR_FENCING_H
+#pragma once
 
 #include "agents/common/disks.h"
 #include "agents/common/keyring.h"
@@ -21,14 +20,18 @@ struct fencing {
 	const struct options *options;
 	char *names;                 /* of the victims */
 	const char *nodename;        /* Pacemaker's name of the one it means, NULL: not given */
-	struct victim *victims;      /* the nodes that plug names; one without a name for an explicit key */
+	/* the nodes that plug names; one without a name for an explicit key */
+	struct victim *victims;
 	unsigned nvictims;
 	const struct victim *victim; /* the one that is being worked on, NULL: none */
 	struct keyring keys;
 	struct disks disks;
 	struct blkpr_fence fence;
 	uint64_t *known;             /* fence.known */
-	/* on disks that devices does not name: by the key_value and in_flight of who registered there */
+	/*
+	 * on disks that devices does not name: by the key_value and in_flight of who registered
+	 * there
+	 */
 	struct elsewhere {
 		struct blkpr_fence fences[BLKPR_IN_FLIGHTS];
 		uint64_t *known; /* fence.known */
@@ -37,5 +40,3 @@ struct fencing {
 };
 
 void fencing_clear(struct fencing *fencing);
-
-#endif

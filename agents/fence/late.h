@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Disks that come late: at boot, later than Pacemaker. */
-#ifndef BLKPR_LATE_H
-#define BLKPR_LATE_H
+#pragma once
 
 #include "agents/fence/fencing.h"
 
@@ -11,5 +10,3 @@
  * of failures; what only a glob does not match yet half of it. 0, or -errno with text.
  */
 int late_wait_for_devices(struct fencing *fencing, struct blkpr_error *error);
-
-#endif

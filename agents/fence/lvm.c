@@ -17,7 +17,9 @@ static int add_disk(const char *line, struct blkpr_list *list, struct blkpr_erro
 	const char *disk = attributes + length + 1;
 
 	if (length <= SHARED_BIT || attributes[length] != ':') {
-		blkpr_error_set(error, "vgs printed \"%.100s\", which is no volume group's disk; set devices=", line);
+		blkpr_error_set(error,
+			"vgs printed \"%.100s\", which is no volume group's disk; set devices=",
+			line);
 		return -EPROTO;
 	}
 	if (!strchr("cs", attributes[SHARED_BIT]))
@@ -46,12 +48,17 @@ static int add_disks(char *output, struct blkpr_list *list, struct blkpr_error *
 	return first;
 }
 
-int lvm_add_shared(const char *vgs, int64_t deadline, struct blkpr_list *list, struct blkpr_error *error)
+int lvm_add_shared(
+	const char *vgs, int64_t deadline, struct blkpr_list *list, struct blkpr_error *error)
 {
-	/* --readonly: no locks, so that a hung lock manager holds nothing up; --shared: without lvmlockd too */
-	const char *const argv[] = { vgs, "--readonly", "--shared", "--reportformat", "basic", "--noheadings",
-		"--separator", ":", "--options", "vg_attr,pv_name", "--config",
-		"log { report_command_log = 0 } report { prefixes = 0 columns_as_rows = 0 }", NULL };
+	/*
+	 * --readonly: no locks, so that a hung lock manager holds nothing up; --shared: without
+	 * lvmlockd too
+	 */
+	const char *const argv[] = { vgs, "--readonly", "--shared", "--reportformat", "basic",
+		"--noheadings", "--separator", ":", "--options", "vg_attr,pv_name", "--config",
+		"log { report_command_log = 0 } report { prefixes = 0 columns_as_rows = 0 }",
+		NULL };
 	struct blkpr_error reason;
 	char *output;
 	int rc = run_program(argv, deadline, &output, &reason);

@@ -205,9 +205,8 @@ static void warn_absent(struct fencing *fencing)
 		if (!fencing->disks.list.devices[i].path)
 			qb_log(LOG_WARNING,
 				"%s: not there any more, and nobody has taken it away on purpose "
-				"(%s): no \"off\" will "
-				"succeed here; reconnect it, or say so on every node: fence_blkpr "
-				"-o forget -d %s",
+				"(%s): no \"off\" will succeed here; reconnect it, or say so on "
+				"every node: fence_blkpr -o forget -d %s",
 				fencing->disks.list.devices[i].name,
 				fencing->disks.list.devices[i].wwid,
 				fencing->disks.list.devices[i].name);

@@ -122,13 +122,11 @@ static int check_disks(const struct fencing *fencing, struct blkpr_error *error)
 			continue;
 		blkpr_error_set(error,
 			"%s: %s is registered on others of these disks (%s), and not there: see "
-			"that it has this very "
-			"disk (%s), then unfence it (stonith_admin --unfence %s); a disk that the "
-			"nodes do not share must "
-			"not be in devices",
+			"that it has this very disk (%s), then unfence it (stonith_admin --unfence "
+			"%s); a disk that the nodes do not share must not be in devices",
 			fencing->disks.targets[not_there].device->name, node->name,
-			fencing->disks.targets[there].device->name, fencing->disks.targets[not_there].device->wwid,
-			node->name);
+			fencing->disks.targets[there].device->name,
+			fencing->disks.targets[not_there].device->wwid, node->name);
 		return -EXDEV;
 	}
 	return 0;
@@ -140,15 +138,16 @@ static int check_disks(const struct fencing *fencing, struct blkpr_error *error)
 /* A node that is at its `on`, or is being fenced, is on some of the disks only for a moment. */
 static int wait_for_disks(struct fencing *fencing, struct blkpr_error *error)
 {
-	int64_t until = blkpr_clock_ms() + LONGEST_WAIT_MS, share = alarm_asking_by(fencing->fence.deadline);
+	int64_t until = blkpr_clock_ms() + LONGEST_WAIT_MS,
+		share = alarm_asking_by(fencing->fence.deadline);
 	int rc = check_disks(fencing, error);
 
 	if (share < until)
 		until = share;
 	while (rc && blkpr_clock_ms() < until) {
 		blkpr_clock_pause(PAUSE_MS, until);
-		if (blkpr_fence_monitor(
-			    &fencing->fence, fencing->disks.targets, fencing->disks.ntargets, fencing->disks.verdicts) ||
+		if (blkpr_fence_monitor(&fencing->fence, fencing->disks.targets,
+			    fencing->disks.ntargets, fencing->disks.verdicts) ||
 			!disks_all_ok(&fencing->disks))
 			return 0; /* other things happen there, which the next monitor tells */
 		if (cluster_load_members(&fencing->keys.cluster))
@@ -208,9 +207,8 @@ static void warn_different(const struct fencing *fencing, const char *output, co
 		if (is_on_any(fencing, node))
 			qb_log(LOG_WARNING,
 				"%s covers other disks than this node, %.*s there and %.*s here: "
-				"an \"off\" is true of the "
-				"disks of the node that runs it; compare fence_blkpr -o monitor -v "
-				"on both",
+				"an \"off\" is true of the disks of the node that runs it; compare "
+				"fence_blkpr -o monitor -v on both",
 				node->name, (int)strcspn(value, ":"), value, (int)strcspn(own, ":"),
 				own);
 		else if (!shared)
@@ -241,9 +239,11 @@ int peers_compare(struct fencing *fencing, struct blkpr_error *error)
 {
 	int rc;
 
-	if (fencing->keys.given || !cluster_self(&fencing->keys.cluster) || cluster_load_members(&fencing->keys.cluster)) {
+	if (fencing->keys.given || !cluster_self(&fencing->keys.cluster) ||
+		cluster_load_members(&fencing->keys.cluster)) {
 		qb_log(LOG_INFO, "which disks the other nodes are on cannot be told: %s",
-			fencing->keys.given ? "keys are given by key=" : fencing->keys.unclustered.text);
+			fencing->keys.given ? "keys are given by key="
+					    : fencing->keys.unclustered.text);
 		return 0;
 	}
 	rc = wait_for_disks(fencing, error);

@@ -3,8 +3,7 @@
  * Whether the other nodes cover the same disks (S9): by what the disks show, and by what the nodes
  * tell each other.
  */
-#ifndef BLKPR_PEERS_H
-#define BLKPR_PEERS_H
+#pragma once
 
 #include "agents/fence/fencing.h"
 
@@ -22,5 +21,3 @@ void peers_publish(const struct fencing *fencing);
  * purpose. What cannot be compared (explicit keys, no corosync) is not.
  */
 int peers_compare(struct fencing *fencing, struct blkpr_error *error);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From parameters to what there is to do: devices, cluster, keys. */
-#ifndef BLKPR_PLAN_H
-#define BLKPR_PLAN_H
+#pragma once
 
 #include "agents/fence/fencing.h"
 
@@ -25,5 +24,3 @@ void plan_know_remotes(struct fencing *fencing);
  * looked up only then, since to ask Pacemaker costs more than a fencing.
  */
 bool plan_learned_remotes(struct fencing *fencing);
-
-#endif

@@ -18,7 +18,10 @@ static char *name_of(const char *wwid)
 	return asprintf(&name, "replaced %s", wwid) < 0 ? NULL : name;
 }
 
-/* The record's text, for the caller to free; NULL: there is none. One that cannot be read is told, and no reassurance. */
+/*
+ * The record's text, for the caller to free; NULL: there is none. One that cannot be read is told,
+ * and no reassurance.
+ */
 static char *load(const char *wwid, int *rc)
 {
 	char *name = name_of(wwid), *text = NULL;
@@ -61,13 +64,15 @@ static bool has(const char *text, uint64_t key)
 	return strstr(text, line);
 }
 
-static int store(const char *wwid, const char *old, uint64_t key, bool add, struct blkpr_error *error)
+static int store(
+	const char *wwid, const char *old, uint64_t key, bool add, struct blkpr_error *error)
 {
 	char *name = name_of(wwid), *text = edit(old, key, add);
 	int rc = -ENOMEM;
 
 	if (name && text)
-		rc = *text ? record_resource_store(name, text, error) : record_resource_remove(name, error);
+		rc = *text ? record_resource_store(name, NULL, text, error)
+			   : record_resource_remove(name, error);
 	else
 		blkpr_error_set(error, "out of memory");
 	free(name);
@@ -109,7 +114,8 @@ void replaced_judge(struct fencing *fencing)
 		text = load(wwid, &rc);
 		if (verdict->victim_seen && text && has(text, key))
 			store(wwid, text, key, false, &ignored);
-		else if (!verdict->victim_seen && ((rc && rc != -ENOENT) || (text && has(text, key))))
+		else if (!verdict->victim_seen &&
+			 ((rc && rc != -ENOENT) || (text && has(text, key))))
 			verdict->result = BLKPR_REPLACED;
 		free(text);
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What came of a run, in words. */
-#ifndef BLKPR_FENCE_REPORT_H
-#define BLKPR_FENCE_REPORT_H
+#pragma once
 
 #include "agents/fence/fencing.h"
 
@@ -19,5 +18,3 @@ void report_tell(const struct fencing *fencing, unsigned arbiter);
 
 /* What is wrong with disk I, for the caller to free; NULL: no memory. */
 char *report_text(const struct fencing *fencing, unsigned i);
-
-#endif

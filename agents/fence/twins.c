@@ -14,12 +14,15 @@
 struct twins {
 	struct blkpr_target *targets;
 	struct blkpr_verdict *before, *now;
+	struct blkpr_target *firsts; /* room for one of each identity */
+	struct blkpr_verdict *verdicts;
 	unsigned count;
 };
 
 bool twins_is_second(const struct fencing *fencing, unsigned i)
 {
-	return i && !strcmp(fencing->disks.targets[i - 1].device->wwid, fencing->disks.targets[i].device->wwid);
+	return i && !strcmp(fencing->disks.targets[i - 1].device->wwid,
+			    fencing->disks.targets[i].device->wwid);
 }
 
 static bool has_twin(const struct fencing *fencing, unsigned i)
@@ -34,8 +37,11 @@ static int find(const struct fencing *fencing, struct twins *twins, struct blkpr
 		.targets = calloc(fencing->disks.ntargets, sizeof(*twins->targets)),
 		.before = calloc(fencing->disks.ntargets, sizeof(*twins->before)),
 		.now = calloc(fencing->disks.ntargets, sizeof(*twins->now)),
+		.firsts = calloc(fencing->disks.ntargets, sizeof(*twins->firsts)),
+		.verdicts = calloc(fencing->disks.ntargets, sizeof(*twins->verdicts)),
 	};
-	if (!twins->targets || !twins->before || !twins->now) {
+	if (!twins->targets || !twins->before || !twins->now || !twins->firsts ||
+		!twins->verdicts) {
 		blkpr_error_set(error, "out of memory");
 		return -ENOMEM;
 	}
@@ -50,6 +56,8 @@ static void clear(struct twins *twins)
 	free(twins->targets);
 	free(twins->before);
 	free(twins->now);
+	free(twins->firsts);
+	free(twins->verdicts);
 }
 
 static bool is_second(const struct twins *twins, unsigned i)
@@ -76,9 +84,9 @@ static void look_at(const void *context, const struct blkpr_target *target, stru
 static void look(
 	const struct fencing *fencing, const struct twins *twins, struct blkpr_verdict verdicts[])
 {
-	struct blkpr_work work = {
-		.protocol = look_at, .parallel = fencing->fence.parallel, .deadline = fencing->fence.deadline
-	};
+	struct blkpr_work work = { .protocol = look_at,
+		.parallel = fencing->fence.parallel,
+		.deadline = fencing->fence.deadline };
 
 	blkpr_work_run(&work, twins->targets, twins->count, verdicts);
 }
@@ -118,8 +126,7 @@ static int two_disks(const struct twins *twins, unsigned i, struct blkpr_error *
 {
 	blkpr_error_set(error,
 		"%s and %s are two disks that report one WWID, %s: give each LUN a serial number "
-		"of its own on the "
-		"target, or leave one of them out of devices",
+		"of its own on the target, or leave one of them out of devices",
 		twins->targets[i - 1].device->name, twins->targets[i].device->name,
 		twins->targets[i].device->wwid);
 	return -EXDEV;
@@ -164,13 +171,13 @@ int twins_compare(struct fencing *fencing, struct blkpr_error *error)
 /* --- on --------------------------------------------------------------------------------------- */
 
 /* By the first of each identity. */
-static unsigned find_firsts(const struct twins *twins, struct blkpr_target firsts[])
+static unsigned find_firsts(struct twins *twins)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < twins->count; i++)
 		if (!is_second(twins, i))
-			firsts[n++] = twins->targets[i];
+			twins->firsts[n++] = twins->targets[i];
 	return n;
 }
 
@@ -188,8 +195,7 @@ static int check_moved(const struct twins *twins, struct blkpr_error *error)
 }
 
 /* Where this node was not registered before. 0: nothing of it is left. */
-static int undo(const struct fencing *fencing, const struct twins *twins, struct blkpr_target firsts[],
-	struct blkpr_verdict verdicts[])
+static int undo(const struct fencing *fencing, struct twins *twins)
 {
 	struct blkpr_hold hold = { .type = fencing->fence.type,
 		.parallel = fencing->fence.parallel,
@@ -199,51 +205,38 @@ static int undo(const struct fencing *fencing, const struct twins *twins, struct
 
 	for (unsigned i = 0; i < twins->count; i++)
 		if (!is_second(twins, i) && !twins->before[i].own_registrations)
-			firsts[n++] = twins->targets[i];
-	rc = n ? blkpr_hold_leave(&hold, firsts, n, verdicts) : 0;
+			twins->firsts[n++] = twins->targets[i];
+	rc = n ? blkpr_hold_leave(&hold, twins->firsts, n, twins->verdicts) : 0;
 	for (unsigned i = 0; i < n && !rc; i++)
-		rc = verdicts[i].result == BLKPR_OK ? 0 : -EIO;
+		rc = twins->verdicts[i].result == BLKPR_OK ? 0 : -EIO;
 	return rc;
 }
 
-static int prove(struct fencing *fencing, struct twins *twins, struct blkpr_target firsts[],
-	struct blkpr_verdict verdicts[], struct blkpr_error *error)
+static int prove(struct fencing *fencing, struct twins *twins, struct blkpr_error *error)
 {
-	unsigned n = find_firsts(twins, firsts);
+	unsigned n = find_firsts(twins);
 	int rc = compare(fencing, twins, twins->before, error);
 
 	if (rc)
 		return rc;
-	rc = blkpr_fence_on(&fencing->fence, firsts, n, verdicts);
+	rc = blkpr_fence_on(&fencing->fence, twins->firsts, n, twins->verdicts);
 	for (unsigned i = 0; i < n && !rc; i++)
-		if (verdicts[i].result != BLKPR_OK)
+		if (twins->verdicts[i].result != BLKPR_OK)
 			return 0; /* `on` fails there, and says why */
 	if (!rc)
 		rc = compare(fencing, twins, twins->now, error);
 	if (!rc)
 		rc = check_moved(twins, error);
-	return rc == -EXDEV && undo(fencing, twins, firsts, verdicts) ? -EIO : rc;
+	return rc == -EXDEV && undo(fencing, twins) ? -EIO : rc;
 }
 
 int twins_prove(struct fencing *fencing, struct blkpr_error *error)
 {
-	struct blkpr_target *firsts = NULL;
-	struct blkpr_verdict *verdicts = NULL;
 	struct twins twins;
 	int rc = find(fencing, &twins, error);
 
-	if (!rc && twins.count) {
-		firsts = calloc(twins.count, sizeof(*firsts));
-		verdicts = calloc(twins.count, sizeof(*verdicts));
-		if (firsts && verdicts) {
-			rc = prove(fencing, &twins, firsts, verdicts, error);
-		} else {
-			blkpr_error_set(error, "out of memory");
-			rc = -ENOMEM;
-		}
-	}
-	free(firsts);
-	free(verdicts);
+	if (!rc && twins.count)
+		rc = prove(fencing, &twins, error);
 	clear(&twins);
 	return rc;
 }

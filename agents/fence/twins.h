@@ -4,8 +4,7 @@
  * or two disks whose target gives both one WWID. Each is worked on as a target of its own; where
  * they are two disks, nothing succeeds.
  */
-#ifndef BLKPR_TWINS_H
-#define BLKPR_TWINS_H
+#pragma once
 
 #include "agents/fence/fencing.h"
 
@@ -21,5 +20,3 @@ int twins_prove(struct fencing *fencing, struct blkpr_error *error);
 
 /* For what changes nothing more. 0: what they show is the same; -EXDEV, -EIO with text as above. */
 int twins_compare(struct fencing *fencing, struct blkpr_error *error);
-
-#endif

@@ -6,8 +6,7 @@
  * too. So a key that `on` registered for this very Pacemaker, and that is gone, is not registered
  * again at once.
  */
-#ifndef BLKPR_UNFENCING_H
-#define BLKPR_UNFENCING_H
+#pragma once
 
 #include "agents/fence/fencing.h"
 
@@ -23,5 +22,3 @@ int unfencing_check_controller(struct fencing *fencing, long age, struct blkpr_e
 
 /* blkpr_fence_on(), once more where the cluster has taken this node back. */
 int unfencing_register_all(struct fencing *fencing);
-
-#endif

@@ -46,9 +46,8 @@ static int remote_node(const char *name, struct blkpr_error *error)
 {
 	blkpr_error_set(error,
 		"%s: a remote or guest node, which has no corosync: it cannot register with the "
-		"disks, and is not cut "
-		"off by them; give it a fence device of its own (a guest node: one for the node "
-		"that its machine runs on)",
+		"disks, and is not cut off by them; give it a fence device of its own (a guest "
+		"node: one for the node that its machine runs on)",
 		name);
 	return -EOPNOTSUPP;
 }
@@ -149,7 +148,8 @@ int victim_find(struct fencing *fencing, struct victim *victim, struct blkpr_err
 	return keyring_check_unique(&fencing->keys, victim->key, node, error);
 }
 
-int victim_check_not_self(const struct fencing *fencing, const struct victim *victim, struct blkpr_error *error)
+int victim_check_not_self(
+	const struct fencing *fencing, const struct victim *victim, struct blkpr_error *error)
 {
 	bool own = victim->self;
 
@@ -157,20 +157,23 @@ int victim_check_not_self(const struct fencing *fencing, const struct victim *vi
 		own |= fencing->disks.targets[i].own == victim->key;
 	if (!own)
 		return 0;
-	blkpr_error_set(error, "%s: the key 0x%" PRIx64 " is this node's own; a node cannot fence itself",
-		victim->name ? victim->name : "key", victim->key ? victim->key : fencing->disks.targets[0].own);
+	blkpr_error_set(error,
+		"%s: the key 0x%" PRIx64 " is this node's own; a node cannot fence itself",
+		victim->name ? victim->name : "key",
+		victim->key ? victim->key : fencing->disks.targets[0].own);
 	return -EINVAL;
 }
 
-int victim_check_named(const struct fencing *fencing, const struct victim *victim, struct blkpr_error *error)
+int victim_check_named(
+	const struct fencing *fencing, const struct victim *victim, struct blkpr_error *error)
 {
 	for (unsigned i = 0; i < fencing->disks.list.count && !victim->name; i++) {
 		if (!fencing->disks.list.devices[i].unnamed)
 			continue;
 		blkpr_error_set(error,
 			"key=0x%" PRIx64
-			": the node that has it may have another key on disks that devices does not "
-			"name (%s); say which node it is (-n), or name those disks, too",
+			": the node that has it may have another key on disks that devices does "
+			"not name (%s); say which node it is (-n), or name those disks, too",
 			victim->key, fencing->disks.list.devices[i].name);
 		return -EINVAL;
 	}
@@ -196,6 +199,7 @@ int victim_check_local(struct fencing *fencing, const char *name, struct blkpr_e
 	}
 	if (local)
 		return 0;
-	blkpr_error_set(error, "%s: not this node; \"on\" registers the local node only, run it there", name);
+	blkpr_error_set(error,
+		"%s: not this node; \"on\" registers the local node only, run it there", name);
 	return -EINVAL;
 }

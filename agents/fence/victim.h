@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The nodes that an action is about: from names to keys. */
-#ifndef BLKPR_VICTIM_H
-#define BLKPR_VICTIM_H
+#pragma once
 
 #include "agents/fence/fencing.h"
 
@@ -27,5 +26,3 @@ int victim_check_named(const struct fencing *fencing, const struct victim *victi
 
 /* NAME is this node. Without corosync the host's name has to do. */
 int victim_check_local(struct fencing *fencing, const char *name, struct blkpr_error *error);
-
-#endif

@@ -49,7 +49,9 @@ static bool choose_wwid(const struct fencing *fencing, const char *wwid, bool ch
 	return chosen[disk - fencing->disks.coverage.disks] = true;
 }
 
-/* WORD is a name that stands for a disk now, the name that one had last, a glob of these, a WWID. */
+/*
+ * WORD is a name that stands for a disk now, the name that one had last, a glob of these, a WWID.
+ */
 static int choose_word(
 	const struct fencing *fencing, const char *word, bool chosen[], struct blkpr_error *error)
 {
@@ -152,11 +154,15 @@ enum outcome act_forget(struct fencing *fencing)
 
 /* --- release ---------------------------------------------------------------------------------- */
 
-/* What release ends it may have to evict (sessions that are over): so a key must be this node's own. */
+/*
+ * What release ends it may have to evict (sessions that are over): so a key must be this node's
+ * own.
+ */
 static int check_own(
 	const struct fencing *fencing, const struct blkpr_target *target, struct blkpr_error *error)
 {
-	const struct registration *record = coverage_find(&fencing->disks.coverage, target->device->wwid);
+	const struct registration *record =
+		coverage_find(&fencing->disks.coverage, target->device->wwid);
 
 	if (record && record->key && record->key != fencing->keys.given) {
 		blkpr_error_set(error,
@@ -172,8 +178,8 @@ static int check_own(
 			if (node == cluster_self(&fencing->keys.cluster) ||
 				keyring_key(&fencing->keys, method, node) != fencing->keys.given)
 				continue;
-			blkpr_error_set(error, "key=0x%" PRIx64 ": that is %s's", fencing->keys.given,
-				node->name);
+			blkpr_error_set(error, "key=0x%" PRIx64 ": that is %s's",
+				fencing->keys.given, node->name);
 			return -EINVAL;
 		}
 	return 0;
@@ -186,8 +192,8 @@ static int plan(struct fencing *fencing, const bool chosen[], struct blkpr_error
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < fencing->disks.list.count && !rc; i++) {
-		const struct registration *disk =
-			coverage_find(&fencing->disks.coverage, fencing->disks.list.devices[i].wwid);
+		const struct registration *disk = coverage_find(
+			&fencing->disks.coverage, fencing->disks.list.devices[i].wwid);
 
 		if (chosen[disk - fencing->disks.coverage.disks])
 			fencing->disks.list.devices[kept++] = fencing->disks.list.devices[i];
@@ -227,22 +233,22 @@ static bool leaves_others_open(const struct fencing *fencing, unsigned i)
 /* What is not to be read, or held for others, is told before any disk is touched. */
 static int check(struct fencing *fencing, struct blkpr_error *error)
 {
-	int rc = blkpr_fence_monitor(
-		&fencing->fence, fencing->disks.targets, fencing->disks.ntargets, fencing->disks.verdicts);
+	int rc = blkpr_fence_monitor(&fencing->fence, fencing->disks.targets,
+		fencing->disks.ntargets, fencing->disks.verdicts);
 
 	for (unsigned i = 0; i < fencing->disks.ntargets && !rc; i++) {
 		if (leaves_others_open(fencing, i)) {
 			blkpr_error_set(error,
 				"%s: this node holds the reservation, and others are registered: "
-				"release on them "
-				"first, and here last",
+				"release on them first, and here last",
 				fencing->disks.targets[i].device->name);
 			return -EBUSY;
 		}
 		if (blkpr_result_unreachable(fencing->disks.verdicts[i].result)) {
 			char *text = report_text(fencing, i);
 
-			blkpr_error_set(error, "%s", text ? text : fencing->disks.targets[i].device->name);
+			blkpr_error_set(
+				error, "%s", text ? text : fencing->disks.targets[i].device->name);
 			free(text);
 			return -EIO;
 		}
@@ -258,7 +264,8 @@ static int release(struct fencing *fencing, bool chosen[], struct blkpr_error *e
 	struct blkpr_hold hold = { .type = fencing->fence.type,
 		.parallel = fencing->fence.parallel,
 		.deadline = fencing->fence.deadline };
-	int rc = blkpr_hold_leave(&hold, fencing->disks.targets, fencing->disks.ntargets, fencing->disks.verdicts);
+	int rc = blkpr_hold_leave(
+		&hold, fencing->disks.targets, fencing->disks.ntargets, fencing->disks.verdicts);
 
 	report_tell(fencing, fencing->disks.ntargets);
 	for (unsigned i = 0; i < fencing->disks.ntargets; i++) {

@@ -3,8 +3,7 @@
  * What a person does when disks are taken away, or a cluster is taken apart (S9). Pacemaker never
  * asks for it.
  */
-#ifndef BLKPR_WITHDRAW_H
-#define BLKPR_WITHDRAW_H
+#pragma once
 
 #include "agents/fence/fencing.h"
 
@@ -17,5 +16,3 @@ enum outcome act_forget(struct fencing *fencing);
  * last.
  */
 enum outcome act_release(struct fencing *fencing);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the resource agent can be asked to do. */
-#ifndef BLKPR_RESOURCE_ACTIONS_H
-#define BLKPR_RESOURCE_ACTIONS_H
+#pragma once
 
 #include "agents/reservation/resource.h"
 
@@ -20,5 +19,3 @@ enum ocf_exitcode act_monitor(struct resource *resource);
 
 /* Nothing is held here, and the cluster knows no score. */
 enum ocf_exitcode act_forget(struct resource *resource);
-
-#endif

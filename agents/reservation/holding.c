@@ -140,8 +140,7 @@ static int store_over(const struct holding *holding, const char *former, struct 
 		blkpr_error_set(error, "out of memory");
 		return -ENOMEM;
 	}
-	rc = former ? record_resource_update(holding->instance, former, text, error)
-		    : record_resource_store(holding->instance, text, error);
+	rc = record_resource_store(holding->instance, former, text, error);
 	free(text);
 	return rc;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a resource holds here, as this node remembers until it is rebooted: written before a disk is changed. */
-#ifndef BLKPR_HOLDING_H
-#define BLKPR_HOLDING_H
+/*
+ * What a resource holds here, as this node remembers until it is rebooted: written before a disk is
+ * changed.
+ */
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,7 +23,8 @@ struct holding {
 	bool promoted;
 	bool good;            /* start has run to its end */
 	long long session;    /* pacemaker_executor_start() of then */
-	long score, pending;  /* of promotion; what it will be when master_score_delay is over, -1: none */
+	/* of promotion; what it will be when master_score_delay is over, -1: none */
+	long score, pending;
 	long pending_since;   /* registration_clock() */
 	const char *instance; /* of the resource, borrowed */
 	char *text;           /* as it was loaded, NULL: it was not */
@@ -44,7 +47,8 @@ int holding_store_attempt(struct holding *holding, struct blkpr_error *error);
 int holding_store_score(const struct holding *holding, struct blkpr_error *error);
 
 /* One more disk; without text, -ENOMEM. */
-int holding_add(struct holding *holding, const char *wwid, const char *name, uint64_t key, bool keep);
+int holding_add(
+	struct holding *holding, const char *wwid, const char *name, uint64_t key, bool keep);
 
 /* NULL: it is not remembered. */
 const struct remembered *holding_find(const struct holding *holding, const char *wwid);
@@ -52,5 +56,3 @@ void holding_drop(struct holding *holding, unsigned i);
 
 /* Whether a disk was held with a key of this resource's, not a fence agent's. */
 bool holding_has_own(const struct holding *holding);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From the disks' verdicts to one for the resource, and a reason for Pacemaker. */
-#ifndef BLKPR_JUDGE_H
-#define BLKPR_JUDGE_H
+#pragma once
 
 #include "agents/reservation/resource.h"
 
@@ -13,10 +12,15 @@ judge judge_registered; /* of an instance that is not promoted: whoever holds */
 judge judge_left;
 bool judge_all_left(const struct resource *resource);
 
-/* What another node, or a device, has decided counts on every disk; silence only up to required_devices. */
+/*
+ * What another node, or a device, has decided counts on every disk; silence only up to
+ * required_devices.
+ */
 bool judge_enough(const struct resource *resource, int rc, judge *good);
 
-/* The reason is the first disk's; one that somebody decided about before one that does not answer. */
+/*
+ * The reason is the first disk's; one that somebody decided about before one that does not answer.
+ */
 void judge_take_reason(struct resource *resource, int rc, judge *good);
 
 /* PCMK_OCF_OK, or with the reason. RC: what the protocol returned. */
@@ -24,5 +28,3 @@ enum ocf_exitcode judge_all(struct resource *resource, int rc, judge *good);
 
 /* To the log, beside the one reason that Pacemaker shows. */
 void judge_tell(const struct resource *resource, unsigned arbiter);
-
-#endif

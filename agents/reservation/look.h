@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Looks at the disks that change nothing. */
-#ifndef BLKPR_LOOK_H
-#define BLKPR_LOOK_H
+#pragma once
 
 #include "agents/reservation/judge.h"
 
@@ -15,5 +14,3 @@ typedef int look_ahead(const struct blkpr_hold *hold, const struct blkpr_target 
 
 /* PCMK_OCF_OK: nothing is known that would make the protocol fail that LOOK is about. */
 enum ocf_exitcode look_foresee(struct resource *resource, look_ahead *look);
-
-#endif

@@ -9,7 +9,7 @@
 
 #include "agents/common/alarm.h"
 
-/* --- the environment --------------------------------------------------------------------------- */
+/* --- the environment -------------------------------------------------------------------------- */
 
 static long number_in_environment(const char *name, long otherwise)
 {
@@ -60,7 +60,7 @@ void ocf_read_environment(struct ocf *ocf)
 	ocf->probe = number_in_environment("OCF_RESKEY_CRM_meta_interval", 0) == 0;
 }
 
-/* --- the deadline --------------------------------------------------------------------------------- */
+/* --- the deadline ----------------------------------------------------------------------------- */
 
 #define USUAL_TIMEOUT_MS 20000
 #define LEAST_TIME_MS 500
@@ -76,7 +76,7 @@ int64_t ocf_set_deadline(int64_t began)
 	return began + ms;
 }
 
-/* --- the reason ----------------------------------------------------------------------------------- */
+/* --- the reason ------------------------------------------------------------------------------- */
 
 enum ocf_exitcode ocf_fail(struct ocf *ocf, enum ocf_exitcode code, const struct blkpr_error *error)
 {

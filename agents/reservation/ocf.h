@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What an OCF resource agent is told by its environment, and tells by its exit code and a reason (API 1.1). */
-#ifndef BLKPR_OCF_H
-#define BLKPR_OCF_H
+/*
+ * What an OCF resource agent is told by its environment, and tells by its exit code and a reason
+ * (API 1.1).
+ */
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -46,5 +48,3 @@ enum ocf_exitcode ocf_fail(
 	struct ocf *ocf, enum ocf_exitcode code, const struct blkpr_error *error);
 
 void ocf_print_reason(const struct ocf *ocf, enum ocf_exitcode code);
-
-#endif

@@ -101,8 +101,7 @@ static int find_manager(struct resource *resource, struct blkpr_error *error)
 		return 0;
 	blkpr_error_set(error,
 		"%s: fence_blkpr has not registered this node there%s; unfence this node "
-		"(stonith_admin "
-		"--unfence NODE, or fence_blkpr -o on), or set fence_blkpr=no",
+		"(stonith_admin --unfence NODE, or fence_blkpr -o on), or set fence_blkpr=no",
 		resource->disks.list.devices[stranger].name,
 		recorded ? ", but on others of the devices" : "");
 	return -EPERM;
@@ -169,10 +168,8 @@ static void warn_given(const struct resource *resource)
 {
 	if (resource->keys.given && resource->evict == EVICT_CLUSTER)
 		qb_log(LOG_WARNING, "key is set: which keys the other nodes have is not known, so "
-				    "none of theirs is "
-				    "evicted, not even when this node takes over; set "
-				    "other_registrants=evict, or "
-				    "leave key out");
+				    "none of theirs is evicted, not even when this node takes "
+				    "over; set other_registrants=evict, or leave key out");
 }
 
 int plan_find_keys(struct resource *resource, struct blkpr_error *error)
@@ -257,8 +254,7 @@ static int check_paths(const struct resource *resource, struct blkpr_error *erro
 			continue;
 		blkpr_error_set(error,
 			"%s: has %u paths, and reservation_type=%s lets only one of them write; "
-			"use a REG_ONLY "
-			"type",
+			"use a REG_ONLY type",
 			resource->disks.list.devices[i].name,
 			resource->disks.list.devices[i].npaths,
 			options_get(&resource->options, "reservation_type"));

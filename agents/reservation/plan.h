@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From parameters to what there is to do: nothing is changed while that is found out. */
-#ifndef BLKPR_RESOURCE_PLAN_H
-#define BLKPR_RESOURCE_PLAN_H
+#pragma once
 
 #include "agents/reservation/resource.h"
 
@@ -19,5 +18,3 @@ enum ocf_exitcode plan_make(struct resource *resource, bool changes);
  * agents'. 0, or -errno with text.
  */
 int plan_find_keys(struct resource *resource, struct blkpr_error *error);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One run of the resource agent: its parameters, and what has been found out so far. */
-#ifndef BLKPR_RESOURCE_H
-#define BLKPR_RESOURCE_H
+#pragma once
 
 #include "agents/common/disks.h"
 #include "agents/common/keyring.h"
@@ -39,8 +38,9 @@ enum ocf_exitcode resource_good_now(struct resource *resource);
 /* What cannot be started does not run. */
 enum ocf_exitcode resource_cannot_run(struct resource *resource);
 
-/* The identity of a disk that is remembered, and that no name in devices stands for any more; NULL: none. */
+/*
+ * The identity of a disk that is remembered, and that no name in devices stands for any more; NULL:
+ * none.
+ */
 const char *resource_lost_disk(const struct resource *resource);
 void resource_take_lost_as_reason(struct resource *resource);
-
-#endif

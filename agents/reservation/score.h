@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The promotion score of this node's instance, by the disks' verdicts; of a promotable clone only. */
-#ifndef BLKPR_SCORE_H
-#define BLKPR_SCORE_H
+/*
+ * The promotion score of this node's instance, by the disks' verdicts; of a promotable clone only.
+ */
+#pragma once
 
 #include "agents/reservation/judge.h"
 
@@ -12,5 +13,3 @@
 bool score_update(struct resource *resource, judge *good);
 
 void score_delete(const struct resource *resource);
-
-#endif

@@ -8,7 +8,6 @@
 #include "agents/reservation/look.h"
 #include "agents/reservation/plan.h"
 #include "agents/reservation/score.h"
-#include "agents/reservation/takeover.h"
 
 static bool takes_over(const struct resource *resource)
 {
@@ -81,9 +80,39 @@ static enum ocf_exitcode change(struct resource *resource)
 	return code;
 }
 
+static bool told_before(const struct resource *resource, unsigned disk, uint64_t key)
+{
+	for (unsigned i = 0; i < disk; i++)
+		for (unsigned k = 0; k < resource->disks.verdicts[i].nkeys; k++)
+			if (resource->disks.verdicts[i].keys[k].key == key)
+				return true;
+	return false;
+}
+
+/* Whose keys are evicted, for people. */
+static void tell_whose(const struct resource *resource)
+{
+	struct story story = resource_story(resource);
+
+	for (unsigned i = 0; i < resource->disks.ntargets; i++)
+		for (unsigned k = 0; k < resource->disks.verdicts[i].nkeys; k++) {
+			uint64_t key = resource->disks.verdicts[i].keys[k].key;
+			const char *owner = keyring_owner(
+				&resource->keys, resource->keys.domain, resource->keys.method, key);
+			char *text;
+
+			if (key == resource->disks.targets[i].own || told_before(resource, i, key))
+				continue;
+			text = say_key(&story, i, key);
+			qb_log(LOG_NOTICE, "%s: %s is registered, and will be evicted%s",
+				resource->disks.targets[i].device->name, text ? text : "a key",
+				owner ? "" : "; no node of the cluster has this key");
+			free(text);
+		}
+}
+
 static enum ocf_exitcode start_anew(struct resource *resource, judge *good)
 {
-	struct takeover takeover = {0};
 	struct blkpr_error error;
 	enum ocf_exitcode code = look_foresee(resource, blkpr_hold_foresee);
 
@@ -92,9 +121,8 @@ static enum ocf_exitcode start_anew(struct resource *resource, judge *good)
 	if (begin_holding(resource, &error))
 		return ocf_fail(&resource->ocf, PCMK_OCF_UNKNOWN_ERROR, &error);
 	if (takes_over(resource))
-		takeover_tell_whose(resource, &takeover);
+		tell_whose(resource);
 	code = change(resource);
-	takeover_tell_history(&takeover);
 	if (code == PCMK_OCF_OK) /* all at one time, after the last change */
 		code = judge_all(resource, look_watch(resource), good);
 	return code;

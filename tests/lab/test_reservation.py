@@ -75,20 +75,6 @@ def test_start_evicts_who_was_there(resource):
     assert resource.held() == resource.only("n2")
 
 
-def test_fencer_that_does_not_answer_holds_nobody_up(plain):
-    """Its history is a hint for the log, asked for while keys go. A socket with its name takes the connection, and no more."""
-    plain.must("n2", "start")
-    usual = plain.must("n1", "start").seconds
-    hung = plain.lab.start("n2", "exec /usr/bin/python3 -c \"import socket, time; s = socket.socket(socket.AF_UNIX); "
-                                 "s.bind(b'\\0stonith-ng'.ljust(108, b'\\0')); s.listen(); time.sleep(20)\"")
-    wait_for(lambda: plain.lab.exec("n2", "grep -q stonith-ng /proc/net/unix").rc == 0)
-    result = plain.must("n2", "start", verbose=1)
-    assert result.seconds < usual + 1 and "cannot be asked about n1: it does not answer" in result.stderr, (usual, result)
-    assert plain.held() == plain.only("n2")
-    plain.lab.exec("n2", "pkill -f 'import [s]ocket'")
-    hung.wait()
-
-
 def test_start_may_refuse_to_evict(resource):
     resource.must("n1", "start")
     text = reason(resource.must("n2", "start", GENERIC, other_registrants="fail"))
