@@ -4,8 +4,7 @@
  * survive a power loss of the target. Some targets refuse it; some register, cannot store that, and
  * say that they have failed.
  */
-#ifndef BLKPR_APTPL_H
-#define BLKPR_APTPL_H
+#pragma once
 
 #include "lib/disk.h"
 #include "lib/verdict.h"
@@ -17,5 +16,3 @@
  */
 enum blkpr_result blkpr_aptpl_settle(enum blkpr_result result, uint64_t key,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The disk that is a block device. */
-#ifndef BLKPR_BLOCK_H
-#define BLKPR_BLOCK_H
+#pragma once
 
 #include "lib/path.h"
 
@@ -24,5 +23,3 @@
 enum blkpr_result blkpr_disk_open(
 	struct blkpr_block_disk *block, const struct blkpr_device *device, int64_t deadline);
 void blkpr_disk_close(struct blkpr_block_disk *block);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The six persistent-reservation commands of the block layer. Each sends exactly one ioctl. */
-#ifndef BLKPR_COMMAND_H
-#define BLKPR_COMMAND_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -48,5 +47,3 @@ enum blkpr_result blkpr_command_preempt(
 
 /* Removes everybody's registrations and the reservation. For tests and repair; no protocol uses it (S6). */
 enum blkpr_result blkpr_command_clear(const struct blkpr_port *port, uint64_t key);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A shared disk: what a name stands for, and an identity that is the same on every node. */
-#ifndef BLKPR_DEVICE_H
-#define BLKPR_DEVICE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -59,5 +58,3 @@ int blkpr_device_open(const struct blkpr_device *device);
  * is given up), -ENODEV if its name stands for another disk by now.
  */
 int blkpr_device_open_path(const struct blkpr_device *map, unsigned i);
-
-#endif

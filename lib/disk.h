@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* How the protocols see a disk: a few calls, each settled (repeated while that makes sense) before it returns. */
-#ifndef BLKPR_DISK_H
-#define BLKPR_DISK_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -68,5 +67,3 @@ struct blkpr_disk {
  * be back.
  */
 bool blkpr_disk_over(const struct blkpr_disk *disk);
-
-#endif

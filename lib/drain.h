@@ -9,8 +9,7 @@
  * its status. So it holds for the runs that come after the one that drained, too
  * (blkpr_verdict_carry()).
  */
-#ifndef BLKPR_DRAIN_H
-#define BLKPR_DRAIN_H
+#pragma once
 
 #include "lib/disk.h"
 #include "lib/verdict.h"
@@ -53,5 +52,3 @@ void blkpr_drain_aborted(
  * nothing about who came and went.
  */
 enum blkpr_result blkpr_drain_prove(const struct blkpr_verdict *verdict);
-
-#endif

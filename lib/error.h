@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A sentence for people that goes with a -errno: what is wrong with which thing, and the remedy. */
-#ifndef BLKPR_ERROR_H
-#define BLKPR_ERROR_H
+#pragma once
 
 struct blkpr_error {
 	char text[512];
@@ -9,5 +8,3 @@ struct blkpr_error {
 
 /* Writes the sentence, cut off if it is too long. */
 void blkpr_error_set(struct blkpr_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The fencing protocols: on, off, status, monitor. What they promise is S1 to S8 of doc/safety.md. */
-#ifndef BLKPR_FENCE_H
-#define BLKPR_FENCE_H
+#pragma once
 
 #include "lib/fence_view.h"
 
@@ -49,5 +48,3 @@ void blkpr_fence_monitor_disk(const struct blkpr_fence *fence, uint64_t own, uns
 /* The second question of a monitor (blkpr_work_ask()): whose nexus each path is, and whether it may write. */
 void blkpr_fence_nexus_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What one fresh read shows, in the terms of the fencing protocols: the only source of conclusions. */
-#ifndef BLKPR_FENCE_VIEW_H
-#define BLKPR_FENCE_VIEW_H
+#pragma once
 
 #include "lib/nexus.h"
 #include "lib/target.h"
@@ -57,5 +56,3 @@ bool blkpr_fence_type_serves(enum pr_type type, unsigned held);
  * all-registrants twin (doc/safety.md, "A holder that cannot evict").
  */
 enum pr_type blkpr_fence_preempt_type(const struct blkpr_verdict *verdict, enum pr_type held);
-
-#endif

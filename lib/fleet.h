@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Many devices at once: workers in a process of their own, a bound on their number, deadlines, a verdict for each device. */
-#ifndef BLKPR_FLEET_H
-#define BLKPR_FLEET_H
+#pragma once
 
 #include "lib/pool.h"
 
@@ -23,5 +22,3 @@ int blkpr_fleet_run(struct blkpr_fleet *fleet, blkpr_fleet_job job, const unsign
 
 /* The pool ends, and is not waited for: it is the caller's child until the caller waits for it, or ends. */
 void blkpr_fleet_stop(struct blkpr_fleet *fleet);
-
-#endif

@@ -6,8 +6,7 @@
  * one holds): join, promote, demote, watch, leave. On disks that a fence agent manages nothing but watch is used:
  * the registrations and the reservation are the fence agent's.
  */
-#ifndef BLKPR_HOLD_H
-#define BLKPR_HOLD_H
+#pragma once
 
 #include "lib/hold_view.h"
 
@@ -71,5 +70,3 @@ int blkpr_hold_watch(const struct blkpr_hold *hold, const struct blkpr_target ta
 blkpr_protocol blkpr_hold_take_disk, blkpr_hold_foresee_disk, blkpr_hold_join_disk, blkpr_hold_promote_disk,
 	blkpr_hold_foresee_promotion_disk, blkpr_hold_demote_disk, blkpr_hold_leave_disk, blkpr_hold_watch_disk,
 	blkpr_hold_nexus_disk;
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What one fresh read shows, in the terms of the protocols that hold. */
-#ifndef BLKPR_HOLD_VIEW_H
-#define BLKPR_HOLD_VIEW_H
+#pragma once
 
 #include "lib/nexus.h"
 #include "lib/target.h"
@@ -52,5 +51,3 @@ bool blkpr_hold_by_another(const struct blkpr_hold_view *view);
 /* By another one, who is named, whoever else is registered. */
 enum blkpr_result blkpr_hold_taken(
 	const struct blkpr_hold_view *view, struct blkpr_verdict *verdict);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The name by which an iSCSI target knows this node. */
-#ifndef BLKPR_INITIATOR_H
-#define BLKPR_INITIATOR_H
+#pragma once
 
 #include <stddef.h>
 
@@ -12,5 +11,3 @@
  * the name, is not to be had: iscsi_tcp does not export it (Linux 6.1 to 7.2).
  */
 int blkpr_initiator_name(int fd, char name[BLKPR_INITIATOR_NAME]);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Reservation keys: 64 bits, written in hex, never 0. */
-#ifndef BLKPR_KEY_H
-#define BLKPR_KEY_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,5 +41,3 @@ void blkpr_key_digest(const void *data, size_t length, char text[BLKPR_DIGEST_TE
 /* The key of NODE at POSITION (from 0) of the cluster's node list. Never fails; 0 is possible only by bad luck. */
 uint64_t blkpr_key_derive(
 	enum blkpr_key_method method, const char *cluster, const char *node, unsigned position);
-
-#endif

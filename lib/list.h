@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A list of devices: from the names that a user gives to distinct disks in an order that every node shares. */
-#ifndef BLKPR_LIST_H
-#define BLKPR_LIST_H
+#pragma once
 
 #include "lib/device.h"
 
@@ -43,5 +42,3 @@ const struct blkpr_device *blkpr_list_find(const struct blkpr_list *list, const 
 void blkpr_list_settle(struct blkpr_list *list);
 
 void blkpr_list_clear(struct blkpr_list *list);
-
-#endif

@@ -3,8 +3,7 @@
  * This node's I_T nexuses to a disk (one a path; on NVMe one host): registering them at nobody's cost, and whether each
  * may write (S10).
  */
-#ifndef BLKPR_NEXUS_H
-#define BLKPR_NEXUS_H
+#pragma once
 
 #include "lib/disk.h"
 #include "lib/verdict.h"
@@ -44,5 +43,3 @@ enum blkpr_result blkpr_nexus_check_shared(struct blkpr_disk *disk, uint64_t own
  * the medium nor the PR generation. BLKPR_OK also where the device does not tell.
  */
 enum blkpr_result blkpr_nexus_check_writes(struct blkpr_disk *disk, struct blkpr_verdict *verdict);
-
-#endif

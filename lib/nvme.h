@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* NVMe reservation commands by passthrough, where the block layer's ioctls cannot (KERNEL.md trap 2). */
-#ifndef BLKPR_NVME_H
-#define BLKPR_NVME_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -54,5 +53,3 @@ enum blkpr_result blkpr_nvme_parse_report(enum blkpr_nvme_form form, const uint8
 enum blkpr_result blkpr_nvme_parse_keys_of(enum blkpr_nvme_form form, const uint8_t *reply,
 	size_t length, const uint8_t host[BLKPR_NVME_HOST], struct blkpr_report *report,
 	size_t *needed);
-
-#endif

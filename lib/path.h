@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Commands and reads by the paths of a block disk, repeated where a repeat is right: for block.c and reset.c. */
-#ifndef BLKPR_PATH_H
-#define BLKPR_PATH_H
+#pragma once
 
 #include "lib/disk.h"
 #include "lib/scout.h"
@@ -73,5 +72,3 @@ static inline struct blkpr_block_disk *blkpr_path_block_of(struct blkpr_disk *di
 {
 	return (struct blkpr_block_disk *)disk; /* its first member */
 }
-
-#endif

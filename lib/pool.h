@@ -3,8 +3,7 @@
  * The pool: a process that can be left behind, and in it worker threads, each on a device at a time.
  * For lib/fleet.c, which is its parent.
  */
-#ifndef BLKPR_POOL_H
-#define BLKPR_POOL_H
+#pragma once
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -53,5 +52,3 @@ struct blkpr_board {
 
 /* Works on what the board has, reports by LINE, and waits there for the next run, until PARENT ends. */
 _Noreturn void blkpr_pool_run(const struct blkpr_fleet *fleet, int line, pid_t parent);
-
-#endif

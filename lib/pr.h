@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The kernel's persistent-reservation interface: <linux/pr.h>, and what stable distributions' headers lack of it. */
-#ifndef BLKPR_PR_H
-#define BLKPR_PR_H
+#pragma once
 
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -27,5 +26,3 @@ struct blkpr_pr_read_reservation {
 #define BLKPR_STS_RETRY_PATH_FAILURE 0xe0000
 #define BLKPR_STS_PATH_FAST_FAILED 0xf0000
 #define BLKPR_STS_PATH_FAILED 0x10000
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the ioctls cannot ask, over SG_IO: SCSI PERSISTENT RESERVE IN (SPC-4 6.15), TEST UNIT READY. */
-#ifndef BLKPR_PRIN_H
-#define BLKPR_PRIN_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -97,5 +96,3 @@ static inline uint64_t blkpr_prin_be64(const uint8_t *p)
 /* One PERSISTENT RESERVE IN: *LENGTH is the room in REPLY, then the bytes received. */
 enum blkpr_result blkpr_prin_ask(const struct blkpr_port *port, enum blkpr_prin_action action,
 	uint8_t *reply, size_t *length);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Whether a nexus may write, asked with commands that a reservation refuses and that write nothing. */
-#ifndef BLKPR_PROBE_H
-#define BLKPR_PROBE_H
+#pragma once
 
 #include "lib/command.h"
 
@@ -10,5 +9,3 @@
  * worth another try; anything else says nothing. Neither the medium, nor a mode parameter, nor the PR generation changes.
  */
 enum blkpr_result blkpr_probe_writes(const struct blkpr_port *port);
-
-#endif

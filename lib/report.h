@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What is registered and reserved on a device, read at one PR generation. */
-#ifndef BLKPR_REPORT_H
-#define BLKPR_REPORT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,5 +46,3 @@ unsigned blkpr_report_count(const struct blkpr_report *report, uint64_t key);
 
 /* Makes room for NKEYS keys; false: out of memory, the report is unchanged. */
 bool blkpr_report_resize(struct blkpr_report *report, unsigned nkeys);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a command, a read or a whole protocol on one device came to. */
-#ifndef BLKPR_RESULT_H
-#define BLKPR_RESULT_H
+#pragma once
 
 #include <stdint.h>
 
@@ -70,5 +69,3 @@ int blkpr_result_unreachable(enum blkpr_result result);
 /* A short name for logs and tests ("conflict"), and a sentence for people. Never NULL. */
 const char *blkpr_result_name(enum blkpr_result result);
 const char *blkpr_result_text(enum blkpr_result result);
-
-#endif

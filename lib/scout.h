@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Scouts: a question to a multipath map by several of its paths, in a thread each, so that one that hangs keeps nobody waiting. */
-#ifndef BLKPR_SCOUT_H
-#define BLKPR_SCOUT_H
+#pragma once
 
 #include "lib/device.h"
 #include "lib/prin.h"
@@ -47,5 +46,3 @@ int blkpr_scouts_take(struct blkpr_scouts *scouts, unsigned path, struct blkpr_a
 
 /* Who is still out finds nobody when he comes back, and leaves. */
 void blkpr_scouts_dismiss(struct blkpr_scouts *scouts);
-
-#endif

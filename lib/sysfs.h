@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Reading sysfs. */
-#ifndef BLKPR_SYSFS_H
-#define BLKPR_SYSFS_H
+#pragma once
 
 #include <stddef.h>
 
@@ -17,5 +16,3 @@ const char *blkpr_sysfs_link(const char *dir, const char *link, char *target, si
  */
 int blkpr_sysfs_visit(const char *dir, const char *sub,
 	int (*visit)(const char *path, const char *entry, void *arg), void *arg);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One device to work on, and what to do there. */
-#ifndef BLKPR_TARGET_H
-#define BLKPR_TARGET_H
+#pragma once
 
 #include "lib/disk.h"
 #include "lib/verdict.h"
@@ -31,5 +30,3 @@ struct blkpr_work {
 	unsigned parallel;     /* devices at a time */
 	int64_t deadline;      /* blkpr_clock_ms(): both functions return by then */
 };
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Runs of a protocol on devices, by workers: what work.c and arbiter.c are made of. */
-#ifndef BLKPR_TASK_H
-#define BLKPR_TASK_H
+#pragma once
 
 #include "lib/fleet.h"
 #include "lib/target.h"
@@ -53,5 +52,3 @@ unsigned blkpr_task_all_but(struct blkpr_task *task, unsigned spared);
  * on them one by one, each with a share of the time that is left, so that the others are worked on (S5).
  */
 int blkpr_task_run_all_but(struct blkpr_task *task, unsigned spared);
-
-#endif

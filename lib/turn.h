@@ -6,8 +6,7 @@
  * scsi_error.c: tmf_in_progress, which holds all other commands of the host up). A second one fails, at once, and
  * cannot be told from a driver that has none. Workers that only tried again spent most of their time on that.
  */
-#ifndef BLKPR_TURN_H
-#define BLKPR_TURN_H
+#pragma once
 
 /*
  * Waits until no other worker has the turn for the SCSI host that FD's disk belongs to; a worker that hangs keeps it, as
@@ -18,5 +17,3 @@ void blkpr_turn_pass(void *turn);
 
 /* The same for a host by its number. */
 void *blkpr_turn_take_host(unsigned host);
-
-#endif

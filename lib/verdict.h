@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a protocol found and did on one device. Flat, so that a worker can leave it in shared memory. */
-#ifndef BLKPR_VERDICT_H
-#define BLKPR_VERDICT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -90,5 +89,3 @@ void blkpr_verdict_observe(struct blkpr_verdict *verdict, const struct blkpr_rep
  * have been the end of a drain.
  */
 void blkpr_verdict_carry(struct blkpr_verdict *past, struct blkpr_verdict *verdict);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One protocol on many devices, a worker each: all at once, or the others after an arbiter has decided. */
-#ifndef BLKPR_WORK_H
-#define BLKPR_WORK_H
+#pragma once
 
 #include "lib/target.h"
 
@@ -35,5 +34,3 @@ void blkpr_work_take(struct blkpr_verdict *verdict, const struct blkpr_verdict *
  */
 int blkpr_work_race(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
 	struct blkpr_verdict verdicts[], unsigned *arbiter);
-
-#endif
