@@ -139,8 +139,9 @@ static int try_first(struct blkpr_task *task)
 }
 
 /*
- * A look of MS at all; those that answer are tried in order, until one decides. One at which a command of this action hangs
- * decides by what it shows; its proof, which may have to wait for that command, comes after the others (doc/safety.md, S5).
+ * A look of MS at all; those that answer are tried in order, until one decides. One at which a
+ * command of this action hangs decides by what it shows; its proof, which may have to wait for that
+ * command, comes after the others (doc/safety.md, S5).
  */
 static int try_all(struct blkpr_task *task, int64_t ms, unsigned *arbiter, bool *decided)
 {
@@ -197,8 +198,8 @@ static bool all_ok(const struct blkpr_task *task)
 }
 
 /*
- * A proof that is older than another one, which may have taken long, is read once more (S4): those of COUNT devices,
- * task->which.
+ * A proof that is older than another one, which may have taken long, is read once more (S4): those
+ * of COUNT devices, task->which.
  */
 static int prove_again(struct blkpr_task *task, unsigned count)
 {
@@ -230,7 +231,10 @@ static int run_alone(struct blkpr_task *task, unsigned *arbiter)
 	return rc;
 }
 
-/* The arbiter's proof is older than the others', or, where it was lost at the drain and won later, theirs are. */
+/*
+ * The arbiter's proof is older than the others', or, where it was lost at the drain and won later,
+ * theirs are.
+ */
 static int race(struct blkpr_task *task, unsigned *arbiter)
 {
 	int64_t deadline = task->work->deadline;

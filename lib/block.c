@@ -10,7 +10,7 @@
 #include "lib/probe.h"
 #include "lib/reset.h"
 
-/* --- reads ---------------------------------------------------------------------------------------- */
+/* --- reads ------------------------------------------------------------------------------------ */
 
 static enum blkpr_result ask_report(const struct blkpr_port *port, const struct blkpr_question *question,
 	struct blkpr_answer *answer)
@@ -48,7 +48,10 @@ static enum blkpr_result block_initiators(struct blkpr_disk *disk, uint64_t key,
 	return answer.result;
 }
 
-/* NVMe tells only of power loss, and elsewhere. Who does not tell has not said that it forgets, or is mute. */
+/*
+ * NVMe tells only of power loss, and elsewhere. Who does not tell has not said that it forgets, or
+ * is mute.
+ */
 static enum blkpr_result ask_capabilities(const struct blkpr_port *port, const struct blkpr_question *question,
 	struct blkpr_answer *answer)
 {
@@ -76,7 +79,7 @@ static enum blkpr_result block_capabilities(
 	return answer.result;
 }
 
-/* --- commands that every nexus has to send for itself ----------------------------------------------- */
+/* --- commands that every nexus has to send for itself ----------------------------------------- */
 
 /* A command that every nexus of this node has to send for itself. */
 struct order {
@@ -137,7 +140,10 @@ static enum blkpr_result send_by_nexus(
 	return result;
 }
 
-/* Each path has its share of the time that is left, and so has what comes after them; one that hangs has none. */
+/*
+ * Each path has its share of the time that is left, and so has what comes after them; one that
+ * hangs has none.
+ */
 static enum blkpr_result send_by_path(struct blkpr_disk *disk, unsigned path, const struct order *order)
 {
 	const struct blkpr_device *device = blkpr_path_block_of(disk)->device;
@@ -224,9 +230,12 @@ static enum blkpr_result block_unregister(struct blkpr_disk *disk, uint64_t own)
 	return send_by_all(disk, &order);
 }
 
-/* --- commands by one path -------------------------------------------------------------------------- */
+/* --- commands by one path --------------------------------------------------------------------- */
 
-/* A nexus that came back is not registered; another path of the map may be. The caller looks, and repeats. */
+/*
+ * A nexus that came back is not registered; another path of the map may be. The caller looks, and
+ * repeats.
+ */
 static enum blkpr_result settle_conflict(struct blkpr_block_disk *block, enum blkpr_result result)
 {
 	if (result == BLKPR_CONFLICT)

@@ -17,8 +17,9 @@
 #include "lib/sysfs.h"
 
 /*
- * sysfs writes SCSI identities as "naa.6001...", "eui.0011..." or "t10.VENDOR  MODEL ..."; multipath and
- * udev write the same ones as "36001...", "20011...", "1VENDOR_MODEL_...". NVMe's are the same in both.
+ * sysfs writes SCSI identities as "naa.6001...", "eui.0011..." or "t10.VENDOR  MODEL ...";
+ * multipath and udev write the same ones as "36001...", "20011...", "1VENDOR_MODEL_...". NVMe's are
+ * the same in both.
  */
 static char *normalise_wwid(enum blkpr_kind kind, const char *wwid)
 {
@@ -59,7 +60,10 @@ static int refuse(struct blkpr_device *device, struct blkpr_error *error)
 	return -EOPNOTSUPP;
 }
 
-/* The driver's subsystem: "scsi", "nvme"; NULL for partitions, device-mapper and whatever has no driver. */
+/*
+ * The driver's subsystem: "scsi", "nvme"; NULL for partitions, device-mapper and whatever has no
+ * driver.
+ */
 static const char *read_subsystem(const char *sysfs, char *link, size_t size)
 {
 	return blkpr_sysfs_link(sysfs, "device/subsystem", link, size);
@@ -202,7 +206,10 @@ static int visit_holder(const char *sysfs, const char *entry, void *arg)
 	return 1;
 }
 
-/* A path that belongs to a multipath map stands for the map: registering one path is the classic mistake. */
+/*
+ * A path that belongs to a multipath map stands for the map: registering one path is the classic
+ * mistake.
+ */
 static int inspect_path_of_map(const struct holder *holder, struct blkpr_device *device,
 	struct blkpr_error *error)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The fencing protocols. Read from top to bottom against S1 to S7: doc/safety.md argues with these names. How often
-// they look and act is lib/rounds.h; what a look shows is lib/fence_view.h.
+// The fencing protocols. Read from top to bottom against S1 to S7: doc/safety.md argues with these
+// names. How often they look and act is lib/rounds.h; what a look shows is lib/fence_view.h.
 #include "lib/fence.h"
 
 #include "lib/clock.h"
@@ -54,7 +54,7 @@ static enum blkpr_result evict(const struct errand *errand, uint64_t key)
 	return result;
 }
 
-/* --- on ------------------------------------------------------------------------------------------- */
+/* --- on --------------------------------------------------------------------------------------- */
 
 /* A conflict on RESERVE means that another node was faster. */
 static enum blkpr_result on_step(void *context, bool *done)
@@ -69,7 +69,10 @@ static enum blkpr_result on_step(void *context, bool *done)
 	return view->reserved ? blkpr_rounds_end(done, BLKPR_OK) : reserve(errand);
 }
 
-/* REGISTER comes even if the key is there already: that may be a dead nexus's (fence-agents issue 517). */
+/*
+ * REGISTER comes even if the key is there already: that may be a dead nexus's (fence-agents issue
+ * 517).
+ */
 static enum blkpr_result on(struct errand *errand)
 {
 	const struct blkpr_fence *fence = errand->fence;
@@ -102,7 +105,7 @@ void blkpr_fence_on_disk(const struct blkpr_fence *fence, uint64_t own, struct b
 	verdict->result = own ? on(&errand) : BLKPR_INVALID;
 }
 
-/* --- off ------------------------------------------------------------------------------------------ */
+/* --- off -------------------------------------------------------------------------------------- */
 
 static enum blkpr_result drain(const struct errand *errand)
 {
@@ -185,7 +188,7 @@ void blkpr_fence_off_disk(const struct blkpr_fence *fence, uint64_t own, struct 
 	verdict->result = sane ? off(&errand) : BLKPR_INVALID;
 }
 
-/* --- status and monitor --------------------------------------------------------------------------- */
+/* --- status and monitor ----------------------------------------------------------------------- */
 
 static enum blkpr_result status(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
@@ -214,7 +217,9 @@ void blkpr_fence_status_disk(const struct blkpr_fence *fence, uint64_t own, stru
 	verdict->result = own && fence->victim ? status(fence, own, disk, verdict) : BLKPR_INVALID;
 }
 
-/* A path may have lost its right to write since the look, with the key; then that is what to say. */
+/*
+ * A path may have lost its right to write since the look, with the key; then that is what to say.
+ */
 static enum blkpr_result check_writes(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
@@ -303,7 +308,7 @@ void blkpr_fence_nexus_disk(const struct blkpr_fence *fence, uint64_t own, struc
 	verdict->result = monitor_nexus(fence, own, disk, verdict);
 }
 
-/* --- many devices --------------------------------------------------------------------------------- */
+/* --- many devices ----------------------------------------------------------------------------- */
 
 static void work_on(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)

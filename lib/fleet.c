@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Fan-out: the pool, a process that can be left behind, and in it threads, each on a device at a time. A thread that sleeps
- * uninterruptibly in the kernel keeps its process from being reaped, and that must not be the caller's; a process a
- * device, or a run, would cost a copy of the caller's page tables each.
+ * Fan-out: the pool, a process that can be left behind, and in it threads, each on a device at a
+ * time. A thread that sleeps uninterruptibly in the kernel keeps its process from being reaped, and
+ * that must not be the caller's; a process a device, or a run, would cost a copy of the caller's
+ * page tables each.
  */
 #include "lib/fleet.h"
 

@@ -19,8 +19,8 @@ static size_t iscsi_name_length(const uint8_t *name, size_t room)
 }
 
 /*
- * One descriptor of READ FULL STATUS (SPC-4 table 225): the key is at 0, the TransportID at 24. Compares
- * the initiator with *NAME, the first one found with KEY; both are names within the reply.
+ * One descriptor of READ FULL STATUS (SPC-4 table 225): the key is at 0, the TransportID at 24.
+ * Compares the initiator with *NAME, the first one found with KEY; both are names within the reply.
  */
 static enum blkpr_result compare_initiator(
 	const uint8_t *descriptor, size_t length, const uint8_t **name, size_t *name_length, unsigned *initiators)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The resource agent's protocols. How often they look and act is lib/rounds.h; what a look shows is lib/hold_view.h.
+// The resource agent's protocols. How often they look and act is lib/rounds.h; what a look shows is
+// lib/hold_view.h.
 #include "lib/hold.h"
 
 #include "lib/drain.h"
@@ -15,7 +16,8 @@ struct errand {
 	struct blkpr_disk *disk;
 	struct blkpr_verdict *verdict;
 	struct blkpr_hold_view view;
-	bool passing_unregistered, released, unregistered; /* leave: tried, by the paths that live */
+	bool passing_unregistered, released, unregistered; /* leave: tried, by the paths that
+							      live */
 };
 
 static enum blkpr_result look(void *context)
@@ -67,7 +69,7 @@ static enum blkpr_result drain(const struct errand *errand)
 	return blkpr_drain_run(&drain, errand->disk, errand->verdict);
 }
 
-/* --- take, promote -------------------------------------------------------------------------------- */
+/* --- take, promote ---------------------------------------------------------------------------- */
 
 /* Own is registered, and nobody is in the way any more. */
 static enum blkpr_result hold_step(void *context, bool *done)
@@ -91,8 +93,8 @@ static enum blkpr_result hold_step(void *context, bool *done)
 }
 
 /*
- * A reservation that is missing is made before others are evicted, so that what the device takes from them
- * meanwhile stays little; the drain at the end is for that, too.
+ * A reservation that is missing is made before others are evicted, so that what the device takes
+ * from them meanwhile stays little; the drain at the end is for that, too.
  */
 static enum blkpr_result take_step(void *context, bool *done)
 {
@@ -214,9 +216,12 @@ void blkpr_hold_promote_disk(const void *context, const struct blkpr_target *tar
 	verdict->result = repeat(&errand, promote_step);
 }
 
-/* --- join, demote, leave -------------------------------------------------------------------------- */
+/* --- join, demote, leave ---------------------------------------------------------------------- */
 
-/* REGISTER comes even if the key is there already: that may be a dead nexus's (fence-agents issue 517). */
+/*
+ * REGISTER comes even if the key is there already: that may be a dead nexus's (fence-agents issue
+ * 517).
+ */
 void blkpr_hold_join_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {
@@ -260,8 +265,9 @@ void blkpr_hold_demote_disk(const void *context, const struct blkpr_target *targ
 static const struct blkpr_others everybody = { .all = true };
 
 /*
- * What a run that was killed inside blkpr_shed() has left: this node's registrations under another key. They end as own's do:
- * by the paths that live, without registering anything, and only what is left then is a dead path's.
+ * What a run that was killed inside blkpr_shed() has left: this node's registrations under another
+ * key. They end as own's do: by the paths that live, without registering anything, and only what is
+ * left then is a dead path's.
  */
 static enum blkpr_result leave_passing(struct errand *errand)
 {
@@ -288,7 +294,10 @@ static enum blkpr_result leave_step(void *context, bool *done)
 
 	if (view->passing)
 		return leave_passing(errand);
-	/* what all registrants hold goes with the last registration; to release it would take it from the others */
+	/*
+	 * what all registrants hold goes with the last registration; to release it would take it
+	 * from the others
+	 */
 	if (view->holds && !(blkpr_hold_for_all(view->type) && view->strangers) && !errand->released) {
 		errand->released = true; /* in vain if a path holds that is down: it goes with its registration */
 		return leave_released(errand);
@@ -309,7 +318,7 @@ void blkpr_hold_leave_disk(const void *context, const struct blkpr_target *targe
 	verdict->result = repeat(&errand, leave_step);
 }
 
-/* --- many devices --------------------------------------------------------------------------------- */
+/* --- many devices ----------------------------------------------------------------------------- */
 
 static struct blkpr_work work_of(const struct blkpr_hold *hold, blkpr_protocol *protocol)
 {

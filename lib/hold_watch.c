@@ -26,7 +26,10 @@ static bool may_write_by(enum blkpr_result watched, const struct blkpr_hold_view
 	return watched == BLKPR_OK || (watched == BLKPR_TAKEN && blkpr_hold_for_registrants(view->type));
 }
 
-/* A path may not write: because something has changed since the look, or because the key stands for another session. */
+/*
+ * A path may not write: because something has changed since the look, or because the key stands for
+ * another session.
+ */
 static enum blkpr_result barred(const struct blkpr_hold *hold, uint64_t own, struct blkpr_disk *disk,
 	struct blkpr_verdict *verdict)
 {

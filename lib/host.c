@@ -12,7 +12,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* --- which host, which driver --------------------------------------------------------------------- */
+/* --- which host, which driver ----------------------------------------------------------------- */
 
 /* sysfs has the disk's device as HOST:CHANNEL:TARGET:LUN. */
 static int host_of_device(const char *link, unsigned *host)
@@ -71,7 +71,9 @@ static void take_name(char driver[BLKPR_DRIVER_SIZE], const char *name)
 	snprintf(driver, BLKPR_DRIVER_SIZE, "%.*s", BLKPR_DRIVER_SIZE - 1, name);
 }
 
-/* "(null)" is what the kernel prints for a driver that gives no name (drivers/scsi/scsi_sysfs.c). */
+/*
+ * "(null)" is what the kernel prints for a driver that gives no name (drivers/scsi/scsi_sysfs.c).
+ */
 static int read_proc_name(const char *sysfs, unsigned host, char driver[BLKPR_DRIVER_SIZE])
 {
 	char path[PATH_MAX], name[BLKPR_DRIVER_SIZE];
@@ -92,7 +94,9 @@ static int read_proc_name(const char *sysfs, unsigned host, char driver[BLKPR_DR
 	return 0;
 }
 
-/* The nearest device above the host that a driver is bound to: the adapter, a virtual port's, too. */
+/*
+ * The nearest device above the host that a driver is bound to: the adapter, a virtual port's, too.
+ */
 static int read_adapter_driver(
 	const char *sysfs, unsigned host, char driver[BLKPR_DRIVER_SIZE])
 {
@@ -125,7 +129,7 @@ int blkpr_host_driver(const char *sysfs, unsigned host, char driver[BLKPR_DRIVER
 	return read_adapter_driver(sysfs, host, driver);
 }
 
-/* --- how far a LUN RESET gets ---------------------------------------------------------------------- */
+/* --- how far a LUN RESET gets ----------------------------------------------------------------- */
 
 const char *const blkpr_reach_texts[BLKPR_REACHES] = {
 	[BLKPR_REACH_NONE] = "has no LUN RESET",
@@ -160,11 +164,13 @@ static const struct {
 	{ "fcoe", BLKPR_REACH_TARGET },    /* libfc/fc_fcp.c, fc_eh_device_reset */
 	{ "fnic", BLKPR_REACH_TARGET },    /* fnic/fnic_scsi.c, fnic_device_reset; no proc_name */
 	{ "lpfc", BLKPR_REACH_TARGET },    /* lpfc/lpfc_scsi.c, lpfc_device_reset_handler */
-	{ "qla2xxx", BLKPR_REACH_TARGET }, /* qla2xxx/qla_os.c, qla2xxx_eh_device_reset; no proc_name */
+	{ "qla2xxx", BLKPR_REACH_TARGET }, /* qla2xxx/qla_os.c, qla2xxx_eh_device_reset; no
+					      proc_name */
 	/* SAS, SRP */
 	{ "mpt2sas", BLKPR_REACH_TARGET }, /* mpt3sas/mpt3sas_scsih.c, scsih_dev_reset */
 	{ "mpt3sas", BLKPR_REACH_TARGET }, /* the same */
-	{ "ib_srp", BLKPR_REACH_TARGET },  /* drivers/infiniband/ulp/srp/ib_srp.c, srp_reset_device */
+	{ "ib_srp", BLKPR_REACH_TARGET },  /* drivers/infiniband/ulp/srp/ib_srp.c,
+					      srp_reset_device */
 	/* virtual machines: the handler asks the hypervisor; seen with QEMU's scsi-block */
 	{ "virtio_scsi", BLKPR_REACH_ELSEWHERE }, /* virtio_scsi.c, virtscsi_device_reset */
 	{ "vmw_pvscsi", BLKPR_REACH_ELSEWHERE },  /* vmw_pvscsi.c, pvscsi_device_reset */

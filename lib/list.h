@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A list of devices: from the names that a user gives to distinct disks in an order that every node shares. */
+/*
+ * A list of devices: from the names that a user gives to distinct disks in an order that every node
+ * shares.
+ */
 #pragma once
 
 #include "lib/device.h"
@@ -15,10 +18,10 @@ struct blkpr_list {
 };
 
 /*
- * Adds every device that SPEC names: names separated by commas or white space, shell globs, and @FILE
- * with the same in a file ('#' starts a comment). Partitions that a glob matches are passed over, since
- * a glob means disks; a glob that matches nothing is an error, unless it is known. 0, or -errno
- * with text.
+ * Adds every device that SPEC names: names separated by commas or white space, shell globs, and
+ * @FILE with the same in a file ('#' starts a comment). Partitions that a glob matches are passed
+ * over, since a glob means disks; a glob that matches nothing is an error, unless it is known. 0,
+ * or -errno with text.
  */
 int blkpr_list_add(struct blkpr_list *list, const char *spec, struct blkpr_error *error);
 

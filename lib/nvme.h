@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* NVMe reservation commands by passthrough, where the block layer's ioctls cannot (KERNEL.md trap 2). */
+/*
+ * NVMe reservation commands by passthrough, where the block layer's ioctls cannot (KERNEL.md trap
+ * 2).
+ */
 #pragma once
 
 #include <stddef.h>
@@ -24,19 +27,25 @@ enum blkpr_result blkpr_nvme_read_report(const struct blkpr_port *port, struct b
 /* PTPLS of a Reservation Report: whether this namespace loses its registrations with its power. */
 enum blkpr_result blkpr_nvme_read_forgets(const struct blkpr_port *port, bool *forgets);
 
-/* The keys that are registered by this very host, by its host identifier, into REPORT, which is filled with keys alone. */
+/*
+ * The keys that are registered by this very host, by its host identifier, into REPORT, which is
+ * filled with keys alone.
+ */
 enum blkpr_result blkpr_nvme_read_keys_of_self(const struct blkpr_port *port, struct blkpr_report *report);
 
 /* Reservation Register with RREGA = 001b: ends this host's registration KEY. */
 enum blkpr_result blkpr_nvme_unregister(int fd, uint64_t key);
 
 /*
- * Reservation Register with RREGA = 010b and CRKEY 0: KEY for a host that is registered with key 0 (KERNEL.md trap 2), for
- * which IOC_PR_REGISTER has no word; BLKPR_CONFLICT for any other.
+ * Reservation Register with RREGA = 010b and CRKEY 0: KEY for a host that is registered with key 0
+ * (KERNEL.md trap 2), for which IOC_PR_REGISTER has no word; BLKPR_CONFLICT for any other.
  */
 enum blkpr_result blkpr_nvme_replace_zero(int fd, uint64_t key);
 
-/* Flush: a reservation refuses it as it does a write (NVMe base 2.0, command behaviour in the presence of a reservation). */
+/*
+ * Flush: a reservation refuses it as it does a write (NVMe base 2.0, command behaviour in the
+ * presence of a reservation).
+ */
 enum blkpr_result blkpr_nvme_flush(int fd);
 
 /*

@@ -49,7 +49,7 @@ bool blkpr_path_retry(struct blkpr_patience *patience, enum blkpr_result *result
 	return !blkpr_disk_over(disk);
 }
 
-/* --- the paths of a map --------------------------------------------------------------------------- */
+/* --- the paths of a map ----------------------------------------------------------------------- */
 
 /* Whether there is a choice, so that a path that hangs need not be waited for. */
 static bool has_others(const struct blkpr_block_disk *block)
@@ -67,7 +67,10 @@ void blkpr_path_step_aside(struct blkpr_block_disk *block)
 	block->path = (block->path + 1) % block->device->npaths;
 }
 
-/* Whether RESULT may be the path's rather than the disk's: on a map every answer but these is worth another path at once. */
+/*
+ * Whether RESULT may be the path's rather than the disk's: on a map every answer but these is worth
+ * another path at once.
+ */
 static bool speaks_of_path(enum blkpr_result result)
 {
 	switch (result) {
@@ -105,7 +108,10 @@ static int64_t share(const struct blkpr_block_disk *block, int64_t most_ms)
 	return now + (left < most_ms ? left : most_ms);
 }
 
-/* Which of the answers of several paths counts: that the device lacks something for less than that it has an error. */
+/*
+ * Which of the answers of several paths counts: that the device lacks something for less than that
+ * it has an error.
+ */
 static int weight(enum blkpr_result result)
 {
 	if (blkpr_result_unreachable(result))
@@ -114,8 +120,9 @@ static int weight(enum blkpr_result result)
 }
 
 /*
- * The path whose answer is taken: the first one that is not about the path alone; -1: none before the deadline. Where one
- * has said something of the device, those that have said nothing are not waited for long.
+ * The path whose answer is taken: the first one that is not about the path alone; -1: none before
+ * the deadline. Where one has said something of the device, those that have said nothing are not
+ * waited for long.
  */
 static int await_answer(const struct blkpr_block_disk *block, struct blkpr_scouts *scouts)
 {
@@ -135,7 +142,10 @@ static int await_answer(const struct blkpr_block_disk *block, struct blkpr_scout
 	return best;
 }
 
-/* Asks by the path in use, and by all others if it does not answer at once; whichever has answered first is in use then. */
+/*
+ * Asks by the path in use, and by all others if it does not answer at once; whichever has answered
+ * first is in use then.
+ */
 static void ask_by_scouts(struct blkpr_block_disk *block, struct blkpr_scouts *scouts, struct blkpr_answer *answer)
 {
 	int path;

@@ -17,11 +17,15 @@
 
 #include "lib/clock.h"
 
-/* A worker that runs longer than this share of the time left has stalled: it no longer keeps others waiting. */
+/*
+ * A worker that runs longer than this share of the time left has stalled: it no longer keeps others
+ * waiting.
+ */
 #define STALL_SHARE 16
 
 #define STACK_SIZE (256UL * 1024) /* bytes; only what a worker touches is real */
-#define WORKERS_DESCRIPTORS 4   /* that a worker has open at a time: the disk, one more path, sysfs */
+#define WORKERS_DESCRIPTORS 4   /* that a worker has open at a time: the disk, one more path,
+				   sysfs */
 #define RETRY_MS 50             /* after a thread could not be created */
 
 /* In the pool's process only. */
@@ -39,7 +43,10 @@ struct pool {
 	unsigned busy_most, active_most; /* at a time: by what the caller wants, and what there are descriptors for */
 };
 
-/* It keeps nothing of the parent's but its end of the line: no stdio, so that no caller waits for it. */
+/*
+ * It keeps nothing of the parent's but its end of the line: no stdio, so that no caller waits for
+ * it.
+ */
 static void shed_descriptors(int line)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -55,8 +62,8 @@ static void shed_descriptors(int line)
 }
 
 /*
- * All workers have their descriptors in one table. It grows now: once it is shared by threads, each time that costs a grace
- * period of RCU (fs/file.c: expand_fdtable).
+ * All workers have their descriptors in one table. It grows now: once it is shared by threads, each
+ * time that costs a grace period of RCU (fs/file.c: expand_fdtable).
  */
 static void make_room(struct pool *pool)
 {
@@ -79,8 +86,8 @@ static void make_room(struct pool *pool)
 }
 
 /*
- * The pool ends with the time, and with its parent. It is killed then, but libiscsi may throw that away (lib/disk.h), and others
- * may have been killed with a lock.
+ * The pool ends with the time, and with its parent. It is killed then, but libiscsi may throw that
+ * away (lib/disk.h), and others may have been killed with a lock.
  */
 static int64_t end_with_time(const struct pool *pool, int64_t now)
 {
@@ -107,7 +114,10 @@ static int64_t work_on(const struct pool *pool, struct blkpr_slot *slot, int64_t
 	return end_with_time(pool, end);
 }
 
-/* One slot after the other; when there is none left, or when others have taken its place, a worker leaves. */
+/*
+ * One slot after the other; when there is none left, or when others have taken its place, a worker
+ * leaves.
+ */
 static void *work(void *argument)
 {
 	struct pool *pool = argument;
@@ -168,7 +178,10 @@ static unsigned busy(const struct pool *pool, int64_t *until)
 	return pool->active - stalled;
 }
 
-/* Whether there may be one more worker now; if not, *UNTIL is when that may change though none has left. */
+/*
+ * Whether there may be one more worker now; if not, *UNTIL is when that may change though none has
+ * left.
+ */
 static bool has_place(const struct pool *pool, int64_t *until)
 {
 	*until = pool->board->deadline;
@@ -177,7 +190,10 @@ static bool has_place(const struct pool *pool, int64_t *until)
 	return pool->active < pool->busy_most || busy(pool, until) < pool->busy_most;
 }
 
-/* With the lock held, which it gives away meanwhile: whoever is created should not have to wait for it. */
+/*
+ * With the lock held, which it gives away meanwhile: whoever is created should not have to wait for
+ * it.
+ */
 static int add_worker(struct pool *pool)
 {
 	pthread_t thread;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the ioctls cannot ask, over SG_IO: SCSI PERSISTENT RESERVE IN (SPC-4 6.15), TEST UNIT READY. */
+/*
+ * What the ioctls cannot ask, over SG_IO: SCSI PERSISTENT RESERVE IN (SPC-4 6.15), TEST UNIT READY.
+ */
 #pragma once
 
 #include <stddef.h>
@@ -32,21 +34,22 @@ enum blkpr_result blkpr_prin_read_capabilities(
 	const struct blkpr_port *port, struct blkpr_capabilities *capabilities);
 
 /*
- * TAS of the Control mode page (MODE SENSE, SPC-4 7.5.8): whether a LUN RESET leaves the other initiators' commands without an
- * answer (SAM-5 5.3.1), so that each waits for its command timer.
+ * TAS of the Control mode page (MODE SENSE, SPC-4 7.5.8): whether a LUN RESET leaves the other
+ * initiators' commands without an answer (SAM-5 5.3.1), so that each waits for its command timer.
  */
 enum blkpr_result blkpr_prin_read_mute(const struct blkpr_port *port, bool *mute);
 
 /*
- * How many initiators are registered with KEY, by their iSCSI names (READ FULL STATUS, SPC-4 6.15.5): sessions
- * of one initiator count once, so more than 1 means that nodes share the key. BLKPR_UNSUPPORTED for other
- * transports: there a node has a name for each port, and two names say nothing.
+ * How many initiators are registered with KEY, by their iSCSI names (READ FULL STATUS, SPC-4
+ * 6.15.5): sessions of one initiator count once, so more than 1 means that nodes share the key.
+ * BLKPR_UNSUPPORTED for other transports: there a node has a name for each port, and two names say
+ * nothing.
  */
 enum blkpr_result blkpr_prin_read_initiators(const struct blkpr_port *port, uint64_t key, unsigned *initiators);
 
 /*
- * The keys that are registered by the iSCSI initiator NAME, whatever its sessions, into REPORT, which is filled with keys
- * alone (READ FULL STATUS).
+ * The keys that are registered by the iSCSI initiator NAME, whatever its sessions, into REPORT,
+ * which is filled with keys alone (READ FULL STATUS).
  */
 enum blkpr_result blkpr_prin_read_keys_of(const struct blkpr_port *port, const char *name, struct blkpr_report *report);
 
@@ -59,8 +62,9 @@ enum blkpr_result blkpr_prin_test_ready(const struct blkpr_port *port);
 
 /*
  * The parsers, pure. LENGTH is how many bytes were received: no length inside the reply is believed
- * beyond it. NEEDED is the size of the whole reply as the device states it; a keys reply longer than
- * LENGTH gives BLKPR_UNSETTLED (ask again with more room), one that cannot be right BLKPR_MALFORMED.
+ * beyond it. NEEDED is the size of the whole reply as the device states it; a keys reply longer
+ * than LENGTH gives BLKPR_UNSETTLED (ask again with more room), one that cannot be right
+ * BLKPR_MALFORMED.
  */
 enum blkpr_result blkpr_prin_parse_keys(
 	const uint8_t *reply, size_t length, struct blkpr_report *report, size_t *needed);

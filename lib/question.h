@@ -13,7 +13,9 @@
 enum blkpr_result blkpr_question_shared(
 	uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict);
 
-/* The same for who only watches: BLKPR_OK too where there is no answer soon (verdict.unanswered). */
+/*
+ * The same for who only watches: BLKPR_OK too where there is no answer soon (verdict.unanswered).
+ */
 enum blkpr_result blkpr_question_shared_soon(
 	uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict);
 

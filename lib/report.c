@@ -105,10 +105,10 @@ static const struct reader readers[BLKPR_READ_TRANSPORTS] = {
 };
 
 /*
- * Two commands, one state: repeated until the generation is the same across both. RESERVE and RELEASE do
- * not count it up, but the reservation is read second, and that is the fresher half. Where nothing is
- * reserved there is nothing to compare (Linux 7.2 answers READ_RESERVATION with generation 0 then) and
- * nothing that a success could be concluded from.
+ * Two commands, one state: repeated until the generation is the same across both. RESERVE and
+ * RELEASE do not count it up, but the reservation is read second, and that is the fresher half.
+ * Where nothing is reserved there is nothing to compare (Linux 7.2 answers READ_RESERVATION with
+ * generation 0 then) and nothing that a success could be concluded from.
  */
 static enum blkpr_result read_with(
 	const struct reader *reader, const struct blkpr_port *port, struct blkpr_report *report)
@@ -131,7 +131,10 @@ static enum blkpr_result read_with(
 	return BLKPR_UNSETTLED;
 }
 
-/* Trap 9: a driver without the READ ioctls answers EINVAL, ENOTTY or EOPNOTSUPP; so do devices without SG_IO. */
+/*
+ * Trap 9: a driver without the READ ioctls answers EINVAL, ENOTTY or EOPNOTSUPP; so do devices
+ * without SG_IO.
+ */
 static bool transport_absent(enum blkpr_result result)
 {
 	return result == BLKPR_UNSUPPORTED || result == BLKPR_INVALID;

@@ -130,8 +130,9 @@ static enum blkpr_result from_scsi_status(int rc)
 }
 
 /*
- * Host bytes of include/scsi/scsi_status.h; three of them are enum pr_status values as well. NVMe gives one of these for every
- * status of type 3h, an ANA state that is changing among them: the next look, which is by passthrough, tells which.
+ * Host bytes of include/scsi/scsi_status.h; three of them are enum pr_status values as well. NVMe
+ * gives one of these for every status of type 3h, an ANA state that is changing among them: the
+ * next look, which is by passthrough, tells which.
  */
 static enum blkpr_result from_host_byte(enum blkpr_kind kind, int rc)
 {
@@ -155,7 +156,9 @@ static enum blkpr_result from_host_byte(enum blkpr_kind kind, int rc)
 	}
 }
 
-/* NVMe status: code and type in the low 11 bits, Do Not Retry at 0x4000 (NVMe base 2.0, 3.3.3.2.1). */
+/*
+ * NVMe status: code and type in the low 11 bits, Do Not Retry at 0x4000 (NVMe base 2.0, 3.3.3.2.1).
+ */
 static enum blkpr_result from_nvme_status(int rc)
 {
 	if (rc == 0x18) /* PR_STS_RESERVATION_CONFLICT */

@@ -4,7 +4,10 @@
 
 #include <stdint.h>
 
-/* Which driver's status codes a device answers with; a multipath map answers with those of its paths. */
+/*
+ * Which driver's status codes a device answers with; a multipath map answers with those of its
+ * paths.
+ */
 enum blkpr_kind { BLKPR_SCSI, BLKPR_NVME };
 
 /*
@@ -14,8 +17,10 @@ enum blkpr_kind { BLKPR_SCSI, BLKPR_NVME };
 enum blkpr_result {
 	BLKPR_OK,
 	/* what one command came back with */
-	BLKPR_CONFLICT,    /* RESERVATION CONFLICT: refused, nothing changed; never retried blindly */
-	BLKPR_ATTENTION,   /* CHECK CONDITION, most likely a unit attention: not executed (KERNEL trap 6) */
+	BLKPR_CONFLICT,    /* RESERVATION CONFLICT: refused, nothing changed; never retried
+			      blindly */
+	BLKPR_ATTENTION,   /* CHECK CONDITION, most likely a unit attention: not executed (KERNEL
+			      trap 6) */
 	BLKPR_BUSY,        /* BUSY, TASK SET FULL or a passing path failure: worth another try */
 	BLKPR_UNSUPPORTED, /* the device or its driver has no persistent reservations */
 	BLKPR_INVALID,     /* refused as malformed */
@@ -38,7 +43,8 @@ enum blkpr_result {
 	BLKPR_FEWER_PATHS,   /* registered on fewer paths than the device has */
 	BLKPR_NOT_CAPABLE,   /* the device says that it cannot do the reservation type */
 	BLKPR_SHARED_NEXUS,  /* this node's own nexus is registered with another node's key */
-	BLKPR_REPLACED,      /* the victim's key is absent because this node has replaced it in its own nexus */
+	BLKPR_REPLACED,      /* the victim's key is absent because this node has replaced it in its
+				own nexus */
 	BLKPR_BARRED,        /* this node's key is registered, and its writes are refused */
 	BLKPR_SHARED_KEY,    /* another initiator is registered with this node's key */
 	BLKPR_TAKEN,         /* another key holds the reservation */

@@ -53,7 +53,7 @@ enum blkpr_result blkpr_rounds_end(bool *done, enum blkpr_result result)
 	return result;
 }
 
-/* --- commands ------------------------------------------------------------------------------------- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 /* Whether the command may be sent. */
 static bool begin(struct blkpr_disk *disk, enum blkpr_step step, struct blkpr_verdict *verdict)

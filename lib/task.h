@@ -48,7 +48,8 @@ int blkpr_task_insist(struct blkpr_task *task, unsigned index, blkpr_task_condit
 unsigned blkpr_task_all_but(struct blkpr_task *task, unsigned spared);
 
 /*
- * All devices of the task but SPARED. A pool that dies of one device takes the verdicts of others along: the next one works
- * on them one by one, each with a share of the time that is left, so that the others are worked on (S5).
+ * All devices of the task but SPARED. A pool that dies of one device takes the verdicts of others
+ * along: the next one works on them one by one, each with a share of the time that is left, so that
+ * the others are worked on (S5).
  */
 int blkpr_task_run_all_but(struct blkpr_task *task, unsigned spared);

@@ -56,8 +56,8 @@ static bool has_come(const struct blkpr_verdict *before, const struct blkpr_verd
 }
 
 /*
- * Whether own's PREEMPT removed nobody, and was counted (KERNEL.md trap 1): a key that was removed and has come back has
- * moved the generation twice.
+ * Whether own's PREEMPT removed nobody, and was counted (KERNEL.md trap 1): a key that was removed
+ * and has come back has moved the generation twice.
  */
 static bool was_ignored(const struct blkpr_verdict *before, uint64_t own, const struct blkpr_verdict *now)
 {
