@@ -94,7 +94,8 @@ static int look_at_all(struct blkpr_task *task, int64_t until, unsigned which[],
 		const struct blkpr_verdict *seen = &task->seen[i];
 		struct blkpr_verdict *verdict = &task->verdicts[i];
 
-		if (seen->result == BLKPR_OK) /* or the next pool would wait for the same path that hangs */
+		/* or the next pool would wait for the same path that hangs */
+		if (seen->result == BLKPR_OK)
 			blkpr_device_learn(task->targets[i].device, seen->path, seen->silent);
 		if (has_spoken(task, seen) || seen->result == BLKPR_CRASHED) {
 			which[(*count)++] = i;

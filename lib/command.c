@@ -22,8 +22,8 @@ enum blkpr_result blkpr_command_register(
 		.flags = ignore ? PR_FL_IGNORE_KEY : 0,
 	};
 
-	if (!new_key)
-		return BLKPR_INVALID; /* key 0 would unregister, or on NVMe register key 0 (trap 2) */
+	if (!new_key) /* key 0 would unregister, or on NVMe register key 0 (trap 2) */
+		return BLKPR_INVALID;
 	return submit(port, IOC_PR_REGISTER, &registration);
 }
 

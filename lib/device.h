@@ -17,8 +17,8 @@ struct blkpr_learned {
 
 struct blkpr_device {
 	char *name;     /* as the user wrote it */
-	char *path;     /* the node to open: the disk itself, or the multipath map that its path belongs
-			   to; NULL: not there */
+	char *path;     /* the node to open: the disk itself, or the multipath map that its path
+			   belongs to; NULL: not there */
 	char *wwid;     /* identity, as multipath writes it ("36001405..."), or NVMe's ("eui...",
 			   "uuid...") */
 	dev_t number;   /* of PATH, 0: not there */

@@ -42,7 +42,8 @@ static enum blkpr_result evict(const struct errand *errand, uint64_t key)
 	const struct blkpr_fence *fence = errand->fence;
 	struct blkpr_verdict *verdict = errand->verdict;
 	bool of_victim = key == fence->victim, held = !blkpr_drain_needed(verdict);
-	uint64_t holder = verdict->holder == key ? errand->own : verdict->holder; /* when it is done */
+	/* when it is done */
+	uint64_t holder = verdict->holder == key ? errand->own : verdict->holder;
 	enum blkpr_rests rests = verdict->rests;
 	enum blkpr_result result = blkpr_rounds_preempt(errand->disk, errand->own, key,
 		blkpr_fence_preempt_type(verdict, errand->view.type), verdict);
@@ -175,7 +176,8 @@ static enum blkpr_result off(struct errand *errand)
 
 	if (!spent || result == BLKPR_CONFLICT)
 		return result;
-	return errand->view.victim ? BLKPR_VICTIM_ON : BLKPR_UNSETTLED; /* PREEMPT returned 0, and did nothing */
+	/* PREEMPT returned 0, and did nothing */
+	return errand->view.victim ? BLKPR_VICTIM_ON : BLKPR_UNSETTLED;
 }
 
 void blkpr_fence_off_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
@@ -246,7 +248,8 @@ static enum blkpr_result check_capabilities(const struct blkpr_fence *fence,
 	result = disk->ops->capabilities(disk, &capabilities);
 	blkpr_question_end(result == BLKPR_OK || result == BLKPR_UNSUPPORTED || result == BLKPR_INVALID,
 		deadline, disk, verdict);
-	verdict->mute = capabilities.mute && verdict->rests >= BLKPR_RESTS_ON_WORD; /* it will be sent LUN RESETs */
+	/* it will be sent LUN RESETs */
+	verdict->mute = capabilities.mute && verdict->rests >= BLKPR_RESTS_ON_WORD;
 	if (result != BLKPR_OK)
 		return BLKPR_OK;
 	verdict->capable = capabilities.types >> (fence->any_type ? view->type : fence->type) & 1;
@@ -268,8 +271,10 @@ static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, 
 		return BLKPR_FOREIGN_TYPE;
 	if (!view.reserved)
 		return BLKPR_UNRESERVED;
-	if (verdict->own_registrations < paths && verdict->own_registrations + disk->ops->silent(disk) < paths)
-		return BLKPR_FEWER_PATHS; /* who does not answer may have been registered, or not: nobody writes by it */
+	/* who does not answer may have been registered, or not: nobody writes by it */
+	if (verdict->own_registrations < paths &&
+	    verdict->own_registrations + disk->ops->silent(disk) < paths)
+		return BLKPR_FEWER_PATHS;
 	if (blkpr_fence_spoils_proof(fence, &view))
 		return BLKPR_UNKNOWN_KEYS;
 	result = blkpr_question_shared_soon(own, disk, verdict);

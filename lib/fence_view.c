@@ -32,7 +32,8 @@ enum pr_type blkpr_fence_preempt_type(const struct blkpr_verdict *verdict, enum 
 
 static bool is_known(const struct blkpr_fence *fence, uint64_t own, uint64_t key)
 {
-	if (!key) /* an NVMe host registered with key 0 can write and belongs to nobody (KERNEL.md trap 2) */
+	/* an NVMe host registered with key 0 can write and belongs to nobody (KERNEL.md trap 2) */
+	if (!key)
 		return false;
 	if (key == own || key == fence->victim)
 		return true;
@@ -60,7 +61,8 @@ enum blkpr_result blkpr_fence_look(const struct blkpr_fence *fence, uint64_t own
 	view->reserved = blkpr_fence_type_serves(fence->type, report.type) ||
 			 (fence->any_type && blkpr_fence_type_serves(report.type, report.type));
 	view->foreign = report.type && !view->reserved;
-	for (unsigned i = 0; i < report.nkeys && !view->offender; i++) { /* key 0 cannot be evicted: look on */
+	/* key 0 cannot be evicted: look on */
+	for (unsigned i = 0; i < report.nkeys && !view->offender; i++) {
 		if (is_known(fence, own, report.keys[i]))
 			continue;
 		view->unknown = true;

@@ -176,7 +176,8 @@ int blkpr_fleet_run(struct blkpr_fleet *fleet, blkpr_fleet_job job, const unsign
 		if (rc)
 			return rc;
 		end = await(fleet, deadline);
-		again = again && end == DIED && !any_started(fleet->board); /* dying when it got the order */
+		/* dying when it got the order */
+		again = again && end == DIED && !any_started(fleet->board);
 		if (again)
 			blkpr_fleet_stop(fleet);
 	} while (again);

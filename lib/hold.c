@@ -104,8 +104,8 @@ static enum blkpr_result take_step(void *context, bool *done)
 
 	if (view->fencer)
 		return blkpr_rounds_end(done, BLKPR_UNDER_FENCING);
-	if (!view->own)
-		return blkpr_rounds_end(done, BLKPR_EVICTED); /* by somebody, since we registered: theirs is the newer decision */
+	if (!view->own) /* by somebody, since we registered: theirs is the newer decision */
+		return blkpr_rounds_end(done, BLKPR_EVICTED);
 	if (view->aliens || (view->strangers && !errand->hold->evict))
 		return blkpr_rounds_end(done, BLKPR_STRANGERS);
 	if (view->strangers && !view->stranger)
@@ -143,8 +143,9 @@ void blkpr_hold_foresee_disk(const void *context, const struct blkpr_target *tar
 	struct blkpr_hold_view view;
 
 	verdict->result = foresee(&errand, &view);
+	/* each path is registered next: here that is found out for all disks at once */
 	if (verdict->result == BLKPR_OK)
-		disk->ops->silent(disk); /* each path is registered next: here that is found out for all disks at once */
+		disk->ops->silent(disk);
 }
 
 void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
@@ -299,7 +300,8 @@ static enum blkpr_result leave_step(void *context, bool *done)
 	 * from the others
 	 */
 	if (view->holds && !(blkpr_hold_for_all(view->type) && view->strangers) && !errand->released) {
-		errand->released = true; /* in vain if a path holds that is down: it goes with its registration */
+		/* in vain if a path holds that is down: it goes with its registration */
+		errand->released = true;
 		return leave_released(errand);
 	}
 	if (!view->own || errand->target->keep)

@@ -227,8 +227,9 @@ enum blkpr_result blkpr_nvme_read_keys_of_self(const struct blkpr_port *port, st
 	uint8_t host[BLKPR_NVME_HOST] = { 0 };
 	enum blkpr_result result = read_host_id(port->fd, host);
 
+	/* NVMe base 2.0, 5.27.1.25: no host identifier has been set */
 	if (result == BLKPR_OK && is_zero(host, sizeof(host)))
-		return BLKPR_UNSUPPORTED; /* NVMe base 2.0, 5.27.1.25: no host identifier has been set */
+		return BLKPR_UNSUPPORTED;
 	return result == BLKPR_OK ? read_report(port, host, report) : result;
 }
 

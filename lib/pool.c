@@ -40,7 +40,8 @@ struct pool {
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t left;  /* ACTIVE has sunk to AWAITED */
 	unsigned active, awaited;
-	unsigned busy_most, active_most; /* at a time: by what the caller wants, and what there are descriptors for */
+	/* at a time: by what the caller wants, and what there are descriptors for */
+	unsigned busy_most, active_most;
 };
 
 /*
@@ -52,7 +53,8 @@ static void shed_descriptors(int line)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = 0; fd <= 2; fd++)
-		if (fd != line && (null < 0 || dup2(null, fd) < 0)) /* the line: a parent without stdio */
+		/* the line: a parent without stdio */
+		if (fd != line && (null < 0 || dup2(null, fd) < 0))
 			close(fd);
 #ifdef SYS_close_range
 	if (line > 3)
@@ -202,7 +204,8 @@ static int add_worker(struct pool *pool)
 	pool->active++;
 	pthread_mutex_unlock(&pool->lock);
 	rc = pthread_create(&thread, &pool->detached, work, pool);
-	sched_yield(); /* whoever is new begins: where disks answer at once, a few workers do for all */
+	/* whoever is new begins: where disks answer at once, a few workers do for all */
+	sched_yield();
 	pthread_mutex_lock(&pool->lock);
 	if (rc)
 		pool->active--;
@@ -215,7 +218,8 @@ static void start_workers(struct pool *pool)
 	unsigned added = 0, count = pool->board->count;
 
 	pthread_mutex_lock(&pool->lock);
-	while (added < count && count_taken(pool) < count) { /* each takes one at least, if there is one left */
+	/* each takes one at least, if there is one left */
+	while (added < count && count_taken(pool) < count) {
 		int64_t until;
 		int rc;
 
@@ -234,8 +238,8 @@ static void start_workers(struct pool *pool)
 		else
 			blkpr_clock_pause(RETRY_MS, now_or_end(pool) + RETRY_MS);
 	}
-	while (pool->active)
-		pthread_cond_wait(&pool->left, &pool->lock); /* at the deadline the parent ends it */
+	while (pool->active) /* at the deadline the parent ends it */
+		pthread_cond_wait(&pool->left, &pool->lock);
 	pthread_mutex_unlock(&pool->lock);
 }
 

@@ -235,13 +235,15 @@ enum blkpr_result blkpr_prin_read_capabilities(
 }
 
 #define MODE_SENSE_6 0x1a
+#define DBD 0x08 /* no block descriptors */
 #define CONTROL 0x0a /* mode page */
 #define MODE_HEADER 4
 #define TAS_BYTE 5 /* of the page */
 
 enum blkpr_result blkpr_prin_parse_mute(const uint8_t *reply, size_t length, bool *mute)
 {
-	size_t page = length < MODE_HEADER ? 0 : MODE_HEADER + (size_t)reply[3]; /* behind block descriptors */
+	/* behind block descriptors */
+	size_t page = length < MODE_HEADER ? 0 : MODE_HEADER + (size_t)reply[3];
 
 	*mute = false;
 	if (!page || length < page + TAS_BYTE + 1 || (reply[page] & 0x3f) != CONTROL)
@@ -253,7 +255,7 @@ enum blkpr_result blkpr_prin_parse_mute(const uint8_t *reply, size_t length, boo
 enum blkpr_result blkpr_prin_read_mute(const struct blkpr_port *port, bool *mute)
 {
 	uint8_t reply[64] = { 0 };
-	uint8_t cdb[6] = { MODE_SENSE_6, 0x08 /* DBD: no block descriptors */, CONTROL, 0, sizeof(reply) };
+	uint8_t cdb[6] = { MODE_SENSE_6, DBD, CONTROL, 0, sizeof(reply) };
 	size_t length = sizeof(reply);
 	enum blkpr_result result = submit(port, cdb, sizeof(cdb), reply, &length);
 

@@ -114,7 +114,7 @@ int blkpr_task_insist(struct blkpr_task *task, unsigned index, blkpr_task_condit
 			return rc;
 		blkpr_clock_pause(PAUSE_MS, until);
 		if (blkpr_clock_ms() >= until)
-			return rc; /* with the last verdict, not with one of a worker that had no time */
+			return rc; /* with the last verdict that had time */
 	}
 }
 
