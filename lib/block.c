@@ -81,7 +81,7 @@ static enum blkpr_result block_capabilities(
 
 /* --- commands that every nexus has to send for itself ----------------------------------------- */
 
-/* A command that every nexus of this node has to send for itself. */
+/* No NEW_KEY: the end of the registration. */
 struct order {
 	enum blkpr_result (*send)(const struct blkpr_port *port, const struct order *order);
 	uint64_t old_key, new_key;
@@ -95,7 +95,7 @@ static enum blkpr_result send_register(const struct blkpr_port *port, const stru
 
 	if (!order->new_key)
 		return blkpr_command_unregister(port, order->old_key);
-	result = blkpr_command_register(port, order->old_key, order->new_key, false);
+	result = blkpr_command_register(port, order->old_key, order->new_key);
 	if (result == BLKPR_CONFLICT && port->kind == BLKPR_NVME && !order->old_key)
 		result = blkpr_nvme_replace_zero(port->fd, order->new_key);
 	return result;
@@ -121,11 +121,6 @@ static enum blkpr_result send_keys_of_self(const struct blkpr_port *port, const 
 static enum blkpr_result send_release(const struct blkpr_port *port, const struct order *order)
 {
 	return blkpr_command_release(port, order->old_key, order->type);
-}
-
-static enum blkpr_result send_unregister(const struct blkpr_port *port, const struct order *order)
-{
-	return blkpr_command_unregister(port, order->old_key);
 }
 
 static enum blkpr_result send_by_nexus(
@@ -186,16 +181,13 @@ static enum blkpr_result send_by_all(struct blkpr_disk *disk, const struct order
 
 static enum blkpr_result block_register(struct blkpr_disk *disk, unsigned path, uint64_t old_key, uint64_t new_key)
 {
-	struct order order = { .send = send_register, .old_key = old_key, .new_key = new_key };
-
-	return send_by_path(disk, path, &order);
+	return send_by_path(disk, path,
+		&(struct order){ .send = send_register, .old_key = old_key, .new_key = new_key });
 }
 
 static enum blkpr_result block_may_write(struct blkpr_disk *disk, unsigned path)
 {
-	struct order order = { .send = send_probe };
-
-	return send_by_path(disk, path, &order);
+	return send_by_path(disk, path, &(struct order){ .send = send_probe });
 }
 
 static unsigned block_silent(struct blkpr_disk *disk)
@@ -206,7 +198,7 @@ static unsigned block_silent(struct blkpr_disk *disk)
 
 static enum blkpr_result block_keys_of_self(struct blkpr_disk *disk, unsigned path, struct blkpr_report *report)
 {
-	struct order order = { .send = send_keys_of_self, .report = report };
+	const struct order order = { .send = send_keys_of_self, .report = report };
 	enum blkpr_result result;
 
 	*report = (struct blkpr_report){ 0 };
@@ -218,16 +210,14 @@ static enum blkpr_result block_keys_of_self(struct blkpr_disk *disk, unsigned pa
 
 static enum blkpr_result block_release(struct blkpr_disk *disk, uint64_t own, enum pr_type type)
 {
-	struct order order = { .send = send_release, .old_key = own, .type = type };
+	const struct order order = { .send = send_release, .old_key = own, .type = type };
 
 	return send_by_all(disk, &order);
 }
 
 static enum blkpr_result block_unregister(struct blkpr_disk *disk, uint64_t own)
 {
-	struct order order = { .send = send_unregister, .old_key = own };
-
-	return send_by_all(disk, &order);
+	return send_by_all(disk, &(struct order){ .send = send_register, .old_key = own });
 }
 
 /* --- commands by one path --------------------------------------------------------------------- */
@@ -267,7 +257,7 @@ static enum blkpr_result block_preempt_abort(
 	do {
 		result = blkpr_path_be_ready(block);
 		if (result == BLKPR_OK)
-			result = blkpr_command_preempt(&block->port, own, victim, type, true);
+			result = blkpr_command_preempt_abort(&block->port, own, victim, type);
 	} while (blkpr_path_retry_attention(&patience, &result, &block->port) || blkpr_path_try_other(block, result, &patience));
 	return settle_conflict(block, result);
 }
