@@ -48,17 +48,13 @@ enum blkpr_result blkpr_nvme_replace_zero(int fd, uint64_t key);
  */
 enum blkpr_result blkpr_nvme_flush(int fd);
 
-/*
- * The parser, pure. LENGTH bytes were received; *NEEDED is the size of the whole structure as the
- * controller states it. BLKPR_UNSETTLED: it is larger than LENGTH, ask again with more room.
- * BLKPR_INVALID: the reply has not this FORM.
- */
-enum blkpr_result blkpr_nvme_parse_report(enum blkpr_nvme_form form, const uint8_t *reply,
-	size_t length, struct blkpr_report *report, size_t *needed);
-
 #define BLKPR_NVME_HOST 16 /* bytes of a host identifier; a 64-bit one has the first 8 of them */
 
-/* The same, with no keys but those of HOST. */
-enum blkpr_result blkpr_nvme_parse_keys_of(enum blkpr_nvme_form form, const uint8_t *reply,
-	size_t length, const uint8_t host[BLKPR_NVME_HOST], struct blkpr_report *report,
-	size_t *needed);
+/*
+ * The parser, pure. LENGTH bytes were received; *NEEDED is the size of the whole structure as the
+ * controller states it. HOST, BLKPR_NVME_HOST bytes: whose keys are wanted; NULL: everybody's.
+ * BLKPR_UNSETTLED: it is larger than LENGTH, ask again with more room. BLKPR_INVALID: the reply has
+ * not this FORM.
+ */
+enum blkpr_result blkpr_nvme_parse_report(enum blkpr_nvme_form form, const uint8_t *reply,
+	size_t length, const uint8_t *host, struct blkpr_report *report, size_t *needed);

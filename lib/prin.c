@@ -85,20 +85,19 @@ static enum blkpr_result verdict(const struct sg_io_hdr *io)
 	return BLKPR_OK;
 }
 
-/* Sends a command that reads; *LENGTH is the room in REPLY, then the bytes received. */
-static enum blkpr_result submit(
-	const struct blkpr_port *port, uint8_t cdb[], uint8_t cdb_length, uint8_t *reply, size_t *length)
+enum blkpr_result blkpr_prin_submit(const struct blkpr_port *port, uint8_t cdb[], uint8_t cdb_length,
+	int direction, uint8_t *data, size_t *length)
 {
 	uint8_t sense[64] = { 0 };
 	struct sg_io_hdr io = {
 		.interface_id = 'S',
-		.dxfer_direction = *length ? SG_DXFER_FROM_DEV : SG_DXFER_NONE,
+		.dxfer_direction = direction,
 		.cmd_len = cdb_length,
 		.cmdp = cdb,
 		.mx_sb_len = sizeof(sense),
 		.sbp = sense,
 		.dxfer_len = *length,
-		.dxferp = reply,
+		.dxferp = data,
 		.timeout = COMMAND_MS,
 	};
 	enum blkpr_result result;
@@ -117,14 +116,15 @@ enum blkpr_result blkpr_prin_ask(
 	uint8_t cdb[10] = { PERSISTENT_RESERVE_IN, action, [7] = *length >> 8, [8] = *length & 0xff };
 
 	memset(reply, 0, *length);
-	return submit(port, cdb, sizeof(cdb), reply, length);
+	return blkpr_prin_submit(port, cdb, sizeof(cdb), SG_DXFER_FROM_DEV, reply, length);
 }
 
 enum blkpr_result blkpr_prin_test_ready(const struct blkpr_port *port)
 {
 	uint8_t cdb[6] = { 0 }; /* TEST UNIT READY */
 	size_t none = 0;
-	enum blkpr_result result = submit(port, cdb, sizeof(cdb), NULL, &none);
+	enum blkpr_result result =
+		blkpr_prin_submit(port, cdb, sizeof(cdb), SG_DXFER_NONE, NULL, &none);
 
 	/* its sense has been seen: it is one, and there may be more */
 	return result == BLKPR_ATTENTION ? BLKPR_BUSY : result;
@@ -257,7 +257,8 @@ enum blkpr_result blkpr_prin_read_mute(const struct blkpr_port *port, bool *mute
 	uint8_t reply[64] = { 0 };
 	uint8_t cdb[6] = { MODE_SENSE_6, DBD, CONTROL, 0, sizeof(reply) };
 	size_t length = sizeof(reply);
-	enum blkpr_result result = submit(port, cdb, sizeof(cdb), reply, &length);
+	enum blkpr_result result =
+		blkpr_prin_submit(port, cdb, sizeof(cdb), SG_DXFER_FROM_DEV, reply, &length);
 
 	*mute = false;
 	return result == BLKPR_OK ? blkpr_prin_parse_mute(reply, length, mute) : result;

@@ -82,7 +82,7 @@ enum blkpr_result blkpr_prin_parse_mute(const uint8_t *reply, size_t length, boo
 /* The verdict that sense data give (SPC-4 4.5), fixed or descriptor format. */
 enum blkpr_result blkpr_prin_parse_sense(const uint8_t *sense, size_t length);
 
-/* For full_status.c. */
+/* For full_status.c and probe.c. */
 
 #define BLKPR_PRIN_HEADER 8            /* PRGENERATION, ADDITIONAL LENGTH */
 #define BLKPR_PRIN_MOST_BYTES 0xffff   /* ALLOCATION LENGTH has 16 bits: 8190 keys */
@@ -96,6 +96,13 @@ static inline uint64_t blkpr_prin_be64(const uint8_t *p)
 {
 	return (uint64_t)blkpr_prin_be32(p) << 32 | blkpr_prin_be32(p + 4);
 }
+
+/*
+ * One command by SG_IO. DIRECTION: SG_DXFER_FROM_DEV, SG_DXFER_TO_DEV or SG_DXFER_NONE. *LENGTH is
+ * the room in DATA, then the bytes received, or how much is sent.
+ */
+enum blkpr_result blkpr_prin_submit(const struct blkpr_port *port, uint8_t cdb[], uint8_t cdb_length,
+	int direction, uint8_t *data, size_t *length);
 
 /* One PERSISTENT RESERVE IN: *LENGTH is the room in REPLY, then the bytes received. */
 enum blkpr_result blkpr_prin_ask(const struct blkpr_port *port, enum blkpr_prin_action action,
