@@ -7,4 +7,9 @@ struct blkpr_error {
 };
 
 /* Writes the sentence, cut off if it is too long. */
-void blkpr_error_set(struct blkpr_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void blkpr_error_set(struct blkpr_error *error, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* The same, and returns RC. */
+int blkpr_error_fail(struct blkpr_error *error, int rc, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));

@@ -23,7 +23,9 @@ struct blkpr_others {
  * KEY, and what is registered on the disk and is not among OTHERS. So no command is ever sent that
  * could remove another node's registration.
  *
- * BLKPR_OK: one path at least did it, and no other refused. BLKPR_SHARED_NEXUS: a nexus of this
+ * BLKPR_OK: one path at least did it, and no other refused; or all failed, a fresh read shows that
+ * it was done, and it is not stored (APTPL), verdict.forgets. BLKPR_UNSTORABLE: it was refused, since
+ * APTPL is all that a device can find wrong with a REGISTER. BLKPR_SHARED_NEXUS: a nexus of this
  * node is registered with another node's key, verdict.offender; every registration is as it was.
  * verdict.replaced: a key of nobody known that this node's own nexus had, and that has been
  * replaced.
