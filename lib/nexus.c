@@ -154,17 +154,47 @@ static enum blkpr_result claim_all(const struct claim *claim, uint64_t was[], bo
 	return any ? BLKPR_OK : worst;
 }
 
+/* Every REGISTER that is done moves the generation, also one of a key that was there before. */
+static bool is_done(const struct claim *claim)
+{
+	struct blkpr_verdict *verdict = claim->verdict;
+	uint32_t before = verdict->generation_after;
+	struct blkpr_report report;
+
+	if (claim->disk->ops->read(claim->disk, &report) != BLKPR_OK)
+		return false;
+	blkpr_verdict_observe(verdict, &report, claim->key);
+	blkpr_report_clear(&report);
+	return verdict->own_registrations && verdict->generation_after != before;
+}
+
+/*
+ * APTPL is the wish, in every REGISTER of sd and of the NVMe driver (CPTPL), that registrations
+ * survive a power loss of the target. Some targets refuse it; some register, cannot store that, and
+ * say that they have failed.
+ */
+static enum blkpr_result settle_failed(const struct claim *claim, enum blkpr_result result)
+{
+	if (result != BLKPR_IO_ERROR && result != BLKPR_INVALID)
+		return result;
+	if (is_done(claim)) {
+		claim->verdict->forgets = true;
+		return BLKPR_OK;
+	}
+	return result == BLKPR_INVALID ? BLKPR_UNSTORABLE : result;
+}
+
 enum blkpr_result blkpr_nexus_register(struct blkpr_disk *disk, uint64_t old, uint64_t key,
 	const struct blkpr_others *others, struct blkpr_verdict *verdict)
 {
-	struct claim claim = { disk, old, key, others, verdict };
+	const struct claim claim = { disk, old, key, others, verdict };
 	uint64_t *was = calloc(disk->paths, sizeof(*was));
 	bool *done = calloc(disk->paths, sizeof(*done));
 	enum blkpr_result result = was && done ? claim_all(&claim, was, done) : BLKPR_NO_MEMORY;
 
 	free(was);
 	free(done);
-	return result;
+	return settle_failed(&claim, result);
 }
 
 static bool check_path(struct blkpr_disk *disk, unsigned path, const struct claim *claim)
