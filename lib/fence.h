@@ -41,19 +41,12 @@ int blkpr_fence_status(const struct blkpr_fence *fence, const struct blkpr_targe
 int blkpr_fence_monitor(const struct blkpr_fence *fence, const struct blkpr_target targets[],
 	unsigned count, struct blkpr_verdict verdicts[]);
 
-/* The same on one disk, in the caller's process. */
-void blkpr_fence_on_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict);
-void blkpr_fence_off_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict);
-void blkpr_fence_status_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict);
-void blkpr_fence_monitor_disk(const struct blkpr_fence *fence, uint64_t own, unsigned paths,
-	struct blkpr_disk *disk, struct blkpr_verdict *verdict); /* PATHS: registrations that own
-								    should have */
+/* The same on one disk, in the caller's process. CONTEXT: struct blkpr_fence. */
+blkpr_protocol blkpr_fence_on_disk, blkpr_fence_off_disk, blkpr_fence_status_disk,
+	blkpr_fence_monitor_disk;
+
 /*
  * The second question of a monitor (blkpr_work_ask()): whose nexus each path is, and whether it may
  * write.
  */
-void blkpr_fence_nexus_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict);
+blkpr_protocol blkpr_fence_nexus_disk;
