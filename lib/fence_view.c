@@ -2,32 +2,27 @@
 // What one fresh read shows, in the terms of the fencing protocols: the only source of conclusions.
 #include "lib/fence_view.h"
 
-bool blkpr_fence_type_serves(enum pr_type type, unsigned held)
+/* Of a registrants-only type its all-registrants twin; any other type itself. */
+static enum pr_type twin_of(enum pr_type type)
 {
 	switch (type) {
-	case PR_WRITE_EXCLUSIVE_REG_ONLY:
-	case PR_WRITE_EXCLUSIVE_ALL_REGS:
-		return held == PR_WRITE_EXCLUSIVE_REG_ONLY || held == PR_WRITE_EXCLUSIVE_ALL_REGS;
-	case PR_EXCLUSIVE_ACCESS_REG_ONLY:
-	case PR_EXCLUSIVE_ACCESS_ALL_REGS:
-		return held == PR_EXCLUSIVE_ACCESS_REG_ONLY || held == PR_EXCLUSIVE_ACCESS_ALL_REGS;
-	default:
-		return false;
-	}
-}
-
-enum pr_type blkpr_fence_preempt_type(const struct blkpr_verdict *verdict, enum pr_type held)
-{
-	if (!verdict->ignored || verdict->reach != BLKPR_REACH_NVME)
-		return held;
-	switch (held) {
 	case PR_WRITE_EXCLUSIVE_REG_ONLY:
 		return PR_WRITE_EXCLUSIVE_ALL_REGS;
 	case PR_EXCLUSIVE_ACCESS_REG_ONLY:
 		return PR_EXCLUSIVE_ACCESS_ALL_REGS;
 	default:
-		return held;
+		return type;
 	}
+}
+
+bool blkpr_fence_type_serves(enum pr_type type, unsigned held)
+{
+	return type >= PR_WRITE_EXCLUSIVE_REG_ONLY && twin_of(type) == twin_of(held);
+}
+
+enum pr_type blkpr_fence_preempt_type(const struct blkpr_verdict *verdict, enum pr_type held)
+{
+	return verdict->ignored && verdict->reach == BLKPR_REACH_NVME ? twin_of(held) : held;
 }
 
 static bool is_known(const struct blkpr_fence *fence, uint64_t own, uint64_t key)

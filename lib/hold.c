@@ -162,8 +162,8 @@ void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target
 	else if (errand.view.own)
 		verdict->result = blkpr_shed(target->own, errand.view.type, &errand.hold->others, true, disk, verdict);
 	else
-		verdict->result = blkpr_rounds_register(disk, errand.view.own ? target->own : 0,
-			target->own, &errand.hold->others, verdict);
+		verdict->result = blkpr_rounds_register(
+			disk, 0, target->own, &errand.hold->others, verdict);
 	if (verdict->result == BLKPR_OK)
 		verdict->result = repeat(&errand, take_step);
 }

@@ -2,8 +2,6 @@
 /* The name by which an iSCSI target knows this node. */
 #pragma once
 
-#include <stddef.h>
-
 #define BLKPR_INITIATOR_NAME 256 /* 223 bytes at most (RFC 7143), and NUL */
 
 /*

@@ -2,7 +2,6 @@
 /* Reservation keys: 64 bits, written in hex, never 0. */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -91,14 +91,10 @@ static bool speaks_of_path(enum blkpr_result result)
 /* Asks by the path in use without a thread: nobody else could be asked. */
 static void ask_alone(struct blkpr_block_disk *block, const struct blkpr_question *question, struct blkpr_answer *answer)
 {
-	*answer = (struct blkpr_answer){ .transport = question->transport };
 	if (block->port.fd < 0)
 		block->port.fd = block->device->multipath ? blkpr_device_open_path(block->device, block->path)
 							  : blkpr_device_open(block->device);
-	if (block->port.fd < 0)
-		answer->result = blkpr_result_from_errno(-block->port.fd);
-	else if (question->ask)
-		answer->result = question->ask(&block->port, question, answer);
+	blkpr_scout_ask(&block->port, question, answer);
 }
 
 static int64_t share(const struct blkpr_block_disk *block, int64_t most_ms)

@@ -6,7 +6,6 @@
 #include <scsi/sg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "lib/room.h"
 
@@ -205,7 +204,6 @@ enum blkpr_result blkpr_prin_read_reservation(const struct blkpr_port *port, str
 enum blkpr_result blkpr_prin_parse_capabilities(
 	const uint8_t *reply, size_t length, struct blkpr_capabilities *capabilities)
 {
-	/* PERSISTENT RESERVATION TYPE MASK, SPC-4 table 228: byte 4 bits 1 to 7, byte 5 bit 0 */
 	unsigned mask;
 
 	*capabilities = (struct blkpr_capabilities){ 0 };
@@ -214,13 +212,11 @@ enum blkpr_result blkpr_prin_parse_capabilities(
 	capabilities->forgets = !(reply[3] & 0x01);
 	if (!(reply[3] & 0x80)) /* TMV: the mask is valid */
 		return BLKPR_OK;
+	/* PERSISTENT RESERVATION TYPE MASK, SPC-4 table 228: a bit for each of SPC's types */
 	mask = reply[4] | reply[5] << 8;
-	capabilities->types = (mask & 1 << 1 ? 1 << PR_WRITE_EXCLUSIVE : 0) |
-			      (mask & 1 << 3 ? 1 << PR_EXCLUSIVE_ACCESS : 0) |
-			      (mask & 1 << 5 ? 1 << PR_WRITE_EXCLUSIVE_REG_ONLY : 0) |
-			      (mask & 1 << 6 ? 1 << PR_EXCLUSIVE_ACCESS_REG_ONLY : 0) |
-			      (mask & 1 << 7 ? 1 << PR_WRITE_EXCLUSIVE_ALL_REGS : 0) |
-			      (mask & 1 << 8 ? 1 << PR_EXCLUSIVE_ACCESS_ALL_REGS : 0);
+	for (unsigned spc = 0; spc < 16; spc++)
+		if (mask >> spc & 1 && type_from_spc(spc))
+			capabilities->types |= 1 << type_from_spc(spc);
 	return BLKPR_OK;
 }
 

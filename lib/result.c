@@ -3,7 +3,6 @@
 #include "lib/result.h"
 
 #include <errno.h>
-#include <stddef.h>
 
 #include "lib/pr.h"
 

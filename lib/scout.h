@@ -29,6 +29,10 @@ struct blkpr_question {
 	uint64_t key;
 };
 
+/* What a scout does, in the caller's thread. PORT may have -errno for a descriptor. */
+void blkpr_scout_ask(const struct blkpr_port *port, const struct blkpr_question *question,
+	struct blkpr_answer *answer);
+
 /*
  * For up to one scout a path of MAP, which must stay as long as any of them is out. NULL: no
  * memory.
