@@ -281,8 +281,6 @@ static const struct blkpr_disk_ops block_ops = {
 enum blkpr_result blkpr_disk_open(
 	struct blkpr_block_disk *block, const struct blkpr_device *device, int64_t deadline)
 {
-	const struct blkpr_question whether_it_opens = { .ask = NULL };
-
 	*block = (struct blkpr_block_disk){
 		.disk = { .ops = &block_ops, .deadline = deadline, .paths = device->multipath ? device->npaths : 1 },
 		.port = { .fd = -1, .kind = device->kind },
@@ -291,7 +289,7 @@ enum blkpr_result blkpr_disk_open(
 		.silent = device->learned ? device->learned->silent : 0,
 	};
 	if (device->multipath)
-		return blkpr_path_find(block, &whether_it_opens);
+		return blkpr_path_find(block, &(struct blkpr_question){ .ask = NULL });
 	block->port.fd = blkpr_device_open(device);
 	return block->port.fd < 0 ? blkpr_result_from_errno(-block->port.fd) : BLKPR_OK;
 }

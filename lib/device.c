@@ -68,11 +68,10 @@ static const char *read_subsystem(const char *sysfs, char *link, size_t size)
 }
 
 /* A plain disk: kind and identity from the driver's attributes. */
-static int inspect_disk(
-	const char *sysfs, const char *subsystem, struct blkpr_device *device, struct blkpr_error *error)
+static int inspect_disk(const char *sysfs, struct blkpr_device *device, struct blkpr_error *error)
 {
-	char text[512];
-	const char *wwid = NULL;
+	char text[512], link[PATH_MAX];
+	const char *subsystem = read_subsystem(sysfs, link, sizeof(link)), *wwid = NULL;
 
 	if (subsystem && !strcmp(subsystem, "scsi")) {
 		const char *type = blkpr_sysfs_read(sysfs, "device/type", text, sizeof(text));
@@ -123,9 +122,8 @@ static int visit_path(const char *sysfs, const char *entry, void *arg)
 {
 	struct blkpr_device *map = arg, path = { .name = map->name };
 	struct blkpr_error ignored;
-	char link[PATH_MAX];
 
-	if (inspect_disk(sysfs, read_subsystem(sysfs, link, sizeof(link)), &path, &ignored))
+	if (inspect_disk(sysfs, &path, &ignored))
 		return 0;
 	if (add_path_name(map, entry)) {
 		free(path.wwid);
@@ -237,14 +235,13 @@ static int inspect_undriven(const char *sysfs, struct blkpr_device *device, stru
 static int inspect(const char *sysfs, struct blkpr_device *device, struct blkpr_error *error)
 {
 	char link[PATH_MAX];
-	const char *subsystem = read_subsystem(sysfs, link, sizeof(link));
 	struct holder holder;
 
-	if (!subsystem)
+	if (!read_subsystem(sysfs, link, sizeof(link)))
 		return inspect_undriven(sysfs, device, error);
 	if (blkpr_sysfs_visit(sysfs, "holders", visit_holder, &holder))
 		return inspect_path_of_map(&holder, device, error);
-	return inspect_disk(sysfs, subsystem, device, error);
+	return inspect_disk(sysfs, device, error);
 }
 
 int blkpr_device_inspect(const char *name, const char *sysfs, dev_t number,
@@ -318,7 +315,7 @@ int blkpr_device_open_path(const struct blkpr_device *map, unsigned i)
 {
 	struct blkpr_device path = { .name = map->name };
 	struct blkpr_error ignored;
-	char sysfs[64], node[64], text[32], link[PATH_MAX];
+	char sysfs[64], node[64], text[32];
 	const char *state;
 	int fd, rc = -ENODEV;
 
@@ -330,7 +327,7 @@ int blkpr_device_open_path(const struct blkpr_device *map, unsigned i)
 	fd = open(node, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	if (!inspect_disk(sysfs, read_subsystem(sysfs, link, sizeof(link)), &path, &ignored)) {
+	if (!inspect_disk(sysfs, &path, &ignored)) {
 		rc = strcmp(path.wwid, map->wwid) ? -ENODEV : 0;
 		free(path.wwid);
 	}

@@ -329,65 +329,35 @@ static struct blkpr_work work_of(const struct blkpr_hold *hold, blkpr_protocol *
 	};
 }
 
-static int run(const struct blkpr_hold *hold, blkpr_protocol *protocol, const struct blkpr_target targets[],
-	unsigned count, struct blkpr_verdict verdicts[])
+int blkpr_hold_run(const struct blkpr_hold *hold, blkpr_protocol *protocol,
+	const struct blkpr_target targets[], unsigned count, struct blkpr_verdict verdicts[])
 {
 	struct blkpr_work work = work_of(hold, protocol);
 
 	return blkpr_work_run(&work, targets, count, verdicts);
 }
 
-int blkpr_hold_take(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[], unsigned *arbiter)
+int blkpr_hold_take(const struct blkpr_hold *hold, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[], unsigned *arbiter)
 {
 	struct blkpr_work work = work_of(hold, blkpr_hold_take_disk);
 
 	return blkpr_work_race(&work, targets, count, verdicts, arbiter);
 }
 
-int blkpr_hold_foresee(const struct blkpr_hold *hold, const struct blkpr_target targets[],
-	unsigned count, struct blkpr_verdict verdicts[])
-{
-	return run(hold, blkpr_hold_foresee_disk, targets, count, verdicts);
-}
-
-int blkpr_hold_join(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[])
-{
-	return run(hold, blkpr_hold_join_disk, targets, count, verdicts);
-}
-
-int blkpr_hold_promote(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[], unsigned *arbiter)
+int blkpr_hold_promote(const struct blkpr_hold *hold, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[], unsigned *arbiter)
 {
 	struct blkpr_work work = work_of(hold, blkpr_hold_promote_disk);
 
 	return blkpr_work_race(&work, targets, count, verdicts, arbiter);
 }
 
-int blkpr_hold_foresee_promotion(const struct blkpr_hold *hold, const struct blkpr_target targets[],
+int blkpr_hold_watch(const struct blkpr_hold *hold, const struct blkpr_target targets[],
 	unsigned count, struct blkpr_verdict verdicts[])
 {
-	return run(hold, blkpr_hold_foresee_promotion_disk, targets, count, verdicts);
-}
-
-int blkpr_hold_demote(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[])
-{
-	return run(hold, blkpr_hold_demote_disk, targets, count, verdicts);
-}
-
-int blkpr_hold_leave(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[])
-{
-	return run(hold, blkpr_hold_leave_disk, targets, count, verdicts);
-}
-
-int blkpr_hold_watch(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[])
-{
 	struct blkpr_work nexus = work_of(hold, blkpr_hold_nexus_disk);
-	int rc = run(hold, blkpr_hold_watch_disk, targets, count, verdicts);
+	int rc = blkpr_hold_run(hold, blkpr_hold_watch_disk, targets, count, verdicts);
 
 	return rc ? rc : blkpr_work_ask(&nexus, targets, count, verdicts);
 }

@@ -92,12 +92,10 @@ static enum blkpr_result read_reservation(const struct blkpr_port *port, struct 
  * controller's refusal has not DNR (nvme_pr_resv_report), and takes a short one for an extended one
  * where EDS is not looked at.
  */
-struct reader {
+static const struct reader {
 	enum blkpr_result (*keys)(const struct blkpr_port *port, struct blkpr_report *report);
 	enum blkpr_result (*reservation)(const struct blkpr_port *port, struct blkpr_report *report);
-};
-
-static const struct reader readers[BLKPR_READ_TRANSPORTS] = {
+} readers[BLKPR_READ_TRANSPORTS] = {
 	[BLKPR_READ_IOCTL] = { read_keys, read_reservation },
 	[BLKPR_READ_SGIO] = { blkpr_prin_read_keys, blkpr_prin_read_reservation },
 	[BLKPR_READ_NVME] = { blkpr_nvme_read_report, NULL },

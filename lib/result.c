@@ -6,12 +6,9 @@
 
 #include "lib/pr.h"
 
-struct text {
-	const char *name;
-	const char *sentence;
-};
-
-static const struct text texts[BLKPR_RESULT_COUNT] = {
+static const struct {
+	const char *name, *sentence;
+} texts[BLKPR_RESULT_COUNT] = {
 	[BLKPR_OK] = { "ok", "done" },
 	[BLKPR_CONFLICT] = { "conflict", "the device answered RESERVATION CONFLICT" },
 	[BLKPR_ATTENTION] = { "attention", "the device answered CHECK CONDITION" },

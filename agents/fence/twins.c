@@ -200,7 +200,7 @@ static int undo(const struct fencing *fencing, const struct twins *twins, struct
 	for (unsigned i = 0; i < twins->count; i++)
 		if (!is_second(twins, i) && !twins->before[i].own_registrations)
 			firsts[n++] = twins->targets[i];
-	rc = n ? blkpr_hold_leave(&hold, firsts, n, verdicts) : 0;
+	rc = n ? blkpr_hold_run(&hold, blkpr_hold_leave_disk, firsts, n, verdicts) : 0;
 	for (unsigned i = 0; i < n && !rc; i++)
 		rc = verdicts[i].result == BLKPR_OK ? 0 : -EIO;
 	return rc;
