@@ -258,8 +258,8 @@ static int race(struct blkpr_task *task, unsigned *arbiter)
 	return rc;
 }
 
-int blkpr_work_race(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[], unsigned *arbiter)
+int blkpr_work_race(const struct blkpr_work *work, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[], unsigned *arbiter)
 {
 	struct blkpr_task task;
 	int rc = blkpr_task_begin(&task, work, targets, count, verdicts);

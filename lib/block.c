@@ -12,8 +12,8 @@
 
 /* --- reads ------------------------------------------------------------------------------------ */
 
-static enum blkpr_result ask_report(const struct blkpr_port *port, const struct blkpr_question *question,
-	struct blkpr_answer *answer)
+static enum blkpr_result ask_report(const struct blkpr_port *port,
+	const struct blkpr_question *question, struct blkpr_answer *answer)
 {
 	(void)question;
 	return blkpr_report_read(port, &answer->transport, &answer->report);
@@ -31,8 +31,8 @@ static enum blkpr_result block_read(struct blkpr_disk *disk, struct blkpr_report
 	return result;
 }
 
-static enum blkpr_result ask_initiators(const struct blkpr_port *port, const struct blkpr_question *question,
-	struct blkpr_answer *answer)
+static enum blkpr_result ask_initiators(const struct blkpr_port *port,
+	const struct blkpr_question *question, struct blkpr_answer *answer)
 {
 	return blkpr_prin_read_initiators(port, question->key, &answer->initiators);
 }
@@ -52,8 +52,8 @@ static enum blkpr_result block_initiators(struct blkpr_disk *disk, uint64_t key,
  * NVMe tells only of power loss, and elsewhere. Who does not tell has not said that it forgets, or
  * is mute.
  */
-static enum blkpr_result ask_capabilities(const struct blkpr_port *port, const struct blkpr_question *question,
-	struct blkpr_answer *answer)
+static enum blkpr_result ask_capabilities(const struct blkpr_port *port,
+	const struct blkpr_question *question, struct blkpr_answer *answer)
 {
 	enum blkpr_result result;
 

@@ -343,16 +343,16 @@ static struct blkpr_work work_of(const struct blkpr_fence *fence, blkpr_protocol
 	};
 }
 
-static int run(const struct blkpr_fence *fence, blkpr_protocol *protocol, const struct blkpr_target targets[],
-	unsigned count, struct blkpr_verdict verdicts[])
+static int run(const struct blkpr_fence *fence, blkpr_protocol *protocol,
+	const struct blkpr_target targets[], unsigned count, struct blkpr_verdict verdicts[])
 {
 	struct blkpr_work work = work_of(fence, protocol);
 
 	return blkpr_work_run(&work, targets, count, verdicts);
 }
 
-int blkpr_fence_on(const struct blkpr_fence *fence, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[])
+int blkpr_fence_on(const struct blkpr_fence *fence, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[])
 {
 	return run(fence, blkpr_fence_on_disk, targets, count, verdicts);
 }
@@ -372,8 +372,8 @@ int blkpr_fence_monitor(const struct blkpr_fence *fence, const struct blkpr_targ
 	return rc ? rc : blkpr_work_ask(&nexus, targets, count, verdicts);
 }
 
-int blkpr_fence_off(const struct blkpr_fence *fence, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[], unsigned *arbiter)
+int blkpr_fence_off(const struct blkpr_fence *fence, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[], unsigned *arbiter)
 {
 	struct blkpr_work work = work_of(fence, blkpr_fence_off_disk);
 

@@ -16,16 +16,16 @@
  * Registers own on every device, reserves where nothing is reserved, never drops the key on the
  * way. BLKPR_SHARED_NEXUS: this node's nexus is another node's, too, and nothing has been changed.
  */
-int blkpr_fence_on(const struct blkpr_fence *fence, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[]);
+int blkpr_fence_on(const struct blkpr_fence *fence, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[]);
 
 /*
  * Removes the victim's key from every device, its commands in flight included. The first device is
  * the arbiter: whoever is registered there and removes the other has won, and only then are the
  * others touched. *ARBITER is the index of the device that decided, COUNT if none did.
  */
-int blkpr_fence_off(const struct blkpr_fence *fence, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[], unsigned *arbiter);
+int blkpr_fence_off(const struct blkpr_fence *fence, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[], unsigned *arbiter);
 
 /*
  * BLKPR_OK: the victim is off there (commands in flight are not waited for: that is off's to do).

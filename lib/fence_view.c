@@ -38,8 +38,8 @@ static bool is_known(const struct blkpr_fence *fence, uint64_t own, uint64_t key
 	return false;
 }
 
-enum blkpr_result blkpr_fence_look(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
-	struct blkpr_fence_view *view, struct blkpr_verdict *verdict)
+enum blkpr_result blkpr_fence_look(const struct blkpr_fence *fence, uint64_t own,
+	struct blkpr_disk *disk, struct blkpr_fence_view *view, struct blkpr_verdict *verdict)
 {
 	struct blkpr_report report;
 	enum blkpr_result result;

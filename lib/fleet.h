@@ -20,8 +20,8 @@
  *
  * The caller must have no thread but one.
  */
-int blkpr_fleet_run(struct blkpr_fleet *fleet, blkpr_fleet_job job, const unsigned which[], unsigned count,
-	int64_t deadline, struct blkpr_verdict verdicts[]);
+int blkpr_fleet_run(struct blkpr_fleet *fleet, blkpr_fleet_job job, const unsigned which[],
+	unsigned count, int64_t deadline, struct blkpr_verdict verdicts[]);
 
 /*
  * The pool ends, and is not waited for: it is the caller's child until the caller waits for it, or

@@ -85,9 +85,9 @@ enum blkpr_result blkpr_prin_parse_initiators(
 /* The whole of it, for the caller to free in any case. */
 static enum blkpr_result read_full_status(const struct blkpr_port *port, uint8_t **reply, size_t *length)
 {
-	struct blkpr_room room = {
-		.size = BLKPR_PRIN_MOST_BYTES, .entry = DESCRIPTOR_BYTES, .most = BLKPR_PRIN_MOST_BYTES
-	};
+	struct blkpr_room room = { .size = BLKPR_PRIN_MOST_BYTES,
+		.entry = DESCRIPTOR_BYTES,
+		.most = BLKPR_PRIN_MOST_BYTES };
 	enum blkpr_result result;
 
 	*length = room.size;

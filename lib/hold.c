@@ -148,8 +148,8 @@ void blkpr_hold_foresee_disk(const void *context, const struct blkpr_target *tar
 		disk->ops->silent(disk);
 }
 
-void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
 
@@ -208,8 +208,8 @@ static enum blkpr_result promote_step(void *context, bool *done)
 	return hold_step(errand, done);
 }
 
-void blkpr_hold_promote_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+void blkpr_hold_promote_disk(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
 
@@ -223,8 +223,8 @@ void blkpr_hold_promote_disk(const void *context, const struct blkpr_target *tar
  * REGISTER comes even if the key is there already: that may be a dead nexus's (fence-agents issue
  * 517).
  */
-void blkpr_hold_join_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+void blkpr_hold_join_disk(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	const struct blkpr_hold *hold = context;
 	struct blkpr_hold_view view;
@@ -254,8 +254,8 @@ static enum blkpr_result demote_step(void *context, bool *done)
 	return release(errand);
 }
 
-void blkpr_hold_demote_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+void blkpr_hold_demote_disk(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
 
@@ -312,8 +312,8 @@ static enum blkpr_result leave_step(void *context, bool *done)
 	return blkpr_rounds_unregister(errand->disk, errand->target->own, errand->verdict);
 }
 
-void blkpr_hold_leave_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+void blkpr_hold_leave_disk(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
 

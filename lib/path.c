@@ -33,8 +33,8 @@ bool blkpr_path_retry_attention(struct blkpr_patience *patience, enum blkpr_resu
 	return false;
 }
 
-bool blkpr_path_retry(struct blkpr_patience *patience, enum blkpr_result *result, const struct blkpr_disk *disk,
-	const struct blkpr_port *port)
+bool blkpr_path_retry(struct blkpr_patience *patience, enum blkpr_result *result,
+	const struct blkpr_disk *disk, const struct blkpr_port *port)
 {
 	if (blkpr_path_retry_attention(patience, result, port))
 		return true;

@@ -84,8 +84,8 @@ static enum blkpr_result verdict(const struct sg_io_hdr *io)
 	return BLKPR_OK;
 }
 
-enum blkpr_result blkpr_prin_submit(const struct blkpr_port *port, uint8_t cdb[], uint8_t cdb_length,
-	int direction, uint8_t *data, size_t *length)
+enum blkpr_result blkpr_prin_submit(const struct blkpr_port *port, uint8_t cdb[],
+	uint8_t cdb_length, int direction, uint8_t *data, size_t *length)
 {
 	uint8_t sense[64] = { 0 };
 	struct sg_io_hdr io = {
@@ -109,8 +109,8 @@ enum blkpr_result blkpr_prin_submit(const struct blkpr_port *port, uint8_t cdb[]
 	return result;
 }
 
-enum blkpr_result blkpr_prin_ask(
-	const struct blkpr_port *port, enum blkpr_prin_action action, uint8_t *reply, size_t *length)
+enum blkpr_result blkpr_prin_ask(const struct blkpr_port *port, enum blkpr_prin_action action,
+	uint8_t *reply, size_t *length)
 {
 	uint8_t cdb[10] = { PERSISTENT_RESERVE_IN, action, [7] = *length >> 8, [8] = *length & 0xff };
 

@@ -101,8 +101,8 @@ static inline uint64_t blkpr_prin_be64(const uint8_t *p)
  * One command by SG_IO. DIRECTION: SG_DXFER_FROM_DEV, SG_DXFER_TO_DEV or SG_DXFER_NONE. *LENGTH is
  * the room in DATA, then the bytes received, or how much is sent.
  */
-enum blkpr_result blkpr_prin_submit(const struct blkpr_port *port, uint8_t cdb[], uint8_t cdb_length,
-	int direction, uint8_t *data, size_t *length);
+enum blkpr_result blkpr_prin_submit(const struct blkpr_port *port, uint8_t cdb[],
+	uint8_t cdb_length, int direction, uint8_t *data, size_t *length);
 
 /* One PERSISTENT RESERVE IN: *LENGTH is the room in REPLY, then the bytes received. */
 enum blkpr_result blkpr_prin_ask(const struct blkpr_port *port, enum blkpr_prin_action action,

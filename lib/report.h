@@ -35,8 +35,8 @@ extern const char *const blkpr_transport_names[BLKPR_READ_TRANSPORTS];
  * Anything else: REPORT is empty and says nothing about the device; a truncated or contradictory
  * reply is BLKPR_MALFORMED. One attempt: BLKPR_ATTENTION and BLKPR_BUSY are the caller's to repeat.
  */
-enum blkpr_result blkpr_report_read(
-	const struct blkpr_port *port, enum blkpr_transport *transport, struct blkpr_report *report);
+enum blkpr_result blkpr_report_read(const struct blkpr_port *port, enum blkpr_transport *transport,
+	struct blkpr_report *report);
 
 /* Whether the device answers: the shortest of those reads, of which nothing is taken. */
 enum blkpr_result blkpr_report_ping(const struct blkpr_port *port);

@@ -73,8 +73,8 @@ static void leave(struct blkpr_scouts *scouts)
 	free(scouts);
 }
 
-void blkpr_scout_ask(
-	const struct blkpr_port *port, const struct blkpr_question *question, struct blkpr_answer *answer)
+void blkpr_scout_ask(const struct blkpr_port *port, const struct blkpr_question *question,
+	struct blkpr_answer *answer)
 {
 	*answer = (struct blkpr_answer){ .transport = question->transport };
 	if (port->fd < 0)

@@ -23,8 +23,8 @@ struct blkpr_answer {
  */
 struct blkpr_question {
 	/* Fills ANSWER, and touches nothing else. NULL: whether the path can be opened. */
-	enum blkpr_result (*ask)(const struct blkpr_port *port, const struct blkpr_question *question,
-		struct blkpr_answer *answer);
+	enum blkpr_result (*ask)(const struct blkpr_port *port,
+		const struct blkpr_question *question, struct blkpr_answer *answer);
 	enum blkpr_transport transport; /* that worked here before */
 	uint64_t key;
 };

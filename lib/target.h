@@ -20,8 +20,8 @@ struct blkpr_target {
 };
 
 /* Runs in a worker, one of several threads, on an open disk; leaves its result in VERDICT. */
-typedef void blkpr_protocol(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict);
+typedef void blkpr_protocol(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict);
 
 struct blkpr_work {
 	blkpr_protocol *protocol;

@@ -18,8 +18,8 @@ static void *share(size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-int blkpr_task_begin(struct blkpr_task *task, const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[])
+int blkpr_task_begin(struct blkpr_task *task, const struct blkpr_work *work,
+	const struct blkpr_target targets[], unsigned count, struct blkpr_verdict verdicts[])
 {
 	*task = (struct blkpr_task){
 		.work = work,
@@ -49,8 +49,8 @@ void blkpr_task_end(struct blkpr_task *task)
 		munmap(task->past, task->fleet.count * sizeof(*task->past));
 }
 
-void blkpr_task_work_on(const struct blkpr_task *task, unsigned index, blkpr_protocol *protocol, int64_t deadline,
-	struct blkpr_verdict *verdict)
+void blkpr_task_work_on(const struct blkpr_task *task, unsigned index, blkpr_protocol *protocol,
+	int64_t deadline, struct blkpr_verdict *verdict)
 {
 	const struct blkpr_target *target = &task->targets[index];
 	struct blkpr_block_disk block;
@@ -97,8 +97,8 @@ bool blkpr_task_is_settled(const struct blkpr_task *task, const struct blkpr_ver
 	return !blkpr_result_unreachable(verdict->result);
 }
 
-int blkpr_task_insist(struct blkpr_task *task, unsigned index, blkpr_task_condition *enough, int64_t until,
-	int64_t limit)
+int blkpr_task_insist(struct blkpr_task *task, unsigned index, blkpr_task_condition *enough,
+	int64_t until, int64_t limit)
 {
 	struct blkpr_verdict *verdict = &task->verdicts[index], answer = { .result = BLKPR_UNFINISHED };
 	int rc;

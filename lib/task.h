@@ -23,14 +23,14 @@ typedef bool blkpr_task_condition(
 
 #define PAUSE_MS 100
 
-int blkpr_task_begin(struct blkpr_task *task, const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[]);
+int blkpr_task_begin(struct blkpr_task *task, const struct blkpr_work *work,
+	const struct blkpr_target targets[], unsigned count, struct blkpr_verdict verdicts[]);
 
 void blkpr_task_end(struct blkpr_task *task);
 
 /* In a worker. */
-void blkpr_task_work_on(const struct blkpr_task *task, unsigned index, blkpr_protocol *protocol, int64_t deadline,
-	struct blkpr_verdict *verdict);
+void blkpr_task_work_on(const struct blkpr_task *task, unsigned index, blkpr_protocol *protocol,
+	int64_t deadline, struct blkpr_verdict *verdict);
 
 int blkpr_task_run(struct blkpr_task *task, const unsigned which[], unsigned count, int64_t until);
 
@@ -41,8 +41,8 @@ bool blkpr_task_is_settled(const struct blkpr_task *task, const struct blkpr_ver
  * begun may take until LIMIT. A worker that had no time for an answer says less of the device than
  * one before it that had.
  */
-int blkpr_task_insist(struct blkpr_task *task, unsigned index, blkpr_task_condition *enough, int64_t until,
-	int64_t limit);
+int blkpr_task_insist(struct blkpr_task *task, unsigned index, blkpr_task_condition *enough,
+	int64_t until, int64_t limit);
 
 /* Into task->which; how many they are. */
 unsigned blkpr_task_all_but(struct blkpr_task *task, unsigned spared);

@@ -13,8 +13,8 @@
  * 0.
  */
 
-int blkpr_work_run(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[]);
+int blkpr_work_run(const struct blkpr_work *work, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[]);
 
 /*
  * A second question, apart from the first one since each path has to answer it, and one that hangs
@@ -22,8 +22,8 @@ int blkpr_work_run(const struct blkpr_work *work, const struct blkpr_target targ
  * written to by VERDICTS[], and can only make a verdict worse; what does not answer keeps its own,
  * and is verdict.unasked.
  */
-int blkpr_work_ask(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[]);
+int blkpr_work_ask(const struct blkpr_work *work, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[]);
 
 /* What ANSWER to that question makes of VERDICT. */
 void blkpr_work_take(struct blkpr_verdict *verdict, const struct blkpr_verdict *answer);
@@ -37,5 +37,5 @@ void blkpr_work_take(struct blkpr_verdict *verdict, const struct blkpr_verdict *
  * is the index of the device that decided, COUNT if none did for this node; what was not touched
  * has the verdict BLKPR_UNTOUCHED.
  */
-int blkpr_work_race(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[], unsigned *arbiter);
+int blkpr_work_race(const struct blkpr_work *work, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[], unsigned *arbiter);
