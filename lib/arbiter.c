@@ -94,7 +94,8 @@ static int look_at_all(struct blkpr_task *task, int64_t until, unsigned which[],
 		const struct blkpr_verdict *seen = &task->seen[i];
 		struct blkpr_verdict *verdict = &task->verdicts[i];
 
-		if (seen->result == BLKPR_OK) /* or the next pool would wait for the same path that hangs */
+		/* or the next pool would wait for the same path that hangs */
+		if (seen->result == BLKPR_OK)
 			blkpr_device_learn(task->targets[i].device, seen->path, seen->silent);
 		if (has_spoken(task, seen) || seen->result == BLKPR_CRASHED) {
 			which[(*count)++] = i;
@@ -139,8 +140,9 @@ static int try_first(struct blkpr_task *task)
 }
 
 /*
- * A look of MS at all; those that answer are tried in order, until one decides. One at which a command of this action hangs
- * decides by what it shows; its proof, which may have to wait for that command, comes after the others (doc/safety.md, S5).
+ * A look of MS at all; those that answer are tried in order, until one decides. One at which a
+ * command of this action hangs decides by what it shows; its proof, which may have to wait for that
+ * command, comes after the others (doc/safety.md, S5).
  */
 static int try_all(struct blkpr_task *task, int64_t ms, unsigned *arbiter, bool *decided)
 {
@@ -197,8 +199,8 @@ static bool all_ok(const struct blkpr_task *task)
 }
 
 /*
- * A proof that is older than another one, which may have taken long, is read once more (S4): those of COUNT devices,
- * task->which.
+ * A proof that is older than another one, which may have taken long, is read once more (S4): those
+ * of COUNT devices, task->which.
  */
 static int prove_again(struct blkpr_task *task, unsigned count)
 {
@@ -230,7 +232,10 @@ static int run_alone(struct blkpr_task *task, unsigned *arbiter)
 	return rc;
 }
 
-/* The arbiter's proof is older than the others', or, where it was lost at the drain and won later, theirs are. */
+/*
+ * The arbiter's proof is older than the others', or, where it was lost at the drain and won later,
+ * theirs are.
+ */
 static int race(struct blkpr_task *task, unsigned *arbiter)
 {
 	int64_t deadline = task->work->deadline;
@@ -253,8 +258,8 @@ static int race(struct blkpr_task *task, unsigned *arbiter)
 	return rc;
 }
 
-int blkpr_work_race(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[], unsigned *arbiter)
+int blkpr_work_race(const struct blkpr_work *work, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[], unsigned *arbiter)
 {
 	struct blkpr_task task;
 	int rc = blkpr_task_begin(&task, work, targets, count, verdicts);

@@ -10,10 +10,10 @@
 #include "lib/probe.h"
 #include "lib/reset.h"
 
-/* --- reads ---------------------------------------------------------------------------------------- */
+/* --- reads ------------------------------------------------------------------------------------ */
 
-static enum blkpr_result ask_report(const struct blkpr_port *port, const struct blkpr_question *question,
-	struct blkpr_answer *answer)
+static enum blkpr_result ask_report(const struct blkpr_port *port,
+	const struct blkpr_question *question, struct blkpr_answer *answer)
 {
 	(void)question;
 	return blkpr_report_read(port, &answer->transport, &answer->report);
@@ -31,8 +31,8 @@ static enum blkpr_result block_read(struct blkpr_disk *disk, struct blkpr_report
 	return result;
 }
 
-static enum blkpr_result ask_initiators(const struct blkpr_port *port, const struct blkpr_question *question,
-	struct blkpr_answer *answer)
+static enum blkpr_result ask_initiators(const struct blkpr_port *port,
+	const struct blkpr_question *question, struct blkpr_answer *answer)
 {
 	return blkpr_prin_read_initiators(port, question->key, &answer->initiators);
 }
@@ -48,9 +48,12 @@ static enum blkpr_result block_initiators(struct blkpr_disk *disk, uint64_t key,
 	return answer.result;
 }
 
-/* NVMe tells only of power loss, and elsewhere. Who does not tell has not said that it forgets, or is mute. */
-static enum blkpr_result ask_capabilities(const struct blkpr_port *port, const struct blkpr_question *question,
-	struct blkpr_answer *answer)
+/*
+ * NVMe tells only of power loss, and elsewhere. Who does not tell has not said that it forgets, or
+ * is mute.
+ */
+static enum blkpr_result ask_capabilities(const struct blkpr_port *port,
+	const struct blkpr_question *question, struct blkpr_answer *answer)
 {
 	enum blkpr_result result;
 
@@ -76,9 +79,9 @@ static enum blkpr_result block_capabilities(
 	return answer.result;
 }
 
-/* --- commands that every nexus has to send for itself ----------------------------------------------- */
+/* --- commands that every nexus has to send for itself ----------------------------------------- */
 
-/* A command that every nexus of this node has to send for itself. */
+/* No NEW_KEY: the end of the registration. */
 struct order {
 	enum blkpr_result (*send)(const struct blkpr_port *port, const struct order *order);
 	uint64_t old_key, new_key;
@@ -92,7 +95,7 @@ static enum blkpr_result send_register(const struct blkpr_port *port, const stru
 
 	if (!order->new_key)
 		return blkpr_command_unregister(port, order->old_key);
-	result = blkpr_command_register(port, order->old_key, order->new_key, false);
+	result = blkpr_command_register(port, order->old_key, order->new_key);
 	if (result == BLKPR_CONFLICT && port->kind == BLKPR_NVME && !order->old_key)
 		result = blkpr_nvme_replace_zero(port->fd, order->new_key);
 	return result;
@@ -120,11 +123,6 @@ static enum blkpr_result send_release(const struct blkpr_port *port, const struc
 	return blkpr_command_release(port, order->old_key, order->type);
 }
 
-static enum blkpr_result send_unregister(const struct blkpr_port *port, const struct order *order)
-{
-	return blkpr_command_unregister(port, order->old_key);
-}
-
 static enum blkpr_result send_by_nexus(
 	const struct blkpr_disk *disk, const struct blkpr_port *port, const struct order *order)
 {
@@ -137,7 +135,10 @@ static enum blkpr_result send_by_nexus(
 	return result;
 }
 
-/* Each path has its share of the time that is left, and so has what comes after them; one that hangs has none. */
+/*
+ * Each path has its share of the time that is left, and so has what comes after them; one that
+ * hangs has none.
+ */
 static enum blkpr_result send_by_path(struct blkpr_disk *disk, unsigned path, const struct order *order)
 {
 	const struct blkpr_device *device = blkpr_path_block_of(disk)->device;
@@ -180,16 +181,13 @@ static enum blkpr_result send_by_all(struct blkpr_disk *disk, const struct order
 
 static enum blkpr_result block_register(struct blkpr_disk *disk, unsigned path, uint64_t old_key, uint64_t new_key)
 {
-	struct order order = { .send = send_register, .old_key = old_key, .new_key = new_key };
-
-	return send_by_path(disk, path, &order);
+	return send_by_path(disk, path,
+		&(struct order){ .send = send_register, .old_key = old_key, .new_key = new_key });
 }
 
 static enum blkpr_result block_may_write(struct blkpr_disk *disk, unsigned path)
 {
-	struct order order = { .send = send_probe };
-
-	return send_by_path(disk, path, &order);
+	return send_by_path(disk, path, &(struct order){ .send = send_probe });
 }
 
 static unsigned block_silent(struct blkpr_disk *disk)
@@ -200,7 +198,7 @@ static unsigned block_silent(struct blkpr_disk *disk)
 
 static enum blkpr_result block_keys_of_self(struct blkpr_disk *disk, unsigned path, struct blkpr_report *report)
 {
-	struct order order = { .send = send_keys_of_self, .report = report };
+	const struct order order = { .send = send_keys_of_self, .report = report };
 	enum blkpr_result result;
 
 	*report = (struct blkpr_report){ 0 };
@@ -212,21 +210,22 @@ static enum blkpr_result block_keys_of_self(struct blkpr_disk *disk, unsigned pa
 
 static enum blkpr_result block_release(struct blkpr_disk *disk, uint64_t own, enum pr_type type)
 {
-	struct order order = { .send = send_release, .old_key = own, .type = type };
+	const struct order order = { .send = send_release, .old_key = own, .type = type };
 
 	return send_by_all(disk, &order);
 }
 
 static enum blkpr_result block_unregister(struct blkpr_disk *disk, uint64_t own)
 {
-	struct order order = { .send = send_unregister, .old_key = own };
-
-	return send_by_all(disk, &order);
+	return send_by_all(disk, &(struct order){ .send = send_register, .old_key = own });
 }
 
-/* --- commands by one path -------------------------------------------------------------------------- */
+/* --- commands by one path --------------------------------------------------------------------- */
 
-/* A nexus that came back is not registered; another path of the map may be. The caller looks, and repeats. */
+/*
+ * A nexus that came back is not registered; another path of the map may be. The caller looks, and
+ * repeats.
+ */
 static enum blkpr_result settle_conflict(struct blkpr_block_disk *block, enum blkpr_result result)
 {
 	if (result == BLKPR_CONFLICT)
@@ -258,7 +257,7 @@ static enum blkpr_result block_preempt_abort(
 	do {
 		result = blkpr_path_be_ready(block);
 		if (result == BLKPR_OK)
-			result = blkpr_command_preempt(&block->port, own, victim, type, true);
+			result = blkpr_command_preempt_abort(&block->port, own, victim, type);
 	} while (blkpr_path_retry_attention(&patience, &result, &block->port) || blkpr_path_try_other(block, result, &patience));
 	return settle_conflict(block, result);
 }
@@ -282,8 +281,6 @@ static const struct blkpr_disk_ops block_ops = {
 enum blkpr_result blkpr_disk_open(
 	struct blkpr_block_disk *block, const struct blkpr_device *device, int64_t deadline)
 {
-	const struct blkpr_question whether_it_opens = { .ask = NULL };
-
 	*block = (struct blkpr_block_disk){
 		.disk = { .ops = &block_ops, .deadline = deadline, .paths = device->multipath ? device->npaths : 1 },
 		.port = { .fd = -1, .kind = device->kind },
@@ -292,7 +289,7 @@ enum blkpr_result blkpr_disk_open(
 		.silent = device->learned ? device->learned->silent : 0,
 	};
 	if (device->multipath)
-		return blkpr_path_find(block, &whether_it_opens);
+		return blkpr_path_find(block, &(struct blkpr_question){ .ask = NULL });
 	block->port.fd = blkpr_device_open(device);
 	return block->port.fd < 0 ? blkpr_result_from_errno(-block->port.fd) : BLKPR_OK;
 }

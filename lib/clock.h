@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The one clock of deadlines: CLOCK_MONOTONIC in milliseconds. */
-#ifndef BLKPR_CLOCK_H
-#define BLKPR_CLOCK_H
+#pragma once
 
 #include <stdint.h>
 
@@ -9,5 +8,3 @@ int64_t blkpr_clock_ms(void);
 
 /* Sleeps MS milliseconds, but never past DEADLINE. */
 void blkpr_clock_pause(int64_t ms, int64_t deadline);
-
-#endif

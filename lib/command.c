@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The six commands of include/uapi/linux/pr.h.
+// The commands of include/uapi/linux/pr.h, but for PREEMPT without ABORT and CLEAR (S6).
 #include "lib/command.h"
 
 #include <errno.h>
@@ -14,16 +14,12 @@ static enum blkpr_result submit(const struct blkpr_port *port, unsigned long req
 }
 
 enum blkpr_result blkpr_command_register(
-	const struct blkpr_port *port, uint64_t old_key, uint64_t new_key, bool ignore)
+	const struct blkpr_port *port, uint64_t old_key, uint64_t new_key)
 {
-	struct pr_registration registration = {
-		.old_key = old_key,
-		.new_key = new_key,
-		.flags = ignore ? PR_FL_IGNORE_KEY : 0,
-	};
+	struct pr_registration registration = { .old_key = old_key, .new_key = new_key };
 
-	if (!new_key)
-		return BLKPR_INVALID; /* key 0 would unregister, or on NVMe register key 0 (trap 2) */
+	if (!new_key) /* key 0 would unregister, or on NVMe register key 0 (trap 2) */
+		return BLKPR_INVALID;
 	return submit(port, IOC_PR_REGISTER, &registration);
 }
 
@@ -52,8 +48,8 @@ enum blkpr_result blkpr_command_release(const struct blkpr_port *port, uint64_t 
 	return submit(port, IOC_PR_RELEASE, &reservation);
 }
 
-enum blkpr_result blkpr_command_preempt(
-	const struct blkpr_port *port, uint64_t own, uint64_t victim, enum pr_type type, bool abort)
+enum blkpr_result blkpr_command_preempt_abort(
+	const struct blkpr_port *port, uint64_t own, uint64_t victim, enum pr_type type)
 {
 	struct pr_preempt preempt = {
 		.old_key = own, /* not the victim's: KERNEL.md trap 0 */
@@ -63,12 +59,5 @@ enum blkpr_result blkpr_command_preempt(
 
 	if (!own || !victim || own == victim)
 		return BLKPR_INVALID;
-	return submit(port, abort ? IOC_PR_PREEMPT_ABORT : IOC_PR_PREEMPT, &preempt);
-}
-
-enum blkpr_result blkpr_command_clear(const struct blkpr_port *port, uint64_t key)
-{
-	struct pr_clear clear = { .key = key };
-
-	return submit(port, IOC_PR_CLEAR, &clear);
+	return submit(port, IOC_PR_PREEMPT_ABORT, &preempt);
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The six persistent-reservation commands of the block layer. Each sends exactly one ioctl. */
-#ifndef BLKPR_COMMAND_H
-#define BLKPR_COMMAND_H
+/* The persistent-reservation commands of the block layer. Each sends exactly one ioctl. */
+#pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/pr.h"
@@ -21,13 +19,11 @@ struct blkpr_port {
  */
 
 /*
- * Registers NEW_KEY (not 0) for this I_T nexus, on a multipath map for every path present. OLD_KEY is
- * the key registered now, 0 for none. IGNORE: whatever is registered now (REGISTER AND IGNORE EXISTING
- * KEY); on NVMe a conflict if OLD_KEY is 0 and another key is registered (trap 3). On dm a refused
- * REGISTER without IGNORE unregisters this node (trap 4).
+ * Registers NEW_KEY (not 0) for this I_T nexus, on a multipath map for every path present. OLD_KEY
+ * is the key registered now, 0 for none. On dm a refused REGISTER unregisters this node (trap 4).
  */
 enum blkpr_result blkpr_command_register(
-	const struct blkpr_port *port, uint64_t old_key, uint64_t new_key, bool ignore);
+	const struct blkpr_port *port, uint64_t old_key, uint64_t new_key);
 
 /*
  * Ends the registration KEY of this nexus; frees the reservation if it was its holder. NVMe needs a
@@ -39,14 +35,9 @@ enum blkpr_result blkpr_command_reserve(const struct blkpr_port *port, uint64_t 
 enum blkpr_result blkpr_command_release(const struct blkpr_port *port, uint64_t key, enum pr_type type);
 
 /*
- * Removes every registration of VICTIM, and takes over the reservation with TYPE if VICTIM holds it;
- * with ABORT the victim's commands in flight are ended too (PREEMPT AND ABORT, SPC-4 5.12.11.2.6).
- * OWN is the caller's registered key. VICTIM = OWN removes the caller: refused with BLKPR_INVALID.
+ * PREEMPT AND ABORT (SPC-4 5.12.11.2.6): removes every registration of VICTIM, takes over the
+ * reservation with TYPE if VICTIM holds it, and ends the victim's commands in flight. OWN is the
+ * caller's registered key. VICTIM = OWN removes the caller: refused with BLKPR_INVALID.
  */
-enum blkpr_result blkpr_command_preempt(
-	const struct blkpr_port *port, uint64_t own, uint64_t victim, enum pr_type type, bool abort);
-
-/* Removes everybody's registrations and the reservation. For tests and repair; no protocol uses it (S6). */
-enum blkpr_result blkpr_command_clear(const struct blkpr_port *port, uint64_t key);
-
-#endif
+enum blkpr_result blkpr_command_preempt_abort(
+	const struct blkpr_port *port, uint64_t own, uint64_t victim, enum pr_type type);

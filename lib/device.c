@@ -3,7 +3,6 @@
 #include "lib/device.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,8 +16,9 @@
 #include "lib/sysfs.h"
 
 /*
- * sysfs writes SCSI identities as "naa.6001...", "eui.0011..." or "t10.VENDOR  MODEL ..."; multipath and
- * udev write the same ones as "36001...", "20011...", "1VENDOR_MODEL_...". NVMe's are the same in both.
+ * sysfs writes SCSI identities as "naa.6001...", "eui.0011..." or "t10.VENDOR  MODEL ...";
+ * multipath and udev write the same ones as "36001...", "20011...", "1VENDOR_MODEL_...". NVMe's are
+ * the same in both.
  */
 static char *normalise_wwid(enum blkpr_kind kind, const char *wwid)
 {
@@ -52,35 +52,35 @@ static char *normalise_wwid(enum blkpr_kind kind, const char *wwid)
 
 static int refuse(struct blkpr_device *device, struct blkpr_error *error)
 {
-	blkpr_error_set(error,
-		"%s: not a SCSI, NVMe or multipath disk, so it has no persistent reservations; "
-		"name a shared disk that has (loop devices, RAM disks and plain virtio disks do not)",
+	return blkpr_error_fail(error, -EOPNOTSUPP,
+		"%s: not a SCSI, NVMe or multipath disk, so it has no persistent reservations; name "
+		"a shared disk that has (loop devices, RAM disks and plain virtio disks do not)",
 		device->name);
-	return -EOPNOTSUPP;
 }
 
-/* The driver's subsystem: "scsi", "nvme"; NULL for partitions, device-mapper and whatever has no driver. */
+/*
+ * The driver's subsystem: "scsi", "nvme"; NULL for partitions, device-mapper and whatever has no
+ * driver.
+ */
 static const char *read_subsystem(const char *sysfs, char *link, size_t size)
 {
 	return blkpr_sysfs_link(sysfs, "device/subsystem", link, size);
 }
 
 /* A plain disk: kind and identity from the driver's attributes. */
-static int inspect_disk(
-	const char *sysfs, const char *subsystem, struct blkpr_device *device, struct blkpr_error *error)
+static int inspect_disk(const char *sysfs, struct blkpr_device *device, struct blkpr_error *error)
 {
-	char text[512];
-	const char *wwid = NULL;
+	char text[512], link[PATH_MAX];
+	const char *subsystem = read_subsystem(sysfs, link, sizeof(link)), *wwid = NULL;
 
 	if (subsystem && !strcmp(subsystem, "scsi")) {
 		const char *type = blkpr_sysfs_read(sysfs, "device/type", text, sizeof(text));
 
 		device->kind = BLKPR_SCSI;
-		if (type && strcmp(type, "0")) {
-			blkpr_error_set(error, "%s: a SCSI device, but no disk (type %s); name a disk",
+		if (type && strcmp(type, "0"))
+			return blkpr_error_fail(error, -EOPNOTSUPP,
+				"%s: a SCSI device, but no disk (type %s); name a disk",
 				device->name, type);
-			return -EOPNOTSUPP;
-		}
 		wwid = blkpr_sysfs_read(sysfs, "device/wwid", text, sizeof(text));
 	} else if (subsystem && (!strcmp(subsystem, "nvme") || !strcmp(subsystem, "nvme-subsystem"))) {
 		device->kind = BLKPR_NVME;
@@ -88,13 +88,11 @@ static int inspect_disk(
 	} else {
 		return refuse(device, error);
 	}
-	if (!wwid) {
-		blkpr_error_set(error,
-			"%s: has no WWID (no VPD page 0x83 identifier), so nodes cannot agree on which disk "
-			"it is; configure a unique serial number on the target",
+	if (!wwid)
+		return blkpr_error_fail(error, -ENODATA,
+			"%s: has no WWID (no VPD page 0x83 identifier), so nodes cannot agree on "
+			"which disk it is; configure a unique serial number on the target",
 			device->name);
-		return -ENODATA;
-	}
 	device->wwid = normalise_wwid(device->kind, wwid);
 	device->paths = 1;
 	return device->wwid ? 0 : -ENOMEM;
@@ -124,9 +122,8 @@ static int visit_path(const char *sysfs, const char *entry, void *arg)
 {
 	struct blkpr_device *map = arg, path = { .name = map->name };
 	struct blkpr_error ignored;
-	char link[PATH_MAX];
 
-	if (inspect_disk(sysfs, read_subsystem(sysfs, link, sizeof(link)), &path, &ignored))
+	if (inspect_disk(sysfs, &path, &ignored))
 		return 0;
 	if (add_path_name(map, entry)) {
 		free(path.wwid);
@@ -157,10 +154,9 @@ static int inspect_map(const char *sysfs, struct blkpr_device *device, struct bl
 		return 0;
 	/* no path left: the name is all there is, and every command will say what is wrong */
 	uuid = blkpr_sysfs_read(sysfs, "dm/uuid", text, sizeof(text));
-	if (!uuid) {
-		blkpr_error_set(error, "%s: the multipath map has no identity (dm/uuid)", device->name);
-		return -ENODATA;
-	}
+	if (!uuid)
+		return blkpr_error_fail(error, -ENODATA,
+			"%s: the multipath map has no identity (dm/uuid)", device->name);
 	device->wwid = normalise_wwid(BLKPR_NVME, uuid + strlen("mpath-"));
 	return device->wwid ? 0 : -ENOMEM;
 }
@@ -173,17 +169,13 @@ static int inspect_dm(const char *sysfs, struct blkpr_device *device, struct blk
 
 	if (is_multipath(sysfs))
 		return inspect_map(sysfs, device, error);
-	if (uuid && !strncmp(uuid, "part", 4)) {
-		blkpr_error_set(error,
-			"%s: a partition of a multipath map; reservations belong to the whole disk: name the map",
-			device->name);
-		return -EPERM;
-	}
-	blkpr_error_set(error,
+	if (uuid && !strncmp(uuid, "part", 4))
+		return blkpr_error_fail(error, -EPERM,
+			"%s: a partition of a multipath map; "
+			"reservations belong to the whole disk: name the map", device->name);
+	return blkpr_error_fail(error, -EOPNOTSUPP,
 		"%s: a device-mapper device that is no multipath map%s; name the disk below it",
-		device->name,
-		uuid && !strncmp(uuid, "LVM-", 4) ? " (a logical volume)" : "");
-	return -EOPNOTSUPP;
+		device->name, uuid && !strncmp(uuid, "LVM-", 4) ? " (a logical volume)" : "");
 }
 
 struct holder {
@@ -202,7 +194,10 @@ static int visit_holder(const char *sysfs, const char *entry, void *arg)
 	return 1;
 }
 
-/* A path that belongs to a multipath map stands for the map: registering one path is the classic mistake. */
+/*
+ * A path that belongs to a multipath map stands for the map: registering one path is the classic
+ * mistake.
+ */
 static int inspect_path_of_map(const struct holder *holder, struct blkpr_device *device,
 	struct blkpr_error *error)
 {
@@ -211,11 +206,10 @@ static int inspect_path_of_map(const struct holder *holder, struct blkpr_device 
 	unsigned int major_number, minor_number;
 	char *path;
 
-	if (!number || sscanf(number, "%u:%u", &major_number, &minor_number) != 2) {
-		blkpr_error_set(error, "%s: belongs to the multipath map %s, which cannot be read; name the map",
+	if (!number || sscanf(number, "%u:%u", &major_number, &minor_number) != 2)
+		return blkpr_error_fail(error, -ENODATA,
+			"%s: belongs to the multipath map %s, which cannot be read; name the map",
 			device->name, holder->name);
-		return -ENODATA;
-	}
 	if (asprintf(&path, "/dev/%s", holder->name) < 0)
 		return -ENOMEM;
 	free(device->path);
@@ -229,11 +223,10 @@ static int inspect_undriven(const char *sysfs, struct blkpr_device *device, stru
 {
 	char text[256];
 
-	if (blkpr_sysfs_read(sysfs, "partition", text, sizeof(text))) {
-		blkpr_error_set(error,
-			"%s: a partition; reservations belong to the whole disk: name the disk", device->name);
-		return -EPERM;
-	}
+	if (blkpr_sysfs_read(sysfs, "partition", text, sizeof(text)))
+		return blkpr_error_fail(error, -EPERM,
+			"%s: a partition; reservations belong to the whole disk: name the disk",
+			device->name);
 	if (blkpr_sysfs_read(sysfs, "dm/name", text, sizeof(text)))
 		return inspect_dm(sysfs, device, error);
 	return refuse(device, error);
@@ -242,14 +235,13 @@ static int inspect_undriven(const char *sysfs, struct blkpr_device *device, stru
 static int inspect(const char *sysfs, struct blkpr_device *device, struct blkpr_error *error)
 {
 	char link[PATH_MAX];
-	const char *subsystem = read_subsystem(sysfs, link, sizeof(link));
 	struct holder holder;
 
-	if (!subsystem)
+	if (!read_subsystem(sysfs, link, sizeof(link)))
 		return inspect_undriven(sysfs, device, error);
 	if (blkpr_sysfs_visit(sysfs, "holders", visit_holder, &holder))
 		return inspect_path_of_map(&holder, device, error);
-	return inspect_disk(sysfs, subsystem, device, error);
+	return inspect_disk(sysfs, device, error);
 }
 
 int blkpr_device_inspect(const char *name, const char *sysfs, dev_t number,
@@ -274,15 +266,15 @@ int blkpr_device_resolve(const char *name, struct blkpr_device *device, struct b
 	if (stat(name, &st)) {
 		int err = errno;
 
-		blkpr_error_set(error, "%s: %s; check the name and that the disk is connected (lsblk)", name,
+		return blkpr_error_fail(error, err == EPERM ? -EACCES : -err, /* -EPERM: a partition */
+			"%s: %s; check the name and that the disk is connected (lsblk)", name,
 			err == ENOENT ? "no such device" : strerror(err));
-		return err == EPERM ? -EACCES : -err; /* -EPERM is for partitions */
 	}
-	if (!S_ISBLK(st.st_mode)) {
-		blkpr_error_set(error, "%s: not a block device; name a disk such as /dev/disk/by-id/wwn-...", name);
-		return -ENOTBLK;
-	}
-	snprintf(sysfs, sizeof(sysfs), "/sys/dev/block/%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	if (!S_ISBLK(st.st_mode))
+		return blkpr_error_fail(error, -ENOTBLK,
+			"%s: not a block device; name a disk such as /dev/disk/by-id/wwn-...", name);
+	snprintf(sysfs, sizeof(sysfs), "/sys/dev/block/%u:%u", major(st.st_rdev),
+		minor(st.st_rdev));
 	return blkpr_device_inspect(name, sysfs, st.st_rdev, device, error);
 }
 
@@ -323,7 +315,7 @@ int blkpr_device_open_path(const struct blkpr_device *map, unsigned i)
 {
 	struct blkpr_device path = { .name = map->name };
 	struct blkpr_error ignored;
-	char sysfs[64], node[64], text[32], link[PATH_MAX];
+	char sysfs[64], node[64], text[32];
 	const char *state;
 	int fd, rc = -ENODEV;
 
@@ -335,7 +327,7 @@ int blkpr_device_open_path(const struct blkpr_device *map, unsigned i)
 	fd = open(node, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	if (!inspect_disk(sysfs, read_subsystem(sysfs, link, sizeof(link)), &path, &ignored)) {
+	if (!inspect_disk(sysfs, &path, &ignored)) {
 		rc = strcmp(path.wwid, map->wwid) ? -ENODEV : 0;
 		free(path.wwid);
 	}

@@ -48,9 +48,9 @@ static enum blkpr_result reset(struct blkpr_disk *disk, struct blkpr_verdict *ve
 }
 
 /*
- * Somebody's PREEMPT AND ABORT may still be at it. The device answers another reservation command after that one (nvmet:
- * pr_sem), which has then ended what it should: a PREEMPT of the key that is gone, which is refused; where there is none,
- * RESERVE, which changes nothing where own holds.
+ * Somebody's PREEMPT AND ABORT may still be at it. The device answers another reservation command
+ * after that one (nvmet: pr_sem), which has then ended what it should: a PREEMPT of the key that is
+ * gone, which is refused; where there is none, RESERVE, which changes nothing where own holds.
  */
 static enum blkpr_result wait_for_abort(
 	const struct blkpr_drain *drain, struct blkpr_disk *disk, struct blkpr_verdict *verdict)

@@ -9,8 +9,7 @@
  * its status. So it holds for the runs that come after the one that drained, too
  * (blkpr_verdict_carry()).
  */
-#ifndef BLKPR_DRAIN_H
-#define BLKPR_DRAIN_H
+#pragma once
 
 #include "lib/disk.h"
 #include "lib/verdict.h"
@@ -29,15 +28,19 @@ void blkpr_drain_begin(struct blkpr_disk *disk, struct blkpr_verdict *verdict);
 bool blkpr_drain_needed(const struct blkpr_verdict *verdict);
 
 /*
- * Drains the disk, directly after a look that shows nobody who should not be there: by a LUN RESET or, as lib/flight.h
- * decides, by waiting for the PREEMPT AND ABORT that has removed whoever had to go. verdict.rests: what it rests on.
- * BLKPR_UNDRAINABLE: on nothing that is known. BLKPR_UNFINISHED: the worker's time is over, it touches nothing more; or it
- * would have to wait, which is put off.
+ * Drains the disk, directly after a look that shows nobody who should not be there: by a LUN RESET
+ * or, as lib/flight.h decides, by waiting for the PREEMPT AND ABORT that has removed whoever had to
+ * go. verdict.rests: what it rests on. BLKPR_UNDRAINABLE: on nothing that is known.
+ * BLKPR_UNFINISHED: the worker's time is over, it touches nothing more; or it would have to wait,
+ * which is put off.
  */
 enum blkpr_result blkpr_drain_run(
 	const struct blkpr_drain *drain, struct blkpr_disk *disk, struct blkpr_verdict *verdict);
 
-/* To be called with every RESERVE, RELEASE and PREEMPT of a protocol that drains, before it is sent. */
+/*
+ * To be called with every RESERVE, RELEASE and PREEMPT of a protocol that drains, before it is
+ * sent.
+ */
 void blkpr_drain_void(struct blkpr_verdict *verdict);
 
 /*
@@ -53,5 +56,3 @@ void blkpr_drain_aborted(
  * nothing about who came and went.
  */
 enum blkpr_result blkpr_drain_prove(const struct blkpr_verdict *verdict);
-
-#endif

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The fencing protocols. Read from top to bottom against S1 to S7: doc/safety.md argues with these names. How often
-// they look and act is lib/rounds.h; what a look shows is lib/fence_view.h.
+// The fencing protocols. Read from top to bottom against S1 to S7: doc/safety.md argues with these
+// names. How often they look and act is lib/rounds.h; what a look shows is lib/fence_view.h.
 #include "lib/fence.h"
 
-#include "lib/clock.h"
 #include "lib/drain.h"
 #include "lib/question.h"
 #include "lib/rounds.h"
@@ -17,6 +16,12 @@ struct errand {
 	struct blkpr_verdict *verdict;
 	struct blkpr_fence_view view;
 };
+
+/* A disk that another set of parameters is about. */
+static const struct blkpr_fence *fence_of(const void *fence, const struct blkpr_target *target)
+{
+	return target->fence ? target->fence : fence;
+}
 
 static enum blkpr_result look(void *context)
 {
@@ -42,7 +47,8 @@ static enum blkpr_result evict(const struct errand *errand, uint64_t key)
 	const struct blkpr_fence *fence = errand->fence;
 	struct blkpr_verdict *verdict = errand->verdict;
 	bool of_victim = key == fence->victim, held = !blkpr_drain_needed(verdict);
-	uint64_t holder = verdict->holder == key ? errand->own : verdict->holder; /* when it is done */
+	/* when it is done */
+	uint64_t holder = verdict->holder == key ? errand->own : verdict->holder;
 	enum blkpr_rests rests = verdict->rests;
 	enum blkpr_result result = blkpr_rounds_preempt(errand->disk, errand->own, key,
 		blkpr_fence_preempt_type(verdict, errand->view.type), verdict);
@@ -54,7 +60,7 @@ static enum blkpr_result evict(const struct errand *errand, uint64_t key)
 	return result;
 }
 
-/* --- on ------------------------------------------------------------------------------------------- */
+/* --- on --------------------------------------------------------------------------------------- */
 
 /* A conflict on RESERVE means that another node was faster. */
 static enum blkpr_result on_step(void *context, bool *done)
@@ -69,7 +75,10 @@ static enum blkpr_result on_step(void *context, bool *done)
 	return view->reserved ? blkpr_rounds_end(done, BLKPR_OK) : reserve(errand);
 }
 
-/* REGISTER comes even if the key is there already: that may be a dead nexus's (fence-agents issue 517). */
+/*
+ * REGISTER comes even if the key is there already: that may be a dead nexus's (fence-agents issue
+ * 517).
+ */
 static enum blkpr_result on(struct errand *errand)
 {
 	const struct blkpr_fence *fence = errand->fence;
@@ -94,15 +103,20 @@ static enum blkpr_result on(struct errand *errand)
 	return spent ? BLKPR_UNSETTLED : result;
 }
 
-void blkpr_fence_on_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+void blkpr_fence_on_disk(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
-	struct errand errand = { .fence = fence, .own = own, .disk = disk, .verdict = verdict };
+	struct blkpr_fence fence = *(const struct blkpr_fence *)context;
+	struct errand errand = { .fence = &fence, .own = target->own, .disk = disk,
+		.verdict = verdict };
 
-	verdict->result = own ? on(&errand) : BLKPR_INVALID;
+	/* a disk that never had this node's key has not lost it */
+	fence.fenced &= target->recorded;
+	fence.others.former = target->former;
+	verdict->result = target->own ? on(&errand) : BLKPR_INVALID;
 }
 
-/* --- off ------------------------------------------------------------------------------------------ */
+/* --- off -------------------------------------------------------------------------------------- */
 
 static enum blkpr_result drain(const struct errand *errand)
 {
@@ -172,184 +186,155 @@ static enum blkpr_result off(struct errand *errand)
 
 	if (!spent || result == BLKPR_CONFLICT)
 		return result;
-	return errand->view.victim ? BLKPR_VICTIM_ON : BLKPR_UNSETTLED; /* PREEMPT returned 0, and did nothing */
+	/* PREEMPT returned 0, and did nothing */
+	return errand->view.victim ? BLKPR_VICTIM_ON : BLKPR_UNSETTLED;
 }
 
-void blkpr_fence_off_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+void blkpr_fence_off_disk(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
-	struct errand errand = { .fence = fence, .own = own, .disk = disk, .verdict = verdict };
-	bool sane = own && fence->victim && own != fence->victim;
+	const struct blkpr_fence *fence = fence_of(context, target);
+	struct errand errand = { .fence = fence, .own = target->own, .disk = disk,
+		.verdict = verdict };
+	bool sane = target->own && fence->victim && target->own != fence->victim;
 
 	blkpr_drain_begin(disk, verdict);
 	verdict->result = sane ? off(&errand) : BLKPR_INVALID;
 }
 
-/* --- status and monitor --------------------------------------------------------------------------- */
+/* --- status and monitor ----------------------------------------------------------------------- */
 
-static enum blkpr_result status(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+static enum blkpr_result status(struct errand *errand)
 {
-	struct blkpr_fence_view view;
-	enum blkpr_result result = blkpr_fence_look(fence, own, disk, &view, verdict);
+	const struct blkpr_fence_view *view = &errand->view;
+	enum blkpr_result result = look(errand);
 
 	if (result != BLKPR_OK)
 		return result;
-	verdict->victim_seen = view.victim;
-	if (!view.own && own != fence->victim)
+	errand->verdict->victim_seen = view->victim;
+	if (!view->own && errand->own != errand->fence->victim)
 		return BLKPR_EVICTED;
-	if (view.victim)
+	if (view->victim)
 		return BLKPR_VICTIM_ON;
-	if (view.foreign)
+	if (view->foreign)
 		return BLKPR_FOREIGN_TYPE;
-	if (!view.reserved)
+	if (!view->reserved)
 		return BLKPR_UNRESERVED;
-	return blkpr_fence_spoils_proof(fence, &view) ? BLKPR_UNKNOWN_KEYS : blkpr_question_shared(own, disk, verdict);
+	if (blkpr_fence_spoils_proof(errand->fence, view))
+		return BLKPR_UNKNOWN_KEYS;
+	return blkpr_question_shared(errand->own, errand->disk, errand->verdict);
 }
 
 /* A node may ask about itself: then its own key is the one that should be absent. */
-void blkpr_fence_status_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+void blkpr_fence_status_disk(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
-	verdict->result = own && fence->victim ? status(fence, own, disk, verdict) : BLKPR_INVALID;
-}
+	struct blkpr_fence fence = *fence_of(context, target);
+	struct errand errand = { .fence = &fence, .own = target->own, .disk = disk,
+		.verdict = verdict };
 
-/* A path may have lost its right to write since the look, with the key; then that is what to say. */
-static enum blkpr_result check_writes(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
-{
-	struct blkpr_fence_view view;
-	enum blkpr_result result = blkpr_nexus_check_writes(disk, verdict);
-
-	if (result != BLKPR_BARRED)
-		return result;
-	result = blkpr_fence_look(fence, own, disk, &view, verdict);
-	if (result != BLKPR_OK)
-		return result;
-	return view.own ? BLKPR_BARRED : BLKPR_EVICTED;
+	if (!fence.victim) /* this node itself, which may have another key on each device */
+		fence.victim = target->own;
+	verdict->result = target->own ? status(&errand) : BLKPR_INVALID;
 }
 
 /* A device that does not say what it can do has shown it: the reservation is held. */
-static enum blkpr_result check_capabilities(const struct blkpr_fence *fence,
-	const struct blkpr_fence_view *view, struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+static enum blkpr_result check_capabilities(const struct errand *errand)
 {
+	const struct blkpr_fence *fence = errand->fence;
+	struct blkpr_verdict *verdict = errand->verdict;
 	struct blkpr_capabilities capabilities;
-	int64_t deadline = blkpr_question_begin(disk);
+	int64_t deadline = blkpr_question_begin(errand->disk);
 	enum blkpr_result result;
+	bool answered;
 
 	verdict->step = BLKPR_STEP_CAPABILITIES;
-	result = disk->ops->capabilities(disk, &capabilities);
-	blkpr_question_end(result == BLKPR_OK || result == BLKPR_UNSUPPORTED || result == BLKPR_INVALID,
-		deadline, disk, verdict);
-	verdict->mute = capabilities.mute && verdict->rests >= BLKPR_RESTS_ON_WORD; /* it will be sent LUN RESETs */
+	result = errand->disk->ops->capabilities(errand->disk, &capabilities);
+	answered = result == BLKPR_OK || result == BLKPR_UNSUPPORTED || result == BLKPR_INVALID;
+	blkpr_question_end(answered, deadline, errand->disk, verdict);
+	/* it will be sent LUN RESETs */
+	verdict->mute = capabilities.mute && verdict->rests >= BLKPR_RESTS_ON_WORD;
 	if (result != BLKPR_OK)
 		return BLKPR_OK;
-	verdict->capable = capabilities.types >> (fence->any_type ? view->type : fence->type) & 1;
+	verdict->capable = capabilities.types >> (fence->any_type ? errand->view.type : fence->type) & 1;
 	verdict->forgets = capabilities.forgets;
 	return capabilities.types && !verdict->capable ? BLKPR_NOT_CAPABLE : BLKPR_OK;
 }
 
-static enum blkpr_result monitor(const struct blkpr_fence *fence, uint64_t own, unsigned paths,
-	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+/* PATHS: registrations that own should have. */
+static enum blkpr_result monitor(struct errand *errand, unsigned paths)
 {
-	struct blkpr_fence_view view;
-	enum blkpr_result result = blkpr_fence_look(fence, own, disk, &view, verdict);
+	const struct blkpr_fence_view *view = &errand->view;
+	struct blkpr_verdict *verdict = errand->verdict;
+	enum blkpr_result result = look(errand);
 
 	if (result != BLKPR_OK)
 		return result;
-	if (!view.own)
+	if (!view->own)
 		return BLKPR_EVICTED;
-	if (view.foreign)
+	if (view->foreign)
 		return BLKPR_FOREIGN_TYPE;
-	if (!view.reserved)
+	if (!view->reserved)
 		return BLKPR_UNRESERVED;
-	if (verdict->own_registrations < paths && verdict->own_registrations + disk->ops->silent(disk) < paths)
-		return BLKPR_FEWER_PATHS; /* who does not answer may have been registered, or not: nobody writes by it */
-	if (blkpr_fence_spoils_proof(fence, &view))
+	/* who does not answer may have been registered, or not: nobody writes by it */
+	if (verdict->own_registrations < paths &&
+	    verdict->own_registrations + errand->disk->ops->silent(errand->disk) < paths)
+		return BLKPR_FEWER_PATHS;
+	if (blkpr_fence_spoils_proof(errand->fence, view))
 		return BLKPR_UNKNOWN_KEYS;
-	result = blkpr_question_shared_soon(own, disk, verdict);
+	result = blkpr_question_shared_soon(errand->own, errand->disk, verdict);
 	if (result == BLKPR_OK)
-		result = check_capabilities(fence, &view, disk, verdict);
+		result = check_capabilities(errand);
 	if (result != BLKPR_OK)
 		return result;
 	return verdict->rests ? BLKPR_OK : BLKPR_UNDRAINABLE; /* off would never succeed */
 }
 
-void blkpr_fence_monitor_disk(const struct blkpr_fence *fence, uint64_t own, unsigned paths,
+void blkpr_fence_monitor_disk(const void *context, const struct blkpr_target *target,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
+	const struct blkpr_fence *fence = fence_of(context, target);
+	struct errand errand = { .fence = fence, .own = target->own, .disk = disk,
+		.verdict = verdict };
+
 	blkpr_drain_begin(disk, verdict);
 	verdict->rests = blkpr_flight_rests(verdict->reach, fence->in_flight);
-	verdict->result = own ? monitor(fence, own, paths, disk, verdict) : BLKPR_INVALID;
+	verdict->result = target->own ? monitor(&errand, target->device->paths) : BLKPR_INVALID;
 }
 
-static enum blkpr_result monitor_nexus(const struct blkpr_fence *fence, uint64_t own,
-	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
+/*
+ * A path may have lost its right to write since the look, with the key; then that is what to say.
+ */
+static enum blkpr_result check_nexus(struct errand *errand)
 {
-	struct blkpr_fence_view view;
-	enum blkpr_result result = blkpr_fence_look(fence, own, disk, &view, verdict);
+	enum blkpr_result result = look(errand);
 
 	if (result != BLKPR_OK)
 		return result;
-	if (!view.own)
+	if (!errand->view.own)
 		return BLKPR_EVICTED;
-	result = blkpr_nexus_check_shared(disk, own, &fence->others, verdict);
-	return result == BLKPR_OK ? check_writes(fence, own, disk, verdict) : result;
+	result = blkpr_nexus_check_shared(
+		errand->disk, errand->own, &errand->fence->others, errand->verdict);
+	if (result == BLKPR_OK)
+		result = blkpr_nexus_check_writes(errand->disk, errand->verdict);
+	if (result != BLKPR_BARRED)
+		return result;
+	result = look(errand);
+	if (result != BLKPR_OK)
+		return result;
+	return errand->view.own ? BLKPR_BARRED : BLKPR_EVICTED;
 }
 
-void blkpr_fence_nexus_disk(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
-{
-	verdict->result = monitor_nexus(fence, own, disk, verdict);
-}
-
-/* --- many devices --------------------------------------------------------------------------------- */
-
-static void work_on(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
-{
-	struct blkpr_fence fence = *(const struct blkpr_fence *)context;
-
-	/* a disk that never had this node's key has not lost it */
-	fence.fenced &= target->recorded;
-	fence.others.former = target->former;
-	blkpr_fence_on_disk(&fence, target->own, disk, verdict);
-}
-
-/* A disk that another set of parameters is about. */
-static const struct blkpr_fence *fence_of(const void *fence, const struct blkpr_target *target)
-{
-	return target->fence ? target->fence : fence;
-}
-
-static void work_off(const void *fence, const struct blkpr_target *target, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
-{
-	blkpr_fence_off_disk(fence_of(fence, target), target->own, disk, verdict);
-}
-
-static void work_status(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
-{
-	struct blkpr_fence fence = *fence_of(context, target);
-
-	if (!fence.victim)
-		fence.victim = target->own; /* this node itself, which may have another key on each device */
-	blkpr_fence_status_disk(&fence, target->own, disk, verdict);
-}
-
-static void work_monitor(const void *fence, const struct blkpr_target *target, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
-{
-	blkpr_fence_monitor_disk(
-		fence_of(fence, target), target->own, target->device->paths, disk, verdict);
-}
-
-static void work_nexus(const void *fence, const struct blkpr_target *target,
+void blkpr_fence_nexus_disk(const void *context, const struct blkpr_target *target,
 	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
-	blkpr_fence_nexus_disk(fence_of(fence, target), target->own, disk, verdict);
+	struct errand errand = { .fence = fence_of(context, target), .own = target->own, .disk = disk,
+		.verdict = verdict };
+
+	verdict->result = check_nexus(&errand);
 }
+
+/* --- many devices ----------------------------------------------------------------------------- */
 
 static struct blkpr_work work_of(const struct blkpr_fence *fence, blkpr_protocol *protocol)
 {
@@ -358,41 +343,41 @@ static struct blkpr_work work_of(const struct blkpr_fence *fence, blkpr_protocol
 	};
 }
 
-static int run(const struct blkpr_fence *fence, blkpr_protocol *protocol, const struct blkpr_target targets[],
-	unsigned count, struct blkpr_verdict verdicts[])
+static int run(const struct blkpr_fence *fence, blkpr_protocol *protocol,
+	const struct blkpr_target targets[], unsigned count, struct blkpr_verdict verdicts[])
 {
 	struct blkpr_work work = work_of(fence, protocol);
 
 	return blkpr_work_run(&work, targets, count, verdicts);
 }
 
-int blkpr_fence_on(const struct blkpr_fence *fence, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[])
+int blkpr_fence_on(const struct blkpr_fence *fence, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[])
 {
-	return run(fence, work_on, targets, count, verdicts);
+	return run(fence, blkpr_fence_on_disk, targets, count, verdicts);
 }
 
 int blkpr_fence_status(const struct blkpr_fence *fence, const struct blkpr_target targets[],
 	unsigned count, struct blkpr_verdict verdicts[])
 {
-	return run(fence, work_status, targets, count, verdicts);
+	return run(fence, blkpr_fence_status_disk, targets, count, verdicts);
 }
 
 int blkpr_fence_monitor(const struct blkpr_fence *fence, const struct blkpr_target targets[],
 	unsigned count, struct blkpr_verdict verdicts[])
 {
-	struct blkpr_work nexus = work_of(fence, work_nexus);
-	int rc = run(fence, work_monitor, targets, count, verdicts);
+	struct blkpr_work nexus = work_of(fence, blkpr_fence_nexus_disk);
+	int rc = run(fence, blkpr_fence_monitor_disk, targets, count, verdicts);
 
 	return rc ? rc : blkpr_work_ask(&nexus, targets, count, verdicts);
 }
 
-int blkpr_fence_off(const struct blkpr_fence *fence, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[], unsigned *arbiter)
+int blkpr_fence_off(const struct blkpr_fence *fence, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[], unsigned *arbiter)
 {
-	struct blkpr_work work = work_of(fence, work_off);
+	struct blkpr_work work = work_of(fence, blkpr_fence_off_disk);
 
-	work.proof = work_status;
+	work.proof = blkpr_fence_status_disk;
 	work.in_vain = true; /* better a victim that is off some disks than one that is off none */
 	return blkpr_work_race(&work, targets, count, verdicts, arbiter);
 }

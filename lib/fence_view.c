@@ -2,37 +2,33 @@
 // What one fresh read shows, in the terms of the fencing protocols: the only source of conclusions.
 #include "lib/fence_view.h"
 
-bool blkpr_fence_type_serves(enum pr_type type, unsigned held)
+/* Of a registrants-only type its all-registrants twin; any other type itself. */
+static enum pr_type twin_of(enum pr_type type)
 {
 	switch (type) {
-	case PR_WRITE_EXCLUSIVE_REG_ONLY:
-	case PR_WRITE_EXCLUSIVE_ALL_REGS:
-		return held == PR_WRITE_EXCLUSIVE_REG_ONLY || held == PR_WRITE_EXCLUSIVE_ALL_REGS;
-	case PR_EXCLUSIVE_ACCESS_REG_ONLY:
-	case PR_EXCLUSIVE_ACCESS_ALL_REGS:
-		return held == PR_EXCLUSIVE_ACCESS_REG_ONLY || held == PR_EXCLUSIVE_ACCESS_ALL_REGS;
-	default:
-		return false;
-	}
-}
-
-enum pr_type blkpr_fence_preempt_type(const struct blkpr_verdict *verdict, enum pr_type held)
-{
-	if (!verdict->ignored || verdict->reach != BLKPR_REACH_NVME)
-		return held;
-	switch (held) {
 	case PR_WRITE_EXCLUSIVE_REG_ONLY:
 		return PR_WRITE_EXCLUSIVE_ALL_REGS;
 	case PR_EXCLUSIVE_ACCESS_REG_ONLY:
 		return PR_EXCLUSIVE_ACCESS_ALL_REGS;
 	default:
-		return held;
+		return type;
 	}
+}
+
+bool blkpr_fence_type_serves(enum pr_type type, unsigned held)
+{
+	return type >= PR_WRITE_EXCLUSIVE_REG_ONLY && twin_of(type) == twin_of(held);
+}
+
+enum pr_type blkpr_fence_preempt_type(const struct blkpr_verdict *verdict, enum pr_type held)
+{
+	return verdict->ignored && verdict->reach == BLKPR_REACH_NVME ? twin_of(held) : held;
 }
 
 static bool is_known(const struct blkpr_fence *fence, uint64_t own, uint64_t key)
 {
-	if (!key) /* an NVMe host registered with key 0 can write and belongs to nobody (KERNEL.md trap 2) */
+	/* an NVMe host registered with key 0 can write and belongs to nobody (KERNEL.md trap 2) */
+	if (!key)
 		return false;
 	if (key == own || key == fence->victim)
 		return true;
@@ -42,8 +38,8 @@ static bool is_known(const struct blkpr_fence *fence, uint64_t own, uint64_t key
 	return false;
 }
 
-enum blkpr_result blkpr_fence_look(const struct blkpr_fence *fence, uint64_t own, struct blkpr_disk *disk,
-	struct blkpr_fence_view *view, struct blkpr_verdict *verdict)
+enum blkpr_result blkpr_fence_look(const struct blkpr_fence *fence, uint64_t own,
+	struct blkpr_disk *disk, struct blkpr_fence_view *view, struct blkpr_verdict *verdict)
 {
 	struct blkpr_report report;
 	enum blkpr_result result;
@@ -60,7 +56,8 @@ enum blkpr_result blkpr_fence_look(const struct blkpr_fence *fence, uint64_t own
 	view->reserved = blkpr_fence_type_serves(fence->type, report.type) ||
 			 (fence->any_type && blkpr_fence_type_serves(report.type, report.type));
 	view->foreign = report.type && !view->reserved;
-	for (unsigned i = 0; i < report.nkeys && !view->offender; i++) { /* key 0 cannot be evicted: look on */
+	/* key 0 cannot be evicted: look on */
+	for (unsigned i = 0; i < report.nkeys && !view->offender; i++) {
 		if (is_known(fence, own, report.keys[i]))
 			continue;
 		view->unknown = true;

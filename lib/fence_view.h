@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What one fresh read shows, in the terms of the fencing protocols: the only source of conclusions. */
-#ifndef BLKPR_FENCE_VIEW_H
-#define BLKPR_FENCE_VIEW_H
+/*
+ * What one fresh read shows, in the terms of the fencing protocols: the only source of conclusions.
+ */
+#pragma once
 
 #include "lib/nexus.h"
 #include "lib/target.h"
@@ -17,12 +18,15 @@ enum blkpr_unknown {
 struct blkpr_fence {
 	enum pr_type type;       /* a registrants-only or all-registrants type */
 	bool any_type;           /* a reservation of any such type does, where one is held */
-	uint64_t victim;         /* off and status: the key in question; 0 for status: this node's own; else 0 */
-	const uint64_t *known;   /* keys of the other cluster nodes, in any order; not another one of the victim's */
+	uint64_t victim;         /* off and status: the key in question; 0 for status: this node's
+				    own; else 0 */
+	const uint64_t *known;   /* keys of the other cluster nodes, in any order; not another one
+				    of the victim's */
 	unsigned nknown;
 	enum blkpr_unknown unknown;
 	enum blkpr_in_flight in_flight; /* off, monitor: what may end the victim's commands */
-	struct blkpr_others others; /* on, monitor: who must not be taken for this node, nor be replaced (S10) */
+	struct blkpr_others others; /* on, monitor: who must not be taken for this node, nor be
+				       replaced (S10) */
 	bool fenced;             /* on: this node may have been fenced: nothing is registered anew
 				    where target.recorded says that it was */
 	unsigned parallel;       /* devices at a time */
@@ -49,13 +53,13 @@ enum blkpr_result blkpr_fence_look(const struct blkpr_fence *fence, uint64_t own
  */
 bool blkpr_fence_spoils_proof(const struct blkpr_fence *fence, const struct blkpr_fence_view *view);
 
-/* Whether a reservation of type HELD does the work of TYPE: the same, or its all-registrants twin. */
+/*
+ * Whether a reservation of type HELD does the work of TYPE: the same, or its all-registrants twin.
+ */
 bool blkpr_fence_type_serves(enum pr_type type, unsigned held);
 
 /*
- * The type for the next PREEMPT of a key under a reservation of type HELD: that, or where the last one was ignored its
- * all-registrants twin (doc/safety.md, "A holder that cannot evict").
+ * The type for the next PREEMPT of a key under a reservation of type HELD: that, or where the last
+ * one was ignored its all-registrants twin (doc/safety.md, "A holder that cannot evict").
  */
 enum pr_type blkpr_fence_preempt_type(const struct blkpr_verdict *verdict, enum pr_type held);
-
-#endif

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Fan-out: the pool, a process that can be left behind, and in it threads, each on a device at a time. A thread that sleeps
- * uninterruptibly in the kernel keeps its process from being reaped, and that must not be the caller's; a process a
- * device, or a run, would cost a copy of the caller's page tables each.
+ * Fan-out: the pool, a process that can be left behind, and in it threads, each on a device at a
+ * time. A thread that sleeps uninterruptibly in the kernel keeps its process from being reaped, and
+ * that must not be the caller's; a process a device, or a run, would cost a copy of the caller's
+ * page tables each.
  */
 #include "lib/fleet.h"
 
@@ -20,8 +21,8 @@
 /* Each pool has a board of its own: one that was left behind may still write on its. */
 static int map_board(struct blkpr_fleet *fleet)
 {
-	void *board = mmap(NULL, sizeof(*fleet->board) + fleet->count * sizeof(struct blkpr_slot), PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *board = mmap(NULL, sizeof(*fleet->board) + fleet->count * sizeof(struct blkpr_slot),
+		PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (board == MAP_FAILED)
 		return -ENOMEM;
@@ -35,8 +36,8 @@ static void unmap_board(struct blkpr_fleet *fleet)
 	fleet->board = NULL;
 }
 
-static void write_board(struct blkpr_board *board, blkpr_fleet_job job, const unsigned which[], unsigned count,
-	int64_t deadline)
+static void write_board(struct blkpr_board *board, blkpr_fleet_job job, const unsigned which[],
+	unsigned count, int64_t deadline)
 {
 	board->job = job;
 	board->deadline = deadline;
@@ -79,8 +80,8 @@ void blkpr_fleet_stop(struct blkpr_fleet *fleet)
 	unmap_board(fleet);
 }
 
-static int begin(struct blkpr_fleet *fleet, blkpr_fleet_job job, const unsigned which[], unsigned count,
-	int64_t deadline)
+static int begin(struct blkpr_fleet *fleet, blkpr_fleet_job job, const unsigned which[],
+	unsigned count, int64_t deadline)
 {
 	int rc;
 
@@ -158,8 +159,8 @@ static bool any_started(const struct blkpr_board *board)
 	return false;
 }
 
-int blkpr_fleet_run(struct blkpr_fleet *fleet, blkpr_fleet_job job, const unsigned which[], unsigned count,
-	int64_t deadline, struct blkpr_verdict verdicts[])
+int blkpr_fleet_run(struct blkpr_fleet *fleet, blkpr_fleet_job job, const unsigned which[],
+	unsigned count, int64_t deadline, struct blkpr_verdict verdicts[])
 {
 	enum end end;
 	bool again;
@@ -175,7 +176,8 @@ int blkpr_fleet_run(struct blkpr_fleet *fleet, blkpr_fleet_job job, const unsign
 		if (rc)
 			return rc;
 		end = await(fleet, deadline);
-		again = again && end == DIED && !any_started(fleet->board); /* dying when it got the order */
+		/* dying when it got the order */
+		again = again && end == DIED && !any_started(fleet->board);
 		if (again)
 			blkpr_fleet_stop(fleet);
 	} while (again);

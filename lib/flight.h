@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Commands in flight: what ends those of an evicted node, and what success rests on (S1). */
-#ifndef BLKPR_FLIGHT_H
-#define BLKPR_FLIGHT_H
+#pragma once
 
 #include "lib/host.h"
 
@@ -28,5 +27,3 @@ extern const char *const blkpr_rests_texts[BLKPR_RESTS];
 
 /* The decision: on what success can rest at best, of a disk that a LUN RESET reaches so far. */
 enum blkpr_rests blkpr_flight_rests(enum blkpr_reach reach, enum blkpr_in_flight in_flight);
-
-#endif

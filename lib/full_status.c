@@ -8,8 +8,15 @@
 
 #define DESCRIPTOR_BYTES (24 + 4 + 244) /* of READ FULL STATUS, with iSCSI's longest TransportID */
 
-/* Length of an iSCSI TransportID's initiator name: up to the NUL, or to ",i,0x" and the ISID. */
-static size_t iscsi_name_length(const uint8_t *name, size_t room)
+/* Of one descriptor of READ FULL STATUS (SPC-4 table 225). */
+struct registration {
+	uint64_t key;
+	const char *name; /* of the iSCSI initiator, within the reply; NULL: of another transport */
+	size_t length;    /* of the name */
+};
+
+/* Up to the NUL, or to ",i,0x" and the ISID. */
+static size_t name_length(const char *name, size_t room)
 {
 	size_t length = 0;
 
@@ -18,62 +25,69 @@ static size_t iscsi_name_length(const uint8_t *name, size_t room)
 	return length;
 }
 
-/*
- * One descriptor of READ FULL STATUS (SPC-4 table 225): the key is at 0, the TransportID at 24. Compares
- * the initiator with *NAME, the first one found with KEY; both are names within the reply.
- */
-static enum blkpr_result compare_initiator(
-	const uint8_t *descriptor, size_t length, const uint8_t **name, size_t *name_length, unsigned *initiators)
+/* The key is at 0, the TransportID at 24, and the name at 4 in that. */
+static struct registration parse_descriptor(const uint8_t *descriptor, size_t length)
 {
-	const uint8_t *found = descriptor + 24 + 4;
-	size_t found_length;
+	struct registration found = { .key = blkpr_prin_be64(descriptor) };
 
 	if (length < 24 + 4 || (descriptor[24] & 0x0f) != 5) /* PROTOCOL IDENTIFIER 5: iSCSI */
-		return BLKPR_UNSUPPORTED;
-	found_length = iscsi_name_length(found, length - 24 - 4);
-	if (!*name) {
-		*name = found;
-		*name_length = found_length;
-		*initiators = 1;
-	} else if (found_length != *name_length || memcmp(found, *name, found_length) != 0) {
-		++*initiators; /* two are as bad as more */
-	}
+		return found;
+	found.name = (const char *)descriptor + 24 + 4;
+	found.length = name_length(found.name, length - 24 - 4);
+	return found;
+}
+
+/* *END: where the list of descriptors ends. */
+static enum blkpr_result find_end(const uint8_t *reply, size_t length, size_t *end)
+{
+	if (length < BLKPR_PRIN_HEADER)
+		return BLKPR_MALFORMED;
+	*end = BLKPR_PRIN_HEADER + (size_t)blkpr_prin_be32(reply + 4);
+	return *end > length ? BLKPR_MALFORMED : BLKPR_OK;
+}
+
+/* The descriptor at *AT, which is before END; *AT is the next one's then. */
+static enum blkpr_result next_registration(
+	const uint8_t *reply, size_t end, size_t *at, struct registration *found)
+{
+	size_t size = *at + 24 <= end ? 24 + (size_t)blkpr_prin_be32(reply + *at + 20) : end;
+
+	if (size > end - *at)
+		return BLKPR_MALFORMED;
+	*found = parse_descriptor(reply + *at, size);
+	*at += size;
 	return BLKPR_OK;
 }
 
 enum blkpr_result blkpr_prin_parse_initiators(
 	const uint8_t *reply, size_t length, uint64_t key, unsigned *initiators)
 {
-	const uint8_t *name = NULL;
-	size_t name_length = 0, at = BLKPR_PRIN_HEADER, end;
+	struct registration first = { 0 }, found;
+	size_t at = BLKPR_PRIN_HEADER, end;
+	enum blkpr_result result = find_end(reply, length, &end);
 
 	*initiators = 0;
-	if (length < BLKPR_PRIN_HEADER)
-		return BLKPR_MALFORMED;
-	end = BLKPR_PRIN_HEADER + (size_t)blkpr_prin_be32(reply + 4);
-	if (end > length)
-		return BLKPR_MALFORMED;
-	while (at < end) {
-		size_t size = at + 24 <= end ? 24 + (size_t)blkpr_prin_be32(reply + at + 20) : end;
-		enum blkpr_result result = BLKPR_OK;
-
-		if (size > end - at)
-			return BLKPR_MALFORMED;
-		if (blkpr_prin_be64(reply + at) == key)
-			result = compare_initiator(reply + at, size, &name, &name_length, initiators);
-		if (result != BLKPR_OK)
-			return result;
-		at += size;
+	while (result == BLKPR_OK && at < end) {
+		result = next_registration(reply, end, &at, &found);
+		if (result != BLKPR_OK || found.key != key)
+			continue;
+		if (!found.name)
+			return BLKPR_UNSUPPORTED;
+		if (!first.name)
+			first = found;
+		else if (found.length == first.length && !memcmp(found.name, first.name, first.length))
+			continue;
+		++*initiators; /* two are as bad as more */
 	}
-	return BLKPR_OK;
+	return result;
 }
 
 /* The whole of it, for the caller to free in any case. */
 static enum blkpr_result read_full_status(const struct blkpr_port *port, uint8_t **reply, size_t *length)
 {
-	struct blkpr_room room = {
-		.size = BLKPR_PRIN_MOST_BYTES, .entry = DESCRIPTOR_BYTES, .most = BLKPR_PRIN_MOST_BYTES
-	};
+	struct blkpr_room room = { .size = BLKPR_PRIN_MOST_BYTES,
+		.entry = DESCRIPTOR_BYTES,
+		.most = BLKPR_PRIN_MOST_BYTES };
 	enum blkpr_result result;
 
 	*length = room.size;
@@ -102,40 +116,30 @@ enum blkpr_result blkpr_prin_read_initiators(const struct blkpr_port *port, uint
 }
 
 /* iSCSI names compare without case (RFC 3722). */
-static bool is_of(const uint8_t *descriptor, size_t length, const char *name)
+static bool is_of(const struct registration *found, const char *name)
 {
-	const char *found = (const char *)descriptor + 24 + 4;
-	size_t found_length;
-
-	if (length < 24 + 4 || (descriptor[24] & 0x0f) != 5)
-		return false;
-	found_length = iscsi_name_length(descriptor + 24 + 4, length - 24 - 4);
-	return found_length == strlen(name) && !strncasecmp(found, name, found_length);
+	return found->name && found->length == strlen(name) &&
+	       !strncasecmp(found->name, name, found->length);
 }
 
 enum blkpr_result blkpr_prin_parse_keys_of(
 	const uint8_t *reply, size_t length, const char *name, struct blkpr_report *report)
 {
+	struct registration found;
 	size_t at = BLKPR_PRIN_HEADER, end;
+	enum blkpr_result result = find_end(reply, length, &end);
 
-	if (length < BLKPR_PRIN_HEADER)
-		return BLKPR_MALFORMED;
-	end = BLKPR_PRIN_HEADER + (size_t)blkpr_prin_be32(reply + 4);
-	if (end > length)
-		return BLKPR_MALFORMED;
+	if (result != BLKPR_OK)
+		return result;
 	if (!blkpr_report_resize(report, (unsigned)(end / 24)))
 		return BLKPR_NO_MEMORY;
 	report->nkeys = 0;
-	while (at < end) {
-		size_t size = at + 24 <= end ? 24 + (size_t)blkpr_prin_be32(reply + at + 20) : end;
-
-		if (size > end - at)
-			return BLKPR_MALFORMED;
-		if (is_of(reply + at, size, name))
-			report->keys[report->nkeys++] = blkpr_prin_be64(reply + at);
-		at += size;
+	while (result == BLKPR_OK && at < end) {
+		result = next_registration(reply, end, &at, &found);
+		if (result == BLKPR_OK && is_of(&found, name))
+			report->keys[report->nkeys++] = found.key;
 	}
-	return BLKPR_OK;
+	return result;
 }
 
 enum blkpr_result blkpr_prin_read_keys_of(const struct blkpr_port *port, const char *name, struct blkpr_report *report)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The resource agent's protocols. How often they look and act is lib/rounds.h; what a look shows is lib/hold_view.h.
+// The resource agent's protocols. How often they look and act is lib/rounds.h; what a look shows is
+// lib/hold_view.h.
 #include "lib/hold.h"
 
 #include "lib/drain.h"
@@ -15,7 +16,8 @@ struct errand {
 	struct blkpr_disk *disk;
 	struct blkpr_verdict *verdict;
 	struct blkpr_hold_view view;
-	bool passing_unregistered, released, unregistered; /* leave: tried, by the paths that live */
+	bool passing_unregistered, released, unregistered; /* leave: tried, by the paths that
+							      live */
 };
 
 static enum blkpr_result look(void *context)
@@ -67,7 +69,7 @@ static enum blkpr_result drain(const struct errand *errand)
 	return blkpr_drain_run(&drain, errand->disk, errand->verdict);
 }
 
-/* --- take, promote -------------------------------------------------------------------------------- */
+/* --- take, promote ---------------------------------------------------------------------------- */
 
 /* Own is registered, and nobody is in the way any more. */
 static enum blkpr_result hold_step(void *context, bool *done)
@@ -91,8 +93,8 @@ static enum blkpr_result hold_step(void *context, bool *done)
 }
 
 /*
- * A reservation that is missing is made before others are evicted, so that what the device takes from them
- * meanwhile stays little; the drain at the end is for that, too.
+ * A reservation that is missing is made before others are evicted, so that what the device takes
+ * from them meanwhile stays little; the drain at the end is for that, too.
  */
 static enum blkpr_result take_step(void *context, bool *done)
 {
@@ -102,8 +104,8 @@ static enum blkpr_result take_step(void *context, bool *done)
 
 	if (view->fencer)
 		return blkpr_rounds_end(done, BLKPR_UNDER_FENCING);
-	if (!view->own)
-		return blkpr_rounds_end(done, BLKPR_EVICTED); /* by somebody, since we registered: theirs is the newer decision */
+	if (!view->own) /* by somebody, since we registered: theirs is the newer decision */
+		return blkpr_rounds_end(done, BLKPR_EVICTED);
 	if (view->aliens || (view->strangers && !errand->hold->evict))
 		return blkpr_rounds_end(done, BLKPR_STRANGERS);
 	if (view->strangers && !view->stranger)
@@ -141,12 +143,13 @@ void blkpr_hold_foresee_disk(const void *context, const struct blkpr_target *tar
 	struct blkpr_hold_view view;
 
 	verdict->result = foresee(&errand, &view);
+	/* each path is registered next: here that is found out for all disks at once */
 	if (verdict->result == BLKPR_OK)
-		disk->ops->silent(disk); /* each path is registered next: here that is found out for all disks at once */
+		disk->ops->silent(disk);
 }
 
-void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
 
@@ -159,8 +162,8 @@ void blkpr_hold_take_disk(const void *context, const struct blkpr_target *target
 	else if (errand.view.own)
 		verdict->result = blkpr_shed(target->own, errand.view.type, &errand.hold->others, true, disk, verdict);
 	else
-		verdict->result = blkpr_rounds_register(disk, errand.view.own ? target->own : 0,
-			target->own, &errand.hold->others, verdict);
+		verdict->result = blkpr_rounds_register(
+			disk, 0, target->own, &errand.hold->others, verdict);
 	if (verdict->result == BLKPR_OK)
 		verdict->result = repeat(&errand, take_step);
 }
@@ -205,8 +208,8 @@ static enum blkpr_result promote_step(void *context, bool *done)
 	return hold_step(errand, done);
 }
 
-void blkpr_hold_promote_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+void blkpr_hold_promote_disk(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
 
@@ -214,11 +217,14 @@ void blkpr_hold_promote_disk(const void *context, const struct blkpr_target *tar
 	verdict->result = repeat(&errand, promote_step);
 }
 
-/* --- join, demote, leave -------------------------------------------------------------------------- */
+/* --- join, demote, leave ---------------------------------------------------------------------- */
 
-/* REGISTER comes even if the key is there already: that may be a dead nexus's (fence-agents issue 517). */
-void blkpr_hold_join_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+/*
+ * REGISTER comes even if the key is there already: that may be a dead nexus's (fence-agents issue
+ * 517).
+ */
+void blkpr_hold_join_disk(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	const struct blkpr_hold *hold = context;
 	struct blkpr_hold_view view;
@@ -248,8 +254,8 @@ static enum blkpr_result demote_step(void *context, bool *done)
 	return release(errand);
 }
 
-void blkpr_hold_demote_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+void blkpr_hold_demote_disk(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
 
@@ -260,8 +266,9 @@ void blkpr_hold_demote_disk(const void *context, const struct blkpr_target *targ
 static const struct blkpr_others everybody = { .all = true };
 
 /*
- * What a run that was killed inside blkpr_shed() has left: this node's registrations under another key. They end as own's do:
- * by the paths that live, without registering anything, and only what is left then is a dead path's.
+ * What a run that was killed inside blkpr_shed() has left: this node's registrations under another
+ * key. They end as own's do: by the paths that live, without registering anything, and only what is
+ * left then is a dead path's.
  */
 static enum blkpr_result leave_passing(struct errand *errand)
 {
@@ -288,9 +295,13 @@ static enum blkpr_result leave_step(void *context, bool *done)
 
 	if (view->passing)
 		return leave_passing(errand);
-	/* what all registrants hold goes with the last registration; to release it would take it from the others */
+	/*
+	 * what all registrants hold goes with the last registration; to release it would take it
+	 * from the others
+	 */
 	if (view->holds && !(blkpr_hold_for_all(view->type) && view->strangers) && !errand->released) {
-		errand->released = true; /* in vain if a path holds that is down: it goes with its registration */
+		/* in vain if a path holds that is down: it goes with its registration */
+		errand->released = true;
 		return leave_released(errand);
 	}
 	if (!view->own || errand->target->keep)
@@ -301,15 +312,15 @@ static enum blkpr_result leave_step(void *context, bool *done)
 	return blkpr_rounds_unregister(errand->disk, errand->target->own, errand->verdict);
 }
 
-void blkpr_hold_leave_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+void blkpr_hold_leave_disk(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	struct errand errand = { .hold = context, .target = target, .disk = disk, .verdict = verdict };
 
 	verdict->result = repeat(&errand, leave_step);
 }
 
-/* --- many devices --------------------------------------------------------------------------------- */
+/* --- many devices ----------------------------------------------------------------------------- */
 
 static struct blkpr_work work_of(const struct blkpr_hold *hold, blkpr_protocol *protocol)
 {
@@ -318,65 +329,35 @@ static struct blkpr_work work_of(const struct blkpr_hold *hold, blkpr_protocol *
 	};
 }
 
-static int run(const struct blkpr_hold *hold, blkpr_protocol *protocol, const struct blkpr_target targets[],
-	unsigned count, struct blkpr_verdict verdicts[])
+int blkpr_hold_run(const struct blkpr_hold *hold, blkpr_protocol *protocol,
+	const struct blkpr_target targets[], unsigned count, struct blkpr_verdict verdicts[])
 {
 	struct blkpr_work work = work_of(hold, protocol);
 
 	return blkpr_work_run(&work, targets, count, verdicts);
 }
 
-int blkpr_hold_take(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[], unsigned *arbiter)
+int blkpr_hold_take(const struct blkpr_hold *hold, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[], unsigned *arbiter)
 {
 	struct blkpr_work work = work_of(hold, blkpr_hold_take_disk);
 
 	return blkpr_work_race(&work, targets, count, verdicts, arbiter);
 }
 
-int blkpr_hold_foresee(const struct blkpr_hold *hold, const struct blkpr_target targets[],
-	unsigned count, struct blkpr_verdict verdicts[])
-{
-	return run(hold, blkpr_hold_foresee_disk, targets, count, verdicts);
-}
-
-int blkpr_hold_join(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[])
-{
-	return run(hold, blkpr_hold_join_disk, targets, count, verdicts);
-}
-
-int blkpr_hold_promote(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[], unsigned *arbiter)
+int blkpr_hold_promote(const struct blkpr_hold *hold, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[], unsigned *arbiter)
 {
 	struct blkpr_work work = work_of(hold, blkpr_hold_promote_disk);
 
 	return blkpr_work_race(&work, targets, count, verdicts, arbiter);
 }
 
-int blkpr_hold_foresee_promotion(const struct blkpr_hold *hold, const struct blkpr_target targets[],
+int blkpr_hold_watch(const struct blkpr_hold *hold, const struct blkpr_target targets[],
 	unsigned count, struct blkpr_verdict verdicts[])
 {
-	return run(hold, blkpr_hold_foresee_promotion_disk, targets, count, verdicts);
-}
-
-int blkpr_hold_demote(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[])
-{
-	return run(hold, blkpr_hold_demote_disk, targets, count, verdicts);
-}
-
-int blkpr_hold_leave(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[])
-{
-	return run(hold, blkpr_hold_leave_disk, targets, count, verdicts);
-}
-
-int blkpr_hold_watch(const struct blkpr_hold *hold, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[])
-{
 	struct blkpr_work nexus = work_of(hold, blkpr_hold_nexus_disk);
-	int rc = run(hold, blkpr_hold_watch_disk, targets, count, verdicts);
+	int rc = blkpr_hold_run(hold, blkpr_hold_watch_disk, targets, count, verdicts);
 
 	return rc ? rc : blkpr_work_ask(&nexus, targets, count, verdicts);
 }

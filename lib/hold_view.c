@@ -45,8 +45,8 @@ static uint64_t offender(const struct blkpr_hold_view *view)
 	return view->aliens ? view->alien : view->stranger;
 }
 
-enum blkpr_result blkpr_hold_look(const struct blkpr_hold *hold, uint64_t own, struct blkpr_disk *disk,
-	struct blkpr_hold_view *view, struct blkpr_verdict *verdict)
+enum blkpr_result blkpr_hold_look(const struct blkpr_hold *hold, uint64_t own,
+	struct blkpr_disk *disk, struct blkpr_hold_view *view, struct blkpr_verdict *verdict)
 {
 	struct blkpr_report report;
 	enum blkpr_result result;

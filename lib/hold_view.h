@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What one fresh read shows, in the terms of the protocols that hold. */
-#ifndef BLKPR_HOLD_VIEW_H
-#define BLKPR_HOLD_VIEW_H
+#pragma once
 
 #include "lib/nexus.h"
 #include "lib/target.h"
@@ -9,15 +8,19 @@
 /* What to do, the same for all devices. */
 struct blkpr_hold {
 	enum pr_type type; /* any of the six; an exclusive one works with one path only */
-	bool evict; /* take: others are evicted, promote: the holder is; else a failure, and no change */
-	const uint64_t *ours; /* take, promote: only these are evicted, others a failure; NULL: all */
+	bool evict; /* take: others are evicted, promote: the holder is; else a failure, and no
+		       change */
+	const uint64_t *ours; /* take, promote: only these are evicted, others a failure; NULL:
+				 all */
 	unsigned nours;
 	bool shared;       /* watch: other registrants are no strangers */
 	bool managed;      /* watch: any registrant may hold */
 	enum blkpr_in_flight in_flight; /* take, promote: what may end others' commands */
-	const uint64_t *fencers; /* keys of fence agents: where one is registered nothing is changed */
+	const uint64_t *fencers; /* keys of fence agents: where one is registered nothing is
+				    changed */
 	unsigned nfencers;
-	struct blkpr_others others; /* take, join, watch: who must not be taken for this node, nor be replaced (S10) */
+	struct blkpr_others others; /* take, join, watch: who must not be taken for this node, nor
+				       be replaced (S10) */
 	unsigned parallel; /* devices at a time */
 	int64_t deadline;  /* blkpr_clock_ms(): every function below returns by then */
 };
@@ -31,7 +34,8 @@ struct blkpr_hold_view {
 	bool holds;        /* own holds the reservation, of whatever type */
 	unsigned type;     /* of the reservation, 0: none */
 	uint64_t stranger; /* the first other key: the holder's, if another one holds */
-	bool strangers;    /* NVMe may have one with key 0 (KERNEL.md trap 2), which cannot be evicted */
+	bool strangers;    /* NVMe may have one with key 0 (KERNEL.md trap 2), which cannot be
+			      evicted */
 };
 
 /* BLKPR_OK, or why it could not be read. */
@@ -52,5 +56,3 @@ bool blkpr_hold_by_another(const struct blkpr_hold_view *view);
 /* By another one, who is named, whoever else is registered. */
 enum blkpr_result blkpr_hold_taken(
 	const struct blkpr_hold_view *view, struct blkpr_verdict *verdict);
-
-#endif

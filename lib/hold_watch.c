@@ -4,8 +4,8 @@
 #include "lib/hold.h"
 #include "lib/question.h"
 
-static enum blkpr_result watch(
-	const struct blkpr_hold *hold, const struct blkpr_hold_view *view, struct blkpr_verdict *verdict)
+static enum blkpr_result watch(const struct blkpr_hold *hold, const struct blkpr_hold_view *view,
+	struct blkpr_verdict *verdict)
 {
 	if (!view->own)
 		return BLKPR_EVICTED;
@@ -26,9 +26,12 @@ static bool may_write_by(enum blkpr_result watched, const struct blkpr_hold_view
 	return watched == BLKPR_OK || (watched == BLKPR_TAKEN && blkpr_hold_for_registrants(view->type));
 }
 
-/* A path may not write: because something has changed since the look, or because the key stands for another session. */
-static enum blkpr_result barred(const struct blkpr_hold *hold, uint64_t own, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+/*
+ * A path may not write: because something has changed since the look, or because the key stands for
+ * another session.
+ */
+static enum blkpr_result barred(const struct blkpr_hold *hold, uint64_t own,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	struct blkpr_hold_view view;
 	enum blkpr_result result = blkpr_hold_look(hold, own, disk, &view, verdict);
@@ -38,8 +41,8 @@ static enum blkpr_result barred(const struct blkpr_hold *hold, uint64_t own, str
 	return may_write_by(result, &view) ? BLKPR_BARRED : result;
 }
 
-void blkpr_hold_watch_disk(const void *context, const struct blkpr_target *target, struct blkpr_disk *disk,
-	struct blkpr_verdict *verdict)
+void blkpr_hold_watch_disk(const void *context, const struct blkpr_target *target,
+	struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 {
 	const struct blkpr_hold *hold = context;
 	struct blkpr_hold_view view;

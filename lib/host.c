@@ -3,67 +3,61 @@
 #include "lib/host.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
-/* --- which host, which driver --------------------------------------------------------------------- */
+#include "lib/sysfs.h"
 
-/* sysfs has the disk's device as HOST:CHANNEL:TARGET:LUN. */
-static int host_of_device(const char *link, unsigned *host)
+/* --- which host, which driver ----------------------------------------------------------------- */
+
+/* sysfs has the disk's device as HOST:CHANNEL:TARGET:LUN. DIR: the disk's. */
+static int host_of_directory(const char *dir, unsigned *host)
 {
 	char target[512];
-	const char *slash;
-	ssize_t length = readlink(link, target, sizeof(target) - 1);
+	const char *device = blkpr_sysfs_link(dir, "device", target, sizeof(target));
 
-	if (length <= 0)
+	return device && sscanf(device, "%u:%*u:%*u:%*u", host) == 1 ? 0 : -ENODEV;
+}
+
+static int directory_of(int fd, char dir[64])
+{
+	struct stat st;
+
+	if (fstat(fd, &st) || !S_ISBLK(st.st_mode))
 		return -ENODEV;
-	target[length] = '\0';
-	slash = strrchr(target, '/');
-	return sscanf(slash ? slash + 1 : target, "%u:%*u:%*u:%*u", host) == 1 ? 0 : -ENODEV;
+	snprintf(dir, 64, "/sys/dev/block/%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	return 0;
 }
 
 int blkpr_host_of(int fd, unsigned *host)
 {
-	char link[64];
-	struct stat st;
+	char dir[64];
 
-	if (fstat(fd, &st) || !S_ISBLK(st.st_mode))
-		return -ENODEV;
-	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u/device", major(st.st_rdev), minor(st.st_rdev));
-	return host_of_device(link, host);
+	return directory_of(fd, dir) ? -ENODEV : host_of_directory(dir, host);
 }
 
 int blkpr_host_of_disk(const char *disk, unsigned *host)
 {
-	char link[64];
+	char dir[64];
 
-	snprintf(link, sizeof(link), "/sys/block/%s/device", disk);
-	return host_of_device(link, host);
+	snprintf(dir, sizeof(dir), "/sys/block/%s", disk);
+	return host_of_directory(dir, host);
 }
 
 int blkpr_host_vendor(int fd, char vendor[BLKPR_VENDOR_SIZE])
 {
-	char path[64];
-	struct stat st;
-	ssize_t length;
-	int file;
+	char dir[64], text[BLKPR_VENDOR_SIZE];
+	const char *read;
 
-	if (fstat(fd, &st) || !S_ISBLK(st.st_mode))
+	if (directory_of(fd, dir))
 		return -ENODEV;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/device/vendor", major(st.st_rdev), minor(st.st_rdev));
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	length = file < 0 ? -1 : read(file, vendor, BLKPR_VENDOR_SIZE - 1);
-	if (file >= 0)
-		close(file);
-	vendor[length > 0 ? length : 0] = '\0';
-	vendor[strcspn(vendor, " \n")] = '\0';
-	return *vendor ? 0 : -ENODEV;
+	read = blkpr_sysfs_read(dir, "device/vendor", text, sizeof(text));
+	snprintf(vendor, BLKPR_VENDOR_SIZE, "%s", read ? read : "");
+	return read ? 0 : -ENODEV;
 }
 
 static void take_name(char driver[BLKPR_DRIVER_SIZE], const char *name)
@@ -71,47 +65,38 @@ static void take_name(char driver[BLKPR_DRIVER_SIZE], const char *name)
 	snprintf(driver, BLKPR_DRIVER_SIZE, "%.*s", BLKPR_DRIVER_SIZE - 1, name);
 }
 
-/* "(null)" is what the kernel prints for a driver that gives no name (drivers/scsi/scsi_sysfs.c). */
-static int read_proc_name(const char *sysfs, unsigned host, char driver[BLKPR_DRIVER_SIZE])
+/*
+ * "(null)" is what the kernel prints for a driver that gives no name (drivers/scsi/scsi_sysfs.c).
+ */
+static int read_proc_name(const char *dir, char driver[BLKPR_DRIVER_SIZE])
 {
-	char path[PATH_MAX], name[BLKPR_DRIVER_SIZE];
-	ssize_t length;
-	int fd;
+	char text[BLKPR_DRIVER_SIZE];
+	const char *name = blkpr_sysfs_read(dir, "proc_name", text, sizeof(text));
 
-	snprintf(path, sizeof(path), "%s/class/scsi_host/host%u/proc_name", sysfs, host);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -ENODEV;
-	length = read(fd, name, sizeof(name) - 1);
-	close(fd);
-	name[length > 0 ? length : 0] = '\0';
-	name[strcspn(name, "\n")] = '\0';
-	if (!*name || *name == '(' || *name == '<')
+	if (!name || *name == '(' || *name == '<')
 		return -ENODEV;
 	take_name(driver, name);
 	return 0;
 }
 
-/* The nearest device above the host that a driver is bound to: the adapter, a virtual port's, too. */
-static int read_adapter_driver(
-	const char *sysfs, unsigned host, char driver[BLKPR_DRIVER_SIZE])
+/*
+ * The nearest device above the host that a driver is bound to: the adapter, a virtual port's, too.
+ */
+static int read_adapter_driver(const char *dir, char driver[BLKPR_DRIVER_SIZE])
 {
 	char path[PATH_MAX], link[PATH_MAX + 8], target[PATH_MAX];
 
-	snprintf(link, sizeof(link), "%s/class/scsi_host/host%u/device", sysfs, host);
+	snprintf(link, sizeof(link), "%s/device", dir);
 	if (!realpath(link, path))
 		return -ENODEV;
 	for (char *slash = path + strlen(path); slash && slash != path; slash = strrchr(path, '/')) {
-		ssize_t length;
+		const char *name;
 
 		*slash = '\0';
-		snprintf(link, sizeof(link), "%s/driver", path);
-		length = readlink(link, target, sizeof(target) - 1);
-		if (length <= 0)
+		name = blkpr_sysfs_link(path, "driver", target, sizeof(target));
+		if (!name)
 			continue;
-		target[length] = '\0';
-		slash = strrchr(target, '/');
-		take_name(driver, slash ? slash + 1 : target);
+		take_name(driver, name);
 		return 0;
 	}
 	return -ENODEV;
@@ -119,13 +104,14 @@ static int read_adapter_driver(
 
 int blkpr_host_driver(const char *sysfs, unsigned host, char driver[BLKPR_DRIVER_SIZE])
 {
+	char dir[PATH_MAX];
+
 	*driver = '\0';
-	if (!read_proc_name(sysfs, host, driver))
-		return 0;
-	return read_adapter_driver(sysfs, host, driver);
+	snprintf(dir, sizeof(dir), "%s/class/scsi_host/host%u", sysfs, host);
+	return read_proc_name(dir, driver) ? read_adapter_driver(dir, driver) : 0;
 }
 
-/* --- how far a LUN RESET gets ---------------------------------------------------------------------- */
+/* --- how far a LUN RESET gets ----------------------------------------------------------------- */
 
 const char *const blkpr_reach_texts[BLKPR_REACHES] = {
 	[BLKPR_REACH_NONE] = "has no LUN RESET",
@@ -160,11 +146,13 @@ static const struct {
 	{ "fcoe", BLKPR_REACH_TARGET },    /* libfc/fc_fcp.c, fc_eh_device_reset */
 	{ "fnic", BLKPR_REACH_TARGET },    /* fnic/fnic_scsi.c, fnic_device_reset; no proc_name */
 	{ "lpfc", BLKPR_REACH_TARGET },    /* lpfc/lpfc_scsi.c, lpfc_device_reset_handler */
-	{ "qla2xxx", BLKPR_REACH_TARGET }, /* qla2xxx/qla_os.c, qla2xxx_eh_device_reset; no proc_name */
+	{ "qla2xxx", BLKPR_REACH_TARGET }, /* qla2xxx/qla_os.c, qla2xxx_eh_device_reset; no
+					      proc_name */
 	/* SAS, SRP */
 	{ "mpt2sas", BLKPR_REACH_TARGET }, /* mpt3sas/mpt3sas_scsih.c, scsih_dev_reset */
 	{ "mpt3sas", BLKPR_REACH_TARGET }, /* the same */
-	{ "ib_srp", BLKPR_REACH_TARGET },  /* drivers/infiniband/ulp/srp/ib_srp.c, srp_reset_device */
+	{ "ib_srp", BLKPR_REACH_TARGET },  /* drivers/infiniband/ulp/srp/ib_srp.c,
+					      srp_reset_device */
 	/* virtual machines: the handler asks the hypervisor; seen with QEMU's scsi-block */
 	{ "virtio_scsi", BLKPR_REACH_ELSEWHERE }, /* virtio_scsi.c, virtscsi_device_reset */
 	{ "vmw_pvscsi", BLKPR_REACH_ELSEWHERE },  /* vmw_pvscsi.c, pvscsi_device_reset */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A SCSI host (an adapter's port, an iSCSI session), and how far a LUN RESET by it gets. */
-#ifndef BLKPR_HOST_H
-#define BLKPR_HOST_H
+#pragma once
 
 /* Where a LUN RESET gets that this node sends to a disk; of SCSI's the better is the greater. */
 enum blkpr_reach {
@@ -45,5 +44,3 @@ enum blkpr_reach blkpr_host_reach(unsigned host, char driver[BLKPR_DRIVER_SIZE])
 
 /* T10 VENDOR IDENTIFICATION of FD's disk, without trailing blanks; -ENODEV if it cannot be told. */
 int blkpr_host_vendor(int fd, char vendor[BLKPR_VENDOR_SIZE]);
-
-#endif

@@ -2,7 +2,6 @@
 // Reservation keys: text form and derivations.
 #include "lib/key.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -35,10 +35,8 @@ static int add_device(struct blkpr_list *list, const char *name, struct blkpr_er
 	struct blkpr_device *device = next_device(list);
 	int rc;
 
-	if (!device) {
-		blkpr_error_set(error, "%s: out of memory", name);
-		return -ENOMEM;
-	}
+	if (!device)
+		return blkpr_error_fail(error, -ENOMEM, "%s: out of memory", name);
 	rc = blkpr_device_resolve(name, device, error);
 	if (!rc)
 		list->count++;
@@ -104,9 +102,9 @@ static int add_glob(struct blkpr_list *list, const char *pattern, struct blkpr_e
 	if (glob(pattern, 0, NULL, &matches)) {
 		if (is_known(list, pattern))
 			return 0;
-		blkpr_error_set(error, "%s: no device matches; check the pattern and that the disks are connected",
+		return blkpr_error_fail(error, -ENOENT,
+			"%s: no device matches; check the pattern and that the disks are connected",
 			pattern);
-		return -ENOENT;
 	}
 	for (size_t i = 0; i < matches.gl_pathc && !rc; i++) {
 		rc = add_device(list, matches.gl_pathv[i], error);
@@ -114,10 +112,9 @@ static int add_glob(struct blkpr_list *list, const char *pattern, struct blkpr_e
 			rc = 0;
 	}
 	globfree(&matches);
-	if (!rc && list->count + list->absent == before) {
-		blkpr_error_set(error, "%s: matches partitions only; reservations belong to whole disks", pattern);
-		rc = -EPERM;
-	}
+	if (!rc && list->count + list->absent == before)
+		return blkpr_error_fail(error, -EPERM,
+			"%s: matches partitions only; reservations belong to whole disks", pattern);
 	return rc;
 }
 
@@ -129,27 +126,22 @@ static int add_file(struct blkpr_list *list, const char *path, struct blkpr_erro
 	size_t size = 0;
 	int rc = 0;
 
-	if (!file) {
-		rc = -errno;
-		blkpr_error_set(error, "@%s: cannot read the list of devices: %s", path, strerror(-rc));
-		return rc;
-	}
+	if (!file)
+		return blkpr_error_fail(error, -errno,
+			"@%s: cannot read the list of devices: %s", path, strerror(errno));
 	while (!rc && getline(&line, &size, file) >= 0) {
 		line[strcspn(line, "#\n")] = '\0';
-		if (strchr(line, '@')) {
-			blkpr_error_set(error, "@%s: a list of devices cannot name another list: %.200s", path, line);
-			rc = -EINVAL;
-		} else {
+		if (strchr(line, '@'))
+			rc = blkpr_error_fail(error, -EINVAL,
+				"@%s: a list of devices cannot name another list: %.200s", path, line);
+		else
 			rc = blkpr_list_add(list, line, error);
-		}
 	}
-	if (!rc && ferror(file)) {
-		blkpr_error_set(error, "@%s: cannot read the list of devices: %s", path, strerror(errno));
-		rc = -EIO;
-	} else if (!rc && list->count + list->absent == before) {
-		blkpr_error_set(error, "@%s: names no device", path);
-		rc = -ENODEV;
-	}
+	if (!rc && ferror(file))
+		rc = blkpr_error_fail(error, -EIO,
+			"@%s: cannot read the list of devices: %s", path, strerror(errno));
+	else if (!rc && list->count + list->absent == before)
+		rc = blkpr_error_fail(error, -ENODEV, "@%s: names no device", path);
 	free(line);
 	fclose(file);
 	return rc;
@@ -160,10 +152,8 @@ int blkpr_list_add(struct blkpr_list *list, const char *spec, struct blkpr_error
 	char *copy = strdup(spec), *rest = NULL;
 	int rc = 0;
 
-	if (!copy) {
-		blkpr_error_set(error, "out of memory");
-		return -ENOMEM;
-	}
+	if (!copy)
+		return blkpr_error_fail(error, -ENOMEM, "out of memory");
 	for (char *name = strtok_r(copy, SEPARATORS, &rest); name && !rc; name = strtok_r(NULL, SEPARATORS, &rest)) {
 		if (name[0] == '@')
 			rc = add_file(list, name + 1, error);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A list of devices: from the names that a user gives to distinct disks in an order that every node shares. */
-#ifndef BLKPR_LIST_H
-#define BLKPR_LIST_H
+/*
+ * A list of devices: from the names that a user gives to distinct disks in an order that every node
+ * shares.
+ */
+#pragma once
 
 #include "lib/device.h"
 
@@ -16,10 +18,10 @@ struct blkpr_list {
 };
 
 /*
- * Adds every device that SPEC names: names separated by commas or white space, shell globs, and @FILE
- * with the same in a file ('#' starts a comment). Partitions that a glob matches are passed over, since
- * a glob means disks; a glob that matches nothing is an error, unless it is known. 0, or -errno
- * with text.
+ * Adds every device that SPEC names: names separated by commas or white space, shell globs, and
+ * @FILE with the same in a file ('#' starts a comment). Partitions that a glob matches are passed
+ * over, since a glob means disks; a glob that matches nothing is an error, unless it is known. 0,
+ * or -errno with text.
  */
 int blkpr_list_add(struct blkpr_list *list, const char *spec, struct blkpr_error *error);
 
@@ -43,5 +45,3 @@ const struct blkpr_device *blkpr_list_find(const struct blkpr_list *list, const 
 void blkpr_list_settle(struct blkpr_list *list);
 
 void blkpr_list_clear(struct blkpr_list *list);
-
-#endif

@@ -28,8 +28,8 @@ static enum blkpr_result swap(const struct claim *claim, unsigned path, uint64_t
 }
 
 /*
- * Whose key the nexus of PATH has. If only one other node is registered, it is that one's; else the swap of a key for
- * itself tells, which changes nothing but the PR generation.
+ * Whose key the nexus of PATH has. If only one other node is registered, it is that one's; else the
+ * swap of a key for itself tells, which changes nothing but the PR generation.
  */
 static enum blkpr_result accuse(const struct claim *claim, unsigned path, const struct blkpr_report *report)
 {
@@ -54,7 +54,10 @@ static enum blkpr_result accuse(const struct claim *claim, unsigned path, const 
 	return BLKPR_SHARED_NEXUS;
 }
 
-/* The nexus of PATH has a key that is neither old nor new: one of this node's from before, or another node's. */
+/*
+ * The nexus of PATH has a key that is neither old nor new: one of this node's from before, or
+ * another node's.
+ */
 static enum blkpr_result claim_unknown(const struct claim *claim, unsigned path, uint64_t *was)
 {
 	struct blkpr_report report;
@@ -80,8 +83,8 @@ static enum blkpr_result claim_unknown(const struct claim *claim, unsigned path,
 }
 
 /*
- * BLKPR_OK: KEY is still there, if only for another nexus of this node (a dead session's). BLKPR_EVICTED: not,
- * somebody has evicted this node since the look: theirs is the newer decision.
+ * BLKPR_OK: KEY is still there, if only for another nexus of this node (a dead session's).
+ * BLKPR_EVICTED: not, somebody has evicted this node since the look: theirs is the newer decision.
  */
 static enum blkpr_result check_registered(const struct claim *claim, uint64_t key)
 {
@@ -118,7 +121,10 @@ static enum blkpr_result claim_path(const struct claim *claim, unsigned path, ui
 	return claim_unknown(claim, path, was);
 }
 
-/* Gives the nexus of PATH back what it had. If the path has failed meanwhile, own key stays on it, at nobody's cost. */
+/*
+ * Gives the nexus of PATH back what it had. If the path has failed meanwhile, own key stays on it,
+ * at nobody's cost.
+ */
 static void restore_path(const struct claim *claim, unsigned path, uint64_t was)
 {
 	if (was != claim->key)
@@ -148,17 +154,47 @@ static enum blkpr_result claim_all(const struct claim *claim, uint64_t was[], bo
 	return any ? BLKPR_OK : worst;
 }
 
+/* Every REGISTER that is done moves the generation, also one of a key that was there before. */
+static bool is_done(const struct claim *claim)
+{
+	struct blkpr_verdict *verdict = claim->verdict;
+	uint32_t before = verdict->generation_after;
+	struct blkpr_report report;
+
+	if (claim->disk->ops->read(claim->disk, &report) != BLKPR_OK)
+		return false;
+	blkpr_verdict_observe(verdict, &report, claim->key);
+	blkpr_report_clear(&report);
+	return verdict->own_registrations && verdict->generation_after != before;
+}
+
+/*
+ * APTPL is the wish, in every REGISTER of sd and of the NVMe driver (CPTPL), that registrations
+ * survive a power loss of the target. Some targets refuse it; some register, cannot store that, and
+ * say that they have failed.
+ */
+static enum blkpr_result settle_failed(const struct claim *claim, enum blkpr_result result)
+{
+	if (result != BLKPR_IO_ERROR && result != BLKPR_INVALID)
+		return result;
+	if (is_done(claim)) {
+		claim->verdict->forgets = true;
+		return BLKPR_OK;
+	}
+	return result == BLKPR_INVALID ? BLKPR_UNSTORABLE : result;
+}
+
 enum blkpr_result blkpr_nexus_register(struct blkpr_disk *disk, uint64_t old, uint64_t key,
 	const struct blkpr_others *others, struct blkpr_verdict *verdict)
 {
-	struct claim claim = { disk, old, key, others, verdict };
+	const struct claim claim = { disk, old, key, others, verdict };
 	uint64_t *was = calloc(disk->paths, sizeof(*was));
 	bool *done = calloc(disk->paths, sizeof(*done));
 	enum blkpr_result result = was && done ? claim_all(&claim, was, done) : BLKPR_NO_MEMORY;
 
 	free(was);
 	free(done);
-	return result;
+	return settle_failed(&claim, result);
 }
 
 static bool check_path(struct blkpr_disk *disk, unsigned path, const struct claim *claim)
@@ -177,7 +213,10 @@ static bool check_path(struct blkpr_disk *disk, unsigned path, const struct clai
 	return shared;
 }
 
-/* Of the keys that are registered now, a verdict keeps so many that for more nothing is concluded from them. */
+/*
+ * Of the keys that are registered now, a verdict keeps so many that for more nothing is concluded
+ * from them.
+ */
 static bool has_others(const struct claim *claim)
 {
 	const struct blkpr_verdict *verdict = claim->verdict;

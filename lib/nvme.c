@@ -106,9 +106,8 @@ static bool has_form(enum blkpr_nvme_form form, const uint8_t *reply)
 	return !is_zero(reply + BRIEF, BRIEF);
 }
 
-/* HOST: whose keys; NULL: everybody's. */
-static enum blkpr_result parse(enum blkpr_nvme_form form, const uint8_t *reply, size_t length,
-	const uint8_t *host, struct blkpr_report *report, size_t *needed)
+enum blkpr_result blkpr_nvme_parse_report(enum blkpr_nvme_form form, const uint8_t *reply,
+	size_t length, const uint8_t *host, struct blkpr_report *report, size_t *needed)
 {
 	const struct layout *layout = &layouts[form];
 	unsigned hosts;
@@ -140,19 +139,6 @@ static enum blkpr_result parse(enum blkpr_nvme_form form, const uint8_t *reply, 
 	return BLKPR_OK;
 }
 
-enum blkpr_result blkpr_nvme_parse_report(enum blkpr_nvme_form form, const uint8_t *reply,
-	size_t length, struct blkpr_report *report, size_t *needed)
-{
-	return parse(form, reply, length, NULL, report, needed);
-}
-
-enum blkpr_result blkpr_nvme_parse_keys_of(enum blkpr_nvme_form form, const uint8_t *reply,
-	size_t length, const uint8_t host[BLKPR_NVME_HOST], struct blkpr_report *report,
-	size_t *needed)
-{
-	return parse(form, reply, length, host, report, needed);
-}
-
 static enum blkpr_result read_form(enum blkpr_nvme_form form, const struct blkpr_port *port,
 	const uint8_t *host, struct blkpr_report *report)
 {
@@ -168,7 +154,8 @@ static enum blkpr_result read_form(enum blkpr_nvme_form form, const struct blkpr
 			return BLKPR_NO_MEMORY;
 		result = ask(port->fd, &layouts[form], reply, room.size);
 		if (result == BLKPR_OK)
-			result = parse(form, reply, room.size, host, report, &needed);
+			result = blkpr_nvme_parse_report(
+				form, reply, room.size, host, report, &needed);
 		if (result == BLKPR_OK || result == BLKPR_UNSETTLED)
 			result = blkpr_room_fit(&room, needed, result == BLKPR_OK);
 		free(reply);
@@ -227,8 +214,9 @@ enum blkpr_result blkpr_nvme_read_keys_of_self(const struct blkpr_port *port, st
 	uint8_t host[BLKPR_NVME_HOST] = { 0 };
 	enum blkpr_result result = read_host_id(port->fd, host);
 
+	/* NVMe base 2.0, 5.27.1.25: no host identifier has been set */
 	if (result == BLKPR_OK && is_zero(host, sizeof(host)))
-		return BLKPR_UNSUPPORTED; /* NVMe base 2.0, 5.27.1.25: no host identifier has been set */
+		return BLKPR_UNSUPPORTED;
 	return result == BLKPR_OK ? read_report(port, host, report) : result;
 }
 

@@ -33,8 +33,8 @@ bool blkpr_path_retry_attention(struct blkpr_patience *patience, enum blkpr_resu
 	return false;
 }
 
-bool blkpr_path_retry(struct blkpr_patience *patience, enum blkpr_result *result, const struct blkpr_disk *disk,
-	const struct blkpr_port *port)
+bool blkpr_path_retry(struct blkpr_patience *patience, enum blkpr_result *result,
+	const struct blkpr_disk *disk, const struct blkpr_port *port)
 {
 	if (blkpr_path_retry_attention(patience, result, port))
 		return true;
@@ -49,7 +49,7 @@ bool blkpr_path_retry(struct blkpr_patience *patience, enum blkpr_result *result
 	return !blkpr_disk_over(disk);
 }
 
-/* --- the paths of a map --------------------------------------------------------------------------- */
+/* --- the paths of a map ----------------------------------------------------------------------- */
 
 /* Whether there is a choice, so that a path that hangs need not be waited for. */
 static bool has_others(const struct blkpr_block_disk *block)
@@ -67,7 +67,10 @@ void blkpr_path_step_aside(struct blkpr_block_disk *block)
 	block->path = (block->path + 1) % block->device->npaths;
 }
 
-/* Whether RESULT may be the path's rather than the disk's: on a map every answer but these is worth another path at once. */
+/*
+ * Whether RESULT may be the path's rather than the disk's: on a map every answer but these is worth
+ * another path at once.
+ */
 static bool speaks_of_path(enum blkpr_result result)
 {
 	switch (result) {
@@ -88,14 +91,10 @@ static bool speaks_of_path(enum blkpr_result result)
 /* Asks by the path in use without a thread: nobody else could be asked. */
 static void ask_alone(struct blkpr_block_disk *block, const struct blkpr_question *question, struct blkpr_answer *answer)
 {
-	*answer = (struct blkpr_answer){ .transport = question->transport };
 	if (block->port.fd < 0)
 		block->port.fd = block->device->multipath ? blkpr_device_open_path(block->device, block->path)
 							  : blkpr_device_open(block->device);
-	if (block->port.fd < 0)
-		answer->result = blkpr_result_from_errno(-block->port.fd);
-	else if (question->ask)
-		answer->result = question->ask(&block->port, question, answer);
+	blkpr_scout_ask(&block->port, question, answer);
 }
 
 static int64_t share(const struct blkpr_block_disk *block, int64_t most_ms)
@@ -105,7 +104,10 @@ static int64_t share(const struct blkpr_block_disk *block, int64_t most_ms)
 	return now + (left < most_ms ? left : most_ms);
 }
 
-/* Which of the answers of several paths counts: that the device lacks something for less than that it has an error. */
+/*
+ * Which of the answers of several paths counts: that the device lacks something for less than that
+ * it has an error.
+ */
 static int weight(enum blkpr_result result)
 {
 	if (blkpr_result_unreachable(result))
@@ -114,8 +116,9 @@ static int weight(enum blkpr_result result)
 }
 
 /*
- * The path whose answer is taken: the first one that is not about the path alone; -1: none before the deadline. Where one
- * has said something of the device, those that have said nothing are not waited for long.
+ * The path whose answer is taken: the first one that is not about the path alone; -1: none before
+ * the deadline. Where one has said something of the device, those that have said nothing are not
+ * waited for long.
  */
 static int await_answer(const struct blkpr_block_disk *block, struct blkpr_scouts *scouts)
 {
@@ -135,7 +138,10 @@ static int await_answer(const struct blkpr_block_disk *block, struct blkpr_scout
 	return best;
 }
 
-/* Asks by the path in use, and by all others if it does not answer at once; whichever has answered first is in use then. */
+/*
+ * Asks by the path in use, and by all others if it does not answer at once; whichever has answered
+ * first is in use then.
+ */
 static void ask_by_scouts(struct blkpr_block_disk *block, struct blkpr_scouts *scouts, struct blkpr_answer *answer)
 {
 	int path;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Commands and reads by the paths of a block disk, repeated where a repeat is right: for block.c and reset.c. */
-#ifndef BLKPR_PATH_H
-#define BLKPR_PATH_H
+/*
+ * Commands and reads by the paths of a block disk, repeated where a repeat is right: for block.c
+ * and reset.c.
+ */
+#pragma once
 
 #include "lib/disk.h"
 #include "lib/scout.h"
@@ -14,9 +16,11 @@ struct blkpr_block_disk {
 	struct blkpr_port port;
 	enum blkpr_transport transport;
 	const struct blkpr_device *device; /* borrowed */
-	unsigned path;                     /* of a map: the path that PORT is open on, or will be: its fd may be -1 */
+	unsigned path;                     /* of a map: the path that PORT is open on, or will be:
+					      its fd may be -1 */
 	bool surveyed;
-	uint64_t silent; /* of a map: paths that do not answer, a bit each, as far as they were needed */
+	uint64_t silent; /* of a map: paths that do not answer, a bit each, as far as they were
+			    needed */
 };
 
 struct blkpr_patience {
@@ -27,10 +31,11 @@ struct blkpr_patience {
 };
 
 /*
- * Whether RESULT is a CHECK CONDITION worth another try at once. After five TEST UNIT READY tells what they are:
- * BLKPR_BUSY if the device is not ready, or has one unit attention more; an error if it is ready, and so it is after the
- * next try. Repeating a command is safe although trap 7 and trap 15 know commands that failed and took effect: the
- * protocols conclude from reading, never from a status.
+ * Whether RESULT is a CHECK CONDITION worth another try at once. After five TEST UNIT READY tells
+ * what they are: BLKPR_BUSY if the device is not ready, or has one unit attention more; an error if
+ * it is ready, and so it is after the next try. Repeating a command is safe although trap 7 and
+ * trap 15 know commands that failed and took effect: the protocols conclude from reading, never
+ * from a status.
  */
 bool blkpr_path_retry_attention(struct blkpr_patience *patience, enum blkpr_result *result,
 	const struct blkpr_port *port);
@@ -40,20 +45,24 @@ bool blkpr_path_retry(struct blkpr_patience *patience, enum blkpr_result *result
 	const struct blkpr_disk *disk, const struct blkpr_port *port);
 
 /*
- * Turns to the next path. Commands and reads go to one path at a time, past the map: dm would pick one itself, but tries no
- * other one for SG_IO, and on 6.1 for most PR commands. The path is opened when it is needed.
+ * Turns to the next path. Commands and reads go to one path at a time, past the map: dm would pick
+ * one itself, but tries no other one for SG_IO, and on 6.1 for most PR commands. The path is opened
+ * when it is needed.
  */
 void blkpr_path_step_aside(struct blkpr_block_disk *block);
 
 /*
- * Makes sure that the path in use is open, and has answered: a command that changes the device cannot be sent by another one
- * if it hangs.
+ * Makes sure that the path in use is open, and has answered: a command that changes the device
+ * cannot be sent by another one if it hangs.
  */
 enum blkpr_result blkpr_path_find(
 	struct blkpr_block_disk *block, const struct blkpr_question *question);
 enum blkpr_result blkpr_path_be_ready(struct blkpr_block_disk *block);
 
-/* Finds out by which paths nothing can be had now: they are silent, while another one has answered. Once silent is enough. */
+/*
+ * Finds out by which paths nothing can be had now: they are silent, while another one has answered.
+ * Once silent is enough.
+ */
 void blkpr_path_survey(struct blkpr_block_disk *block);
 bool blkpr_path_is_silent(const struct blkpr_block_disk *block, unsigned path);
 
@@ -65,7 +74,10 @@ bool blkpr_path_try_other(struct blkpr_block_disk *block, enum blkpr_result resu
 bool blkpr_path_settle(struct blkpr_block_disk *block, enum blkpr_result *result,
 	struct blkpr_patience *patience);
 
-/* Asks until that has settled. What one path has said of the device counts for more than that another one fails. */
+/*
+ * Asks until that has settled. What one path has said of the device counts for more than that
+ * another one fails.
+ */
 enum blkpr_result blkpr_path_ask(struct blkpr_disk *disk, const struct blkpr_question *question,
 	struct blkpr_answer *answer);
 
@@ -73,5 +85,3 @@ static inline struct blkpr_block_disk *blkpr_path_block_of(struct blkpr_disk *di
 {
 	return (struct blkpr_block_disk *)disk; /* its first member */
 }
-
-#endif

@@ -17,11 +17,15 @@
 
 #include "lib/clock.h"
 
-/* A worker that runs longer than this share of the time left has stalled: it no longer keeps others waiting. */
+/*
+ * A worker that runs longer than this share of the time left has stalled: it no longer keeps others
+ * waiting.
+ */
 #define STALL_SHARE 16
 
 #define STACK_SIZE (256UL * 1024) /* bytes; only what a worker touches is real */
-#define WORKERS_DESCRIPTORS 4   /* that a worker has open at a time: the disk, one more path, sysfs */
+#define WORKERS_DESCRIPTORS 4   /* that a worker has open at a time: the disk, one more path,
+				   sysfs */
 #define RETRY_MS 50             /* after a thread could not be created */
 
 /* In the pool's process only. */
@@ -36,16 +40,21 @@ struct pool {
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t left;  /* ACTIVE has sunk to AWAITED */
 	unsigned active, awaited;
-	unsigned busy_most, active_most; /* at a time: by what the caller wants, and what there are descriptors for */
+	/* at a time: by what the caller wants, and what there are descriptors for */
+	unsigned busy_most, active_most;
 };
 
-/* It keeps nothing of the parent's but its end of the line: no stdio, so that no caller waits for it. */
+/*
+ * It keeps nothing of the parent's but its end of the line: no stdio, so that no caller waits for
+ * it.
+ */
 static void shed_descriptors(int line)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = 0; fd <= 2; fd++)
-		if (fd != line && (null < 0 || dup2(null, fd) < 0)) /* the line: a parent without stdio */
+		/* the line: a parent without stdio */
+		if (fd != line && (null < 0 || dup2(null, fd) < 0))
 			close(fd);
 #ifdef SYS_close_range
 	if (line > 3)
@@ -55,8 +64,8 @@ static void shed_descriptors(int line)
 }
 
 /*
- * All workers have their descriptors in one table. It grows now: once it is shared by threads, each time that costs a grace
- * period of RCU (fs/file.c: expand_fdtable).
+ * All workers have their descriptors in one table. It grows now: once it is shared by threads, each
+ * time that costs a grace period of RCU (fs/file.c: expand_fdtable).
  */
 static void make_room(struct pool *pool)
 {
@@ -79,8 +88,8 @@ static void make_room(struct pool *pool)
 }
 
 /*
- * The pool ends with the time, and with its parent. It is killed then, but libiscsi may throw that away (lib/disk.h), and others
- * may have been killed with a lock.
+ * The pool ends with the time, and with its parent. It is killed then, but libiscsi may throw that
+ * away (lib/disk.h), and others may have been killed with a lock.
  */
 static int64_t end_with_time(const struct pool *pool, int64_t now)
 {
@@ -107,7 +116,10 @@ static int64_t work_on(const struct pool *pool, struct blkpr_slot *slot, int64_t
 	return end_with_time(pool, end);
 }
 
-/* One slot after the other; when there is none left, or when others have taken its place, a worker leaves. */
+/*
+ * One slot after the other; when there is none left, or when others have taken its place, a worker
+ * leaves.
+ */
 static void *work(void *argument)
 {
 	struct pool *pool = argument;
@@ -168,7 +180,10 @@ static unsigned busy(const struct pool *pool, int64_t *until)
 	return pool->active - stalled;
 }
 
-/* Whether there may be one more worker now; if not, *UNTIL is when that may change though none has left. */
+/*
+ * Whether there may be one more worker now; if not, *UNTIL is when that may change though none has
+ * left.
+ */
 static bool has_place(const struct pool *pool, int64_t *until)
 {
 	*until = pool->board->deadline;
@@ -177,7 +192,10 @@ static bool has_place(const struct pool *pool, int64_t *until)
 	return pool->active < pool->busy_most || busy(pool, until) < pool->busy_most;
 }
 
-/* With the lock held, which it gives away meanwhile: whoever is created should not have to wait for it. */
+/*
+ * With the lock held, which it gives away meanwhile: whoever is created should not have to wait for
+ * it.
+ */
 static int add_worker(struct pool *pool)
 {
 	pthread_t thread;
@@ -186,7 +204,8 @@ static int add_worker(struct pool *pool)
 	pool->active++;
 	pthread_mutex_unlock(&pool->lock);
 	rc = pthread_create(&thread, &pool->detached, work, pool);
-	sched_yield(); /* whoever is new begins: where disks answer at once, a few workers do for all */
+	/* whoever is new begins: where disks answer at once, a few workers do for all */
+	sched_yield();
 	pthread_mutex_lock(&pool->lock);
 	if (rc)
 		pool->active--;
@@ -199,7 +218,8 @@ static void start_workers(struct pool *pool)
 	unsigned added = 0, count = pool->board->count;
 
 	pthread_mutex_lock(&pool->lock);
-	while (added < count && count_taken(pool) < count) { /* each takes one at least, if there is one left */
+	/* each takes one at least, if there is one left */
+	while (added < count && count_taken(pool) < count) {
 		int64_t until;
 		int rc;
 
@@ -218,8 +238,8 @@ static void start_workers(struct pool *pool)
 		else
 			blkpr_clock_pause(RETRY_MS, now_or_end(pool) + RETRY_MS);
 	}
-	while (pool->active)
-		pthread_cond_wait(&pool->left, &pool->lock); /* at the deadline the parent ends it */
+	while (pool->active) /* at the deadline the parent ends it */
+		pthread_cond_wait(&pool->left, &pool->lock);
 	pthread_mutex_unlock(&pool->lock);
 }
 

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The pool: a process that can be left behind, and in it worker threads, each on a device at a time.
- * For lib/fleet.c, which is its parent.
+ * The pool: a process that can be left behind, and in it worker threads, each on a device at a
+ * time. For lib/fleet.c, which is its parent.
  */
-#ifndef BLKPR_POOL_H
-#define BLKPR_POOL_H
+#pragma once
 
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -29,8 +27,9 @@ struct blkpr_fleet {
 };
 
 /*
- * Works on device INDEX, in a thread of the pool, which is a process besides the caller's, until DEADLINE; leaves what it
- * finds in VERDICT as it goes. No worker sees what another one does, unless by CONTEXT.
+ * Works on device INDEX, in a thread of the pool, which is a process besides the caller's, until
+ * DEADLINE; leaves what it finds in VERDICT as it goes. No worker sees what another one does,
+ * unless by CONTEXT.
  */
 typedef void (*blkpr_fleet_job)(void *context, unsigned index, int64_t deadline, struct blkpr_verdict *verdict);
 
@@ -51,7 +50,8 @@ struct blkpr_board {
 	struct blkpr_slot slots[];
 };
 
-/* Works on what the board has, reports by LINE, and waits there for the next run, until PARENT ends. */
+/*
+ * Works on what the board has, reports by LINE, and waits there for the next run, until PARENT
+ * ends.
+ */
 _Noreturn void blkpr_pool_run(const struct blkpr_fleet *fleet, int line, pid_t parent);
-
-#endif

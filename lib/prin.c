@@ -6,7 +6,6 @@
 #include <scsi/sg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "lib/room.h"
 
@@ -85,20 +84,19 @@ static enum blkpr_result verdict(const struct sg_io_hdr *io)
 	return BLKPR_OK;
 }
 
-/* Sends a command that reads; *LENGTH is the room in REPLY, then the bytes received. */
-static enum blkpr_result submit(
-	const struct blkpr_port *port, uint8_t cdb[], uint8_t cdb_length, uint8_t *reply, size_t *length)
+enum blkpr_result blkpr_prin_submit(const struct blkpr_port *port, uint8_t cdb[],
+	uint8_t cdb_length, int direction, uint8_t *data, size_t *length)
 {
 	uint8_t sense[64] = { 0 };
 	struct sg_io_hdr io = {
 		.interface_id = 'S',
-		.dxfer_direction = *length ? SG_DXFER_FROM_DEV : SG_DXFER_NONE,
+		.dxfer_direction = direction,
 		.cmd_len = cdb_length,
 		.cmdp = cdb,
 		.mx_sb_len = sizeof(sense),
 		.sbp = sense,
 		.dxfer_len = *length,
-		.dxferp = reply,
+		.dxferp = data,
 		.timeout = COMMAND_MS,
 	};
 	enum blkpr_result result;
@@ -111,20 +109,21 @@ static enum blkpr_result submit(
 	return result;
 }
 
-enum blkpr_result blkpr_prin_ask(
-	const struct blkpr_port *port, enum blkpr_prin_action action, uint8_t *reply, size_t *length)
+enum blkpr_result blkpr_prin_ask(const struct blkpr_port *port, enum blkpr_prin_action action,
+	uint8_t *reply, size_t *length)
 {
 	uint8_t cdb[10] = { PERSISTENT_RESERVE_IN, action, [7] = *length >> 8, [8] = *length & 0xff };
 
 	memset(reply, 0, *length);
-	return submit(port, cdb, sizeof(cdb), reply, length);
+	return blkpr_prin_submit(port, cdb, sizeof(cdb), SG_DXFER_FROM_DEV, reply, length);
 }
 
 enum blkpr_result blkpr_prin_test_ready(const struct blkpr_port *port)
 {
 	uint8_t cdb[6] = { 0 }; /* TEST UNIT READY */
 	size_t none = 0;
-	enum blkpr_result result = submit(port, cdb, sizeof(cdb), NULL, &none);
+	enum blkpr_result result =
+		blkpr_prin_submit(port, cdb, sizeof(cdb), SG_DXFER_NONE, NULL, &none);
 
 	/* its sense has been seen: it is one, and there may be more */
 	return result == BLKPR_ATTENTION ? BLKPR_BUSY : result;
@@ -205,7 +204,6 @@ enum blkpr_result blkpr_prin_read_reservation(const struct blkpr_port *port, str
 enum blkpr_result blkpr_prin_parse_capabilities(
 	const uint8_t *reply, size_t length, struct blkpr_capabilities *capabilities)
 {
-	/* PERSISTENT RESERVATION TYPE MASK, SPC-4 table 228: byte 4 bits 1 to 7, byte 5 bit 0 */
 	unsigned mask;
 
 	*capabilities = (struct blkpr_capabilities){ 0 };
@@ -214,13 +212,11 @@ enum blkpr_result blkpr_prin_parse_capabilities(
 	capabilities->forgets = !(reply[3] & 0x01);
 	if (!(reply[3] & 0x80)) /* TMV: the mask is valid */
 		return BLKPR_OK;
+	/* PERSISTENT RESERVATION TYPE MASK, SPC-4 table 228: a bit for each of SPC's types */
 	mask = reply[4] | reply[5] << 8;
-	capabilities->types = (mask & 1 << 1 ? 1 << PR_WRITE_EXCLUSIVE : 0) |
-			      (mask & 1 << 3 ? 1 << PR_EXCLUSIVE_ACCESS : 0) |
-			      (mask & 1 << 5 ? 1 << PR_WRITE_EXCLUSIVE_REG_ONLY : 0) |
-			      (mask & 1 << 6 ? 1 << PR_EXCLUSIVE_ACCESS_REG_ONLY : 0) |
-			      (mask & 1 << 7 ? 1 << PR_WRITE_EXCLUSIVE_ALL_REGS : 0) |
-			      (mask & 1 << 8 ? 1 << PR_EXCLUSIVE_ACCESS_ALL_REGS : 0);
+	for (unsigned spc = 0; spc < 16; spc++)
+		if (mask >> spc & 1 && type_from_spc(spc))
+			capabilities->types |= 1 << type_from_spc(spc);
 	return BLKPR_OK;
 }
 
@@ -235,13 +231,15 @@ enum blkpr_result blkpr_prin_read_capabilities(
 }
 
 #define MODE_SENSE_6 0x1a
+#define DBD 0x08 /* no block descriptors */
 #define CONTROL 0x0a /* mode page */
 #define MODE_HEADER 4
 #define TAS_BYTE 5 /* of the page */
 
 enum blkpr_result blkpr_prin_parse_mute(const uint8_t *reply, size_t length, bool *mute)
 {
-	size_t page = length < MODE_HEADER ? 0 : MODE_HEADER + (size_t)reply[3]; /* behind block descriptors */
+	/* behind block descriptors */
+	size_t page = length < MODE_HEADER ? 0 : MODE_HEADER + (size_t)reply[3];
 
 	*mute = false;
 	if (!page || length < page + TAS_BYTE + 1 || (reply[page] & 0x3f) != CONTROL)
@@ -253,9 +251,10 @@ enum blkpr_result blkpr_prin_parse_mute(const uint8_t *reply, size_t length, boo
 enum blkpr_result blkpr_prin_read_mute(const struct blkpr_port *port, bool *mute)
 {
 	uint8_t reply[64] = { 0 };
-	uint8_t cdb[6] = { MODE_SENSE_6, 0x08 /* DBD: no block descriptors */, CONTROL, 0, sizeof(reply) };
+	uint8_t cdb[6] = { MODE_SENSE_6, DBD, CONTROL, 0, sizeof(reply) };
 	size_t length = sizeof(reply);
-	enum blkpr_result result = submit(port, cdb, sizeof(cdb), reply, &length);
+	enum blkpr_result result =
+		blkpr_prin_submit(port, cdb, sizeof(cdb), SG_DXFER_FROM_DEV, reply, &length);
 
 	*mute = false;
 	return result == BLKPR_OK ? blkpr_prin_parse_mute(reply, length, mute) : result;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a protocol asks a disk beside its looks. */
-#ifndef BLKPR_QUESTION_H
-#define BLKPR_QUESTION_H
+#pragma once
 
 #include "lib/disk.h"
 #include "lib/verdict.h"
@@ -14,7 +13,9 @@
 enum blkpr_result blkpr_question_shared(
 	uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict);
 
-/* The same for who only watches: BLKPR_OK too where there is no answer soon (verdict.unanswered). */
+/*
+ * The same for who only watches: BLKPR_OK too where there is no answer soon (verdict.unanswered).
+ */
 enum blkpr_result blkpr_question_shared_soon(
 	uint64_t own, struct blkpr_disk *disk, struct blkpr_verdict *verdict);
 
@@ -26,5 +27,3 @@ enum blkpr_result blkpr_question_shared_soon(
 int64_t blkpr_question_begin(struct blkpr_disk *disk);
 void blkpr_question_end(
 	bool answered, int64_t deadline, struct blkpr_disk *disk, struct blkpr_verdict *verdict);
-
-#endif

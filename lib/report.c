@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/nvme.h"
 #include "lib/prin.h"
@@ -93,22 +92,20 @@ static enum blkpr_result read_reservation(const struct blkpr_port *port, struct 
  * controller's refusal has not DNR (nvme_pr_resv_report), and takes a short one for an extended one
  * where EDS is not looked at.
  */
-struct reader {
+static const struct reader {
 	enum blkpr_result (*keys)(const struct blkpr_port *port, struct blkpr_report *report);
 	enum blkpr_result (*reservation)(const struct blkpr_port *port, struct blkpr_report *report);
-};
-
-static const struct reader readers[BLKPR_READ_TRANSPORTS] = {
+} readers[BLKPR_READ_TRANSPORTS] = {
 	[BLKPR_READ_IOCTL] = { read_keys, read_reservation },
 	[BLKPR_READ_SGIO] = { blkpr_prin_read_keys, blkpr_prin_read_reservation },
 	[BLKPR_READ_NVME] = { blkpr_nvme_read_report, NULL },
 };
 
 /*
- * Two commands, one state: repeated until the generation is the same across both. RESERVE and RELEASE do
- * not count it up, but the reservation is read second, and that is the fresher half. Where nothing is
- * reserved there is nothing to compare (Linux 7.2 answers READ_RESERVATION with generation 0 then) and
- * nothing that a success could be concluded from.
+ * Two commands, one state: repeated until the generation is the same across both. RESERVE and
+ * RELEASE do not count it up, but the reservation is read second, and that is the fresher half.
+ * Where nothing is reserved there is nothing to compare (Linux 7.2 answers READ_RESERVATION with
+ * generation 0 then) and nothing that a success could be concluded from.
  */
 static enum blkpr_result read_with(
 	const struct reader *reader, const struct blkpr_port *port, struct blkpr_report *report)
@@ -131,7 +128,10 @@ static enum blkpr_result read_with(
 	return BLKPR_UNSETTLED;
 }
 
-/* Trap 9: a driver without the READ ioctls answers EINVAL, ENOTTY or EOPNOTSUPP; so do devices without SG_IO. */
+/*
+ * Trap 9: a driver without the READ ioctls answers EINVAL, ENOTTY or EOPNOTSUPP; so do devices
+ * without SG_IO.
+ */
 static bool transport_absent(enum blkpr_result result)
 {
 	return result == BLKPR_UNSUPPORTED || result == BLKPR_INVALID;

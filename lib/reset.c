@@ -71,7 +71,10 @@ enum blkpr_reach blkpr_reset_reach(struct blkpr_disk *disk, char driver[BLKPR_DR
 	return best;
 }
 
-/* Turns to a path by which a LUN RESET gets as far as LEAST, and that has answered; false: there is none. */
+/*
+ * Turns to a path by which a LUN RESET gets as far as LEAST, and that has answered; false: there is
+ * none.
+ */
 static bool turn_to_reaching_path(struct blkpr_block_disk *block, enum blkpr_reach least)
 {
 	char driver[BLKPR_DRIVER_SIZE];
@@ -85,8 +88,9 @@ static bool turn_to_reaching_path(struct blkpr_block_disk *block, enum blkpr_rea
 }
 
 /*
- * A reset fails, quickly or not, while the driver is at another one, aborts a command, or logs in again
- * (drivers/scsi/libiscsi.c: iscsi_eh_device_reset). It is worth repeating, by another path if there is one.
+ * A reset fails, quickly or not, while the driver is at another one, aborts a command, or logs in
+ * again (drivers/scsi/libiscsi.c: iscsi_eh_device_reset). It is worth repeating, by another path if
+ * there is one.
  */
 static bool reset_again(struct blkpr_block_disk *block, enum blkpr_result result)
 {

@@ -3,16 +3,12 @@
 #include "lib/result.h"
 
 #include <errno.h>
-#include <stddef.h>
 
 #include "lib/pr.h"
 
-struct text {
-	const char *name;
-	const char *sentence;
-};
-
-static const struct text texts[BLKPR_RESULT_COUNT] = {
+static const struct {
+	const char *name, *sentence;
+} texts[BLKPR_RESULT_COUNT] = {
 	[BLKPR_OK] = { "ok", "done" },
 	[BLKPR_CONFLICT] = { "conflict", "the device answered RESERVATION CONFLICT" },
 	[BLKPR_ATTENTION] = { "attention", "the device answered CHECK CONDITION" },
@@ -78,109 +74,112 @@ int blkpr_result_unreachable(enum blkpr_result result)
 	}
 }
 
+/* A code of the kernel's or of a device's, and what it means. */
+struct meaning {
+	int code;
+	enum blkpr_result result;
+};
+
+#define ALL_OTHERS -1 /* the last row of every table */
+
+static enum blkpr_result look_up(const struct meaning *row, int code)
+{
+	while (row->code != code && row->code != ALL_OTHERS)
+		row++;
+	return row->result;
+}
+
 enum blkpr_result blkpr_result_from_errno(int err)
 {
-	switch (err) {
-	case EBADE: /* BLK_STS_RESV_CONFLICT, block/blk-core.c */
-		return BLKPR_CONFLICT;
-	case EOPNOTSUPP:
-	case ENOTTY:
-		return BLKPR_UNSUPPORTED;
-	case EINVAL:
-		return BLKPR_INVALID;
-	case EPERM:
-	case EACCES:
-		return BLKPR_DENIED;
-	case ENXIO:
-	case ENODEV:
-	case ENOENT:
-		return BLKPR_GONE;
-	case EAGAIN:
-	case EBUSY:
-	case EINTR:
-		return BLKPR_BUSY;
-	case ENOTCONN: /* a multipath map without a path */
-	case ENOLINK:
-	case ETIMEDOUT:
-		return BLKPR_PATH_FAILED;
-	case ENOMEM:
-		return BLKPR_NO_MEMORY;
-	default:
-		return BLKPR_IO_ERROR;
-	}
+	static const struct meaning meanings[] = {
+		{ EBADE, BLKPR_CONFLICT }, /* BLK_STS_RESV_CONFLICT, block/blk-core.c */
+		{ EOPNOTSUPP, BLKPR_UNSUPPORTED },
+		{ ENOTTY, BLKPR_UNSUPPORTED },
+		{ EINVAL, BLKPR_INVALID },
+		{ EPERM, BLKPR_DENIED },
+		{ EACCES, BLKPR_DENIED },
+		{ ENXIO, BLKPR_GONE },
+		{ ENODEV, BLKPR_GONE },
+		{ ENOENT, BLKPR_GONE },
+		{ EAGAIN, BLKPR_BUSY },
+		{ EBUSY, BLKPR_BUSY },
+		{ EINTR, BLKPR_BUSY },
+		{ ENOTCONN, BLKPR_PATH_FAILED }, /* a multipath map without a path */
+		{ ENOLINK, BLKPR_PATH_FAILED },
+		{ ETIMEDOUT, BLKPR_PATH_FAILED },
+		{ ENOMEM, BLKPR_NO_MEMORY },
+		{ ALL_OTHERS, BLKPR_IO_ERROR },
+	};
+
+	return look_up(meanings, err);
 }
 
 /* SAM-5 status codes, in the low byte of a SCSI result. */
 static enum blkpr_result from_scsi_status(int rc)
 {
-	if (rc == 0x402) /* 6.1 sd: CHECK CONDITION for an invalid field (KERNEL trap 5) */
-		return BLKPR_INVALID;
-	switch (rc & 0xff) {
-	case 0x18: /* 6.1 sd: 0x118 */
-		return BLKPR_CONFLICT;
-	case 0x02:
-		return BLKPR_ATTENTION;
-	case 0x08: /* BUSY */
-	case 0x28: /* TASK SET FULL */
-	case 0x40: /* TASK ABORTED */
-		return BLKPR_BUSY;
-	default:
-		return BLKPR_IO_ERROR;
-	}
+	static const struct meaning meanings[] = {
+		{ 0x18, BLKPR_CONFLICT }, /* 6.1 sd: 0x118 */
+		{ 0x02, BLKPR_ATTENTION },
+		{ 0x08, BLKPR_BUSY }, /* BUSY */
+		{ 0x28, BLKPR_BUSY }, /* TASK SET FULL */
+		{ 0x40, BLKPR_BUSY }, /* TASK ABORTED */
+		{ ALL_OTHERS, BLKPR_IO_ERROR },
+	};
+
+	/* 6.1 sd: CHECK CONDITION for an invalid field (KERNEL trap 5) */
+	return rc == 0x402 ? BLKPR_INVALID : look_up(meanings, rc & 0xff);
 }
 
 /*
- * Host bytes of include/scsi/scsi_status.h; three of them are enum pr_status values as well. NVMe gives one of these for every
- * status of type 3h, an ANA state that is changing among them: the next look, which is by passthrough, tells which.
+ * Host bytes of include/scsi/scsi_status.h; three of them are enum pr_status values as well. NVMe
+ * gives one of these for every status of type 3h, an ANA state that is changing among them: the next
+ * look, which is by passthrough, tells which.
  */
 static enum blkpr_result from_host_byte(enum blkpr_kind kind, int rc)
 {
+	static const struct meaning meanings[] = {
+		{ 0x02, BLKPR_BUSY }, /* DID_BUS_BUSY */
+		{ 0x08, BLKPR_BUSY }, /* DID_RESET */
+		{ 0x0b, BLKPR_BUSY }, /* DID_SOFT_ERROR */
+		{ 0x0c, BLKPR_BUSY }, /* DID_IMM_RETRY */
+		{ 0x0d, BLKPR_BUSY }, /* DID_REQUEUE */
+		{ 0x0e, BLKPR_BUSY }, /* DID_TRANSPORT_DISRUPTED = PR_STS_RETRY_PATH_FAILURE */
+		{ 0x01, BLKPR_PATH_FAILED }, /* DID_NO_CONNECT = PR_STS_PATH_FAILED */
+		{ 0x03, BLKPR_PATH_FAILED }, /* DID_TIME_OUT */
+		{ 0x0f, BLKPR_PATH_FAILED }, /* DID_TRANSPORT_FAILFAST = PR_STS_PATH_FAST_FAILED */
+		{ 0x14, BLKPR_PATH_FAILED }, /* DID_TRANSPORT_MARGINAL */
+		{ ALL_OTHERS, BLKPR_IO_ERROR },
+	};
+
 	if (kind == BLKPR_NVME && rc == BLKPR_STS_PATH_FAILED)
 		return BLKPR_BUSY;
-	switch ((rc >> 16) & 0xff) {
-	case 0x02: /* DID_BUS_BUSY */
-	case 0x08: /* DID_RESET */
-	case 0x0b: /* DID_SOFT_ERROR */
-	case 0x0c: /* DID_IMM_RETRY */
-	case 0x0d: /* DID_REQUEUE */
-	case 0x0e: /* DID_TRANSPORT_DISRUPTED = PR_STS_RETRY_PATH_FAILURE */
-		return BLKPR_BUSY;
-	case 0x01: /* DID_NO_CONNECT = PR_STS_PATH_FAILED */
-	case 0x03: /* DID_TIME_OUT */
-	case 0x0f: /* DID_TRANSPORT_FAILFAST = PR_STS_PATH_FAST_FAILED */
-	case 0x14: /* DID_TRANSPORT_MARGINAL */
-		return BLKPR_PATH_FAILED;
-	default:
-		return BLKPR_IO_ERROR;
-	}
+	return look_up(meanings, (rc >> 16) & 0xff);
 }
 
-/* NVMe status: code and type in the low 11 bits, Do Not Retry at 0x4000 (NVMe base 2.0, 3.3.3.2.1). */
+/*
+ * NVMe status: code and type in the low 11 bits, Do Not Retry at 0x4000 (NVMe base 2.0, 3.3.3.2.1).
+ */
 static enum blkpr_result from_nvme_status(int rc)
 {
+	static const struct meaning meanings[] = {
+		{ 0x083, BLKPR_CONFLICT }, /* Reservation Conflict; 6.1: 0x4083 */
+		{ 0x001, BLKPR_UNSUPPORTED }, /* Invalid Command Opcode */
+		{ 0x002, BLKPR_INVALID }, /* Invalid Field in Command */
+		{ 0x082, BLKPR_BUSY }, /* Namespace Not Ready */
+		{ 0x303, BLKPR_BUSY }, /* Asymmetric Access Transition */
+		{ 0x371, BLKPR_BUSY }, /* Command Aborted By Host */
+		{ 0x300, BLKPR_PATH_FAILED }, /* Internal Path Error */
+		{ 0x301, BLKPR_PATH_FAILED }, /* the ANA states that last */
+		{ 0x302, BLKPR_PATH_FAILED },
+		{ 0x370, BLKPR_PATH_FAILED }, /* Host Pathing Error */
+		{ ALL_OTHERS, BLKPR_IO_ERROR },
+	};
+
 	if (rc == 0x18) /* PR_STS_RESERVATION_CONFLICT */
 		return BLKPR_CONFLICT;
 	if (rc == 0x02) /* PR_STS_IOERR */
 		return BLKPR_IO_ERROR;
-	switch (rc & 0x7ff) {
-	case 0x083: /* Reservation Conflict; 6.1: 0x4083 */
-		return BLKPR_CONFLICT;
-	case 0x001: /* Invalid Command Opcode */
-		return BLKPR_UNSUPPORTED;
-	case 0x002: /* Invalid Field in Command */
-		return BLKPR_INVALID;
-	case 0x082: /* Namespace Not Ready */
-	case 0x303: /* Asymmetric Access Transition */
-	case 0x371: /* Command Aborted By Host */
-		return BLKPR_BUSY;
-	case 0x300: /* Internal Path Error and the ANA states that last */
-	case 0x301:
-	case 0x302:
-	case 0x370: /* Host Pathing Error */
-		return BLKPR_PATH_FAILED;
-	default:
-		return BLKPR_IO_ERROR;
-	}
+	return look_up(meanings, rc & 0x7ff);
 }
 
 enum blkpr_result blkpr_result_from_ioctl(enum blkpr_kind kind, int rc, int err)

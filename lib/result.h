@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a command, a read or a whole protocol on one device came to. */
-#ifndef BLKPR_RESULT_H
-#define BLKPR_RESULT_H
+#pragma once
 
 #include <stdint.h>
 
-/* Which driver's status codes a device answers with; a multipath map answers with those of its paths. */
+/*
+ * Which driver's status codes a device answers with; a multipath map answers with those of its
+ * paths.
+ */
 enum blkpr_kind { BLKPR_SCSI, BLKPR_NVME };
 
 /*
@@ -15,8 +17,10 @@ enum blkpr_kind { BLKPR_SCSI, BLKPR_NVME };
 enum blkpr_result {
 	BLKPR_OK,
 	/* what one command came back with */
-	BLKPR_CONFLICT,    /* RESERVATION CONFLICT: refused, nothing changed; never retried blindly */
-	BLKPR_ATTENTION,   /* CHECK CONDITION, most likely a unit attention: not executed (KERNEL trap 6) */
+	BLKPR_CONFLICT,    /* RESERVATION CONFLICT: refused, nothing changed; never retried
+			      blindly */
+	BLKPR_ATTENTION,   /* CHECK CONDITION, most likely a unit attention: not executed (KERNEL
+			      trap 6) */
 	BLKPR_BUSY,        /* BUSY, TASK SET FULL or a passing path failure: worth another try */
 	BLKPR_UNSUPPORTED, /* the device or its driver has no persistent reservations */
 	BLKPR_INVALID,     /* refused as malformed */
@@ -39,7 +43,8 @@ enum blkpr_result {
 	BLKPR_FEWER_PATHS,   /* registered on fewer paths than the device has */
 	BLKPR_NOT_CAPABLE,   /* the device says that it cannot do the reservation type */
 	BLKPR_SHARED_NEXUS,  /* this node's own nexus is registered with another node's key */
-	BLKPR_REPLACED,      /* the victim's key is absent because this node has replaced it in its own nexus */
+	BLKPR_REPLACED,      /* the victim's key is absent because this node has replaced it in its
+				own nexus */
 	BLKPR_BARRED,        /* this node's key is registered, and its writes are refused */
 	BLKPR_SHARED_KEY,    /* another initiator is registered with this node's key */
 	BLKPR_TAKEN,         /* another key holds the reservation */
@@ -70,5 +75,3 @@ int blkpr_result_unreachable(enum blkpr_result result);
 /* A short name for logs and tests ("conflict"), and a sentence for people. Never NULL. */
 const char *blkpr_result_name(enum blkpr_result result);
 const char *blkpr_result_text(enum blkpr_result result);
-
-#endif

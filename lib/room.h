@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Room for a list of unknown length from a device, and when what was received is the whole list. */
-#ifndef BLKPR_ROOM_H
-#define BLKPR_ROOM_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,5 +22,3 @@ struct blkpr_room {
  * room, or no buffer is large enough to tell.
  */
 enum blkpr_result blkpr_room_fit(struct blkpr_room *room, size_t needed, bool whole);
-
-#endif

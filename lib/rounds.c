@@ -2,7 +2,6 @@
 // Look, one step, look again.
 #include "lib/rounds.h"
 
-#include "lib/aptpl.h"
 #include "lib/clock.h"
 #include "lib/drain.h"
 
@@ -53,7 +52,7 @@ enum blkpr_result blkpr_rounds_end(bool *done, enum blkpr_result result)
 	return result;
 }
 
-/* --- commands ------------------------------------------------------------------------------------- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 /* Whether the command may be sent. */
 static bool begin(struct blkpr_disk *disk, enum blkpr_step step, struct blkpr_verdict *verdict)
@@ -116,6 +115,5 @@ enum blkpr_result blkpr_rounds_register(struct blkpr_disk *disk, uint64_t old, u
 {
 	verdict->step = BLKPR_STEP_REGISTER;
 	verdict->touched = true;
-	return blkpr_aptpl_settle(
-		blkpr_nexus_register(disk, old, key, others, verdict), key, disk, verdict);
+	return blkpr_nexus_register(disk, old, key, others, verdict);
 }

@@ -4,8 +4,7 @@
  * Success is only ever concluded from a look (S4). One set of rules for BUSY, conflicts, drains and
  * deadlines.
  */
-#ifndef BLKPR_ROUNDS_H
-#define BLKPR_ROUNDS_H
+#pragma once
 
 #include "lib/disk.h"
 #include "lib/nexus.h"
@@ -52,8 +51,9 @@ enum blkpr_result blkpr_rounds_unregister(
 	struct blkpr_disk *disk, uint64_t key, struct blkpr_verdict *verdict);
 enum blkpr_result blkpr_rounds_leave_to_look(enum blkpr_result result);
 
-/* Before the rounds. A compare and swap for each nexus: OLD is never dropped on the way, nor another node's replaced (S10). */
+/*
+ * Before the rounds. A compare and swap for each nexus: OLD is never dropped on the way, nor
+ * another node's replaced (S10).
+ */
 enum blkpr_result blkpr_rounds_register(struct blkpr_disk *disk, uint64_t old, uint64_t key,
 	const struct blkpr_others *others, struct blkpr_verdict *verdict);
-
-#endif

@@ -73,20 +73,14 @@ static void leave(struct blkpr_scouts *scouts)
 	free(scouts);
 }
 
-static void ask(struct scout *scout)
+void blkpr_scout_ask(const struct blkpr_port *port, const struct blkpr_question *question,
+	struct blkpr_answer *answer)
 {
-	const struct blkpr_question *question = &scout->all->question;
-
-	if (scout->fd < 0)
-		scout->fd = blkpr_device_open_path(scout->all->map, scout->path);
-	scout->answer.transport = question->transport;
-	if (scout->fd < 0) {
-		scout->answer.result = blkpr_result_from_errno(-scout->fd);
-	} else if (question->ask) {
-		const struct blkpr_port port = { .fd = scout->fd, .kind = scout->all->map->kind };
-
-		scout->answer.result = question->ask(&port, question, &scout->answer);
-	}
+	*answer = (struct blkpr_answer){ .transport = question->transport };
+	if (port->fd < 0)
+		answer->result = blkpr_result_from_errno(-port->fd);
+	else if (question->ask)
+		answer->result = question->ask(port, question, answer);
 }
 
 static void *go(void *argument)
@@ -94,7 +88,10 @@ static void *go(void *argument)
 	struct scout *scout = argument;
 	struct blkpr_scouts *scouts = scout->all;
 
-	ask(scout);
+	if (scout->fd < 0)
+		scout->fd = blkpr_device_open_path(scouts->map, scout->path);
+	blkpr_scout_ask(&(struct blkpr_port){ scout->fd, scouts->map->kind }, &scouts->question,
+		&scout->answer);
 	pthread_mutex_lock(&scouts->lock);
 	scout->state = BACK;
 	if (scouts->dismissed)

@@ -2,7 +2,6 @@
 // Registrations of this node that no living path has.
 #include "lib/shed.h"
 
-#include "lib/aptpl.h"
 #include "lib/drain.h"
 #include "lib/rounds.h"
 
@@ -22,8 +21,7 @@ enum blkpr_result blkpr_shed(uint64_t own, enum pr_type held, const struct blkpr
 	verdict->step = BLKPR_STEP_SHED;
 	verdict->touched = true;
 	blkpr_drain_void(verdict); /* a dead session may have sent commands */
-	result = blkpr_aptpl_settle(
-		blkpr_nexus_register(disk, own, passing, others, verdict), passing, disk, verdict);
+	result = blkpr_nexus_register(disk, own, passing, others, verdict);
 	if (result != BLKPR_OK)
 		return result;
 	result = disk->ops->preempt_abort(
@@ -31,7 +29,6 @@ enum blkpr_result blkpr_shed(uint64_t own, enum pr_type held, const struct blkpr
 	if (result != BLKPR_OK && result != BLKPR_CONFLICT) /* a conflict: nobody has it any more */
 		return result;
 	if (again)
-		return blkpr_aptpl_settle(
-			blkpr_nexus_register(disk, passing, own, others, verdict), own, disk, verdict);
+		return blkpr_nexus_register(disk, passing, own, others, verdict);
 	return blkpr_rounds_leave_to_look(disk->ops->unregister(disk, passing));
 }

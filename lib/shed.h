@@ -4,8 +4,7 @@
  * (fence-agents issue 517), of a path that is down. They can only be preempted, and not by own key;
  * so this node takes another one for a moment.
  */
-#ifndef BLKPR_SHED_H
-#define BLKPR_SHED_H
+#pragma once
 
 #include "lib/nexus.h"
 
@@ -18,5 +17,3 @@ uint64_t blkpr_shed_passing_key(uint64_t own);
  */
 enum blkpr_result blkpr_shed(uint64_t own, enum pr_type held, const struct blkpr_others *others,
 	bool again, struct blkpr_disk *disk, struct blkpr_verdict *verdict);
-
-#endif

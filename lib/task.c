@@ -18,8 +18,8 @@ static void *share(size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-int blkpr_task_begin(struct blkpr_task *task, const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[])
+int blkpr_task_begin(struct blkpr_task *task, const struct blkpr_work *work,
+	const struct blkpr_target targets[], unsigned count, struct blkpr_verdict verdicts[])
 {
 	*task = (struct blkpr_task){
 		.work = work,
@@ -49,8 +49,8 @@ void blkpr_task_end(struct blkpr_task *task)
 		munmap(task->past, task->fleet.count * sizeof(*task->past));
 }
 
-void blkpr_task_work_on(const struct blkpr_task *task, unsigned index, blkpr_protocol *protocol, int64_t deadline,
-	struct blkpr_verdict *verdict)
+void blkpr_task_work_on(const struct blkpr_task *task, unsigned index, blkpr_protocol *protocol,
+	int64_t deadline, struct blkpr_verdict *verdict)
 {
 	const struct blkpr_target *target = &task->targets[index];
 	struct blkpr_block_disk block;
@@ -97,8 +97,8 @@ bool blkpr_task_is_settled(const struct blkpr_task *task, const struct blkpr_ver
 	return !blkpr_result_unreachable(verdict->result);
 }
 
-int blkpr_task_insist(struct blkpr_task *task, unsigned index, blkpr_task_condition *enough, int64_t until,
-	int64_t limit)
+int blkpr_task_insist(struct blkpr_task *task, unsigned index, blkpr_task_condition *enough,
+	int64_t until, int64_t limit)
 {
 	struct blkpr_verdict *verdict = &task->verdicts[index], answer = { .result = BLKPR_UNFINISHED };
 	int rc;
@@ -114,7 +114,7 @@ int blkpr_task_insist(struct blkpr_task *task, unsigned index, blkpr_task_condit
 			return rc;
 		blkpr_clock_pause(PAUSE_MS, until);
 		if (blkpr_clock_ms() >= until)
-			return rc; /* with the last verdict, not with one of a worker that had no time */
+			return rc; /* with the last verdict that had time */
 	}
 }
 

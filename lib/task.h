@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Runs of a protocol on devices, by workers: what work.c and arbiter.c are made of. */
-#ifndef BLKPR_TASK_H
-#define BLKPR_TASK_H
+#pragma once
 
 #include "lib/fleet.h"
 #include "lib/target.h"
@@ -24,14 +23,14 @@ typedef bool blkpr_task_condition(
 
 #define PAUSE_MS 100
 
-int blkpr_task_begin(struct blkpr_task *task, const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[]);
+int blkpr_task_begin(struct blkpr_task *task, const struct blkpr_work *work,
+	const struct blkpr_target targets[], unsigned count, struct blkpr_verdict verdicts[]);
 
 void blkpr_task_end(struct blkpr_task *task);
 
 /* In a worker. */
-void blkpr_task_work_on(const struct blkpr_task *task, unsigned index, blkpr_protocol *protocol, int64_t deadline,
-	struct blkpr_verdict *verdict);
+void blkpr_task_work_on(const struct blkpr_task *task, unsigned index, blkpr_protocol *protocol,
+	int64_t deadline, struct blkpr_verdict *verdict);
 
 int blkpr_task_run(struct blkpr_task *task, const unsigned which[], unsigned count, int64_t until);
 
@@ -42,16 +41,15 @@ bool blkpr_task_is_settled(const struct blkpr_task *task, const struct blkpr_ver
  * begun may take until LIMIT. A worker that had no time for an answer says less of the device than
  * one before it that had.
  */
-int blkpr_task_insist(struct blkpr_task *task, unsigned index, blkpr_task_condition *enough, int64_t until,
-	int64_t limit);
+int blkpr_task_insist(struct blkpr_task *task, unsigned index, blkpr_task_condition *enough,
+	int64_t until, int64_t limit);
 
 /* Into task->which; how many they are. */
 unsigned blkpr_task_all_but(struct blkpr_task *task, unsigned spared);
 
 /*
- * All devices of the task but SPARED. A pool that dies of one device takes the verdicts of others along: the next one works
- * on them one by one, each with a share of the time that is left, so that the others are worked on (S5).
+ * All devices of the task but SPARED. A pool that dies of one device takes the verdicts of others
+ * along: the next one works on them one by one, each with a share of the time that is left, so that
+ * the others are worked on (S5).
  */
 int blkpr_task_run_all_but(struct blkpr_task *task, unsigned spared);
-
-#endif

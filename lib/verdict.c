@@ -56,8 +56,8 @@ static bool has_come(const struct blkpr_verdict *before, const struct blkpr_verd
 }
 
 /*
- * Whether own's PREEMPT removed nobody, and was counted (KERNEL.md trap 1): a key that was removed and has come back has
- * moved the generation twice.
+ * Whether own's PREEMPT removed nobody, and was counted (KERNEL.md trap 1): a key that was removed
+ * and has come back has moved the generation twice.
  */
 static bool was_ignored(const struct blkpr_verdict *before, uint64_t own, const struct blkpr_verdict *now)
 {
@@ -69,8 +69,8 @@ static bool was_ignored(const struct blkpr_verdict *before, uint64_t own, const 
 }
 
 /* A status of 0 does not say that a key is gone (KERNEL.md trap 1): this look does. */
-static void compare(const struct blkpr_verdict *before, const struct blkpr_report *report, uint64_t own,
-	struct blkpr_verdict *verdict)
+static void compare(const struct blkpr_verdict *before, const struct blkpr_report *report,
+	uint64_t own, struct blkpr_verdict *verdict)
 {
 	bool gone = before->preempted && !blkpr_report_count(report, before->preempted);
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a protocol found and did on one device. Flat, so that a worker can leave it in shared memory. */
-#ifndef BLKPR_VERDICT_H
-#define BLKPR_VERDICT_H
+/*
+ * What a protocol found and did on one device. Flat, so that a worker can leave it in shared
+ * memory.
+ */
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,17 +31,21 @@ enum blkpr_step {
 
 extern const char *const blkpr_step_names[BLKPR_STEPS];
 
-#define BLKPR_VERDICT_KEYS 64 /* distinct keys that are kept for people to read; decisions see them all */
+#define BLKPR_VERDICT_KEYS 64 /* distinct keys that are kept for people to read; decisions see them
+				 all */
 
 struct blkpr_verdict {
 	enum blkpr_result result; /* BLKPR_OK only after a fresh read that proves it */
 	enum blkpr_step step;     /* the last one begun */
-	bool won;                 /* read: own key registered, victim's not, reservation not foreign */
+	bool won;                 /* read: own key registered, victim's not, reservation not
+				     foreign */
 	bool victim_seen;         /* the victim's key was registered when we came */
 	bool kept;                /* own was registered when we came */
 	bool touched;             /* a command that may have changed the device has been sent */
-	bool stuck;               /* a run of this action has not come back, although the device answered it */
-	bool put_off;             /* what would wait for such a run's command is to be left for later */
+	bool stuck;               /* a run of this action has not come back, although the device
+				     answered it */
+	bool put_off;             /* what would wait for such a run's command is to be left for
+				     later */
 	bool drained;             /* what was in flight has ended, as far as `rests` goes */
 	uint32_t drained_at;      /* at this PR generation; whether that holds: lib/drain.h */
 	uint64_t drained_under;   /* while this key held the reservation; 0: all registrants */
@@ -47,20 +53,26 @@ struct blkpr_verdict {
 	enum blkpr_rests rests;   /* on what that rests; of a monitor, what it would rest on */
 	enum blkpr_reach reach;   /* how far a LUN RESET gets */
 	char driver[BLKPR_DRIVER_SIZE]; /* by this SCSI driver; "": not known, or not looked for */
-	bool open;                /* nothing was reserved at a look of this action: anybody could write */
+	bool open;                /* nothing was reserved at a look of this action: anybody could
+				     write */
 	bool restored;            /* the reservation was missing and has been made */
 	bool capable;             /* the device confirmed that it can do the type */
 	bool forgets;             /* registrations are lost with the device's power */
-	bool mute;                /* monitor: a LUN RESET will leave the survivors' commands without an answer */
+	bool mute;                /* monitor: a LUN RESET will leave the survivors' commands without
+				     an answer */
 	uint64_t preempted;       /* by a command that returned 0, not looked at since; 0: none */
-	bool ignored;             /* the last look shows it there, as if by nvmet before Linux 7.3, and own holds */
+	bool ignored;             /* the last look shows it there, as if by nvmet before Linux 7.3,
+				     and own holds */
 	unsigned evicted;         /* keys that were preempted, and that a fresh read shows gone */
-	bool uncounted;           /* a key came, or was evicted, and the PR generation has not moved */
-	uint64_t replaced;        /* a key of nobody known, which own has replaced in this node's own nexus; 0: none */
+	bool uncounted;           /* a key came, or was evicted, and the PR generation has not
+				     moved */
+	uint64_t replaced;        /* a key of nobody known, which own has replaced in this node's
+				     own nexus; 0: none */
 	unsigned barred_path;     /* BLKPR_BARRED: the first path that may not write */
 	bool unasked;             /* whether every path may write could not be told in time */
 	enum blkpr_step unanswered; /* monitor: what failed, and can be done without; 0: nothing */
-	uint64_t offender;        /* the first unknown key; for lib/hold the first that is not own, a holder's before all */
+	uint64_t offender;        /* the first unknown key; for lib/hold the first that is not own,
+				     a holder's before all */
 	unsigned looks;           /* reads taken in */
 	bool answered;            /* one at least, by this run */
 	uint32_t generation_before, generation_after; /* at the first and the last one */
@@ -75,7 +87,8 @@ struct blkpr_verdict {
 	} keys[BLKPR_VERDICT_KEYS];
 	enum blkpr_transport transport;
 	unsigned path;   /* of a map: that the disk was reached by */
-	uint64_t silent; /* of a map: paths that do not answer, as far as they were needed, a bit each */
+	uint64_t silent; /* of a map: paths that do not answer, as far as they were needed, a bit
+			    each */
 	unsigned elapsed_ms;
 };
 
@@ -90,5 +103,3 @@ void blkpr_verdict_observe(struct blkpr_verdict *verdict, const struct blkpr_rep
  * have been the end of a drain.
  */
 void blkpr_verdict_carry(struct blkpr_verdict *past, struct blkpr_verdict *verdict);
-
-#endif

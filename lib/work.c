@@ -8,8 +8,8 @@
 #include "lib/clock.h"
 #include "lib/task.h"
 
-int blkpr_work_run(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[])
+int blkpr_work_run(const struct blkpr_work *work, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[])
 {
 	struct blkpr_task task;
 	int rc = blkpr_task_begin(&task, work, targets, count, verdicts);
@@ -43,8 +43,8 @@ static bool may_write(const struct blkpr_verdict *verdict)
 	       (verdict->result == BLKPR_TAKEN && verdict->own_registrations);
 }
 
-int blkpr_work_ask(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[])
+int blkpr_work_ask(const struct blkpr_work *work, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[])
 {
 	struct blkpr_work asking = *work;
 	struct blkpr_target *asked = calloc(count + 1, sizeof(*asked));

@@ -1,25 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One protocol on many devices, a worker each: all at once, or the others after an arbiter has decided. */
-#ifndef BLKPR_WORK_H
-#define BLKPR_WORK_H
+/*
+ * One protocol on many devices, a worker each: all at once, or the others after an arbiter has
+ * decided.
+ */
+#pragma once
 
 #include "lib/target.h"
 
 /*
- * Both fill VERDICTS[COUNT], in the order of TARGETS[]. They return 0, or -errno if no worker could be run (the
- * verdicts of the devices that it concerns are failures then too), -EINVAL if COUNT is 0.
+ * Both fill VERDICTS[COUNT], in the order of TARGETS[]. They return 0, or -errno if no worker could
+ * be run (the verdicts of the devices that it concerns are failures then too), -EINVAL if COUNT is
+ * 0.
  */
 
-int blkpr_work_run(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[]);
+int blkpr_work_run(const struct blkpr_work *work, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[]);
 
 /*
- * A second question, apart from the first one since each path has to answer it, and one that hangs must not
- * take with it what the disk has told: it has ASK_MS. It is asked of devices that may be written to by
- * VERDICTS[], and can only make a verdict worse; what does not answer keeps its own, and is verdict.unasked.
+ * A second question, apart from the first one since each path has to answer it, and one that hangs
+ * must not take with it what the disk has told: it has ASK_MS. It is asked of devices that may be
+ * written to by VERDICTS[], and can only make a verdict worse; what does not answer keeps its own,
+ * and is verdict.unasked.
  */
-int blkpr_work_ask(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[]);
+int blkpr_work_ask(const struct blkpr_work *work, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[]);
 
 /* What ANSWER to that question makes of VERDICT. */
 void blkpr_work_take(struct blkpr_verdict *verdict, const struct blkpr_verdict *answer);
@@ -33,7 +37,5 @@ void blkpr_work_take(struct blkpr_verdict *verdict, const struct blkpr_verdict *
  * is the index of the device that decided, COUNT if none did for this node; what was not touched
  * has the verdict BLKPR_UNTOUCHED.
  */
-int blkpr_work_race(const struct blkpr_work *work, const struct blkpr_target targets[], unsigned count,
-	struct blkpr_verdict verdicts[], unsigned *arbiter);
-
-#endif
+int blkpr_work_race(const struct blkpr_work *work, const struct blkpr_target targets[],
+	unsigned count, struct blkpr_verdict verdicts[], unsigned *arbiter);

@@ -206,7 +206,7 @@ static int undo(const struct fencing *fencing, struct twins *twins)
 	for (unsigned i = 0; i < twins->count; i++)
 		if (!is_second(twins, i) && !twins->before[i].own_registrations)
 			twins->firsts[n++] = twins->targets[i];
-	rc = n ? blkpr_hold_leave(&hold, twins->firsts, n, twins->verdicts) : 0;
+	rc = n ? blkpr_hold_run(&hold, blkpr_hold_leave_disk, twins->firsts, n, twins->verdicts) : 0;
 	for (unsigned i = 0; i < n && !rc; i++)
 		rc = twins->verdicts[i].result == BLKPR_OK ? 0 : -EIO;
 	return rc;

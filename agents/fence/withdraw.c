@@ -264,8 +264,8 @@ static int release(struct fencing *fencing, bool chosen[], struct blkpr_error *e
 	struct blkpr_hold hold = { .type = fencing->fence.type,
 		.parallel = fencing->fence.parallel,
 		.deadline = fencing->fence.deadline };
-	int rc = blkpr_hold_leave(
-		&hold, fencing->disks.targets, fencing->disks.ntargets, fencing->disks.verdicts);
+	int rc = blkpr_hold_run(&hold, blkpr_hold_leave_disk, fencing->disks.targets,
+		fencing->disks.ntargets, fencing->disks.verdicts);
 
 	report_tell(fencing, fencing->disks.ntargets);
 	for (unsigned i = 0; i < fencing->disks.ntargets; i++) {

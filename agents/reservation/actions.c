@@ -27,7 +27,7 @@ static enum ocf_exitcode leave(struct resource *resource)
 	int rc = 0;
 
 	if (resource->disks.ntargets)
-		rc = blkpr_hold_leave(&resource->hold, resource->disks.targets,
+		rc = blkpr_hold_run(&resource->hold, blkpr_hold_leave_disk, resource->disks.targets,
 			resource->disks.ntargets, resource->disks.verdicts);
 	if (rc || !judge_all_left(resource))
 		judge_take_reason(resource, rc, judge_left);
@@ -77,7 +77,7 @@ static enum ocf_exitcode act_promote(struct resource *resource)
 		return ocf_fail(
 			&resource->ocf, PCMK_OCF_UNKNOWN_ERROR, &resource->keys.unclustered);
 	if (!resource->managed)
-		code = look_foresee(resource, blkpr_hold_foresee_promotion);
+		code = look_foresee(resource, blkpr_hold_foresee_promotion_disk);
 	if (code != PCMK_OCF_OK)
 		return code;
 	if (!resource->managed) {
@@ -101,7 +101,7 @@ static enum ocf_exitcode act_demote(struct resource *resource)
 	if (code != PCMK_OCF_OK)
 		return code;
 	if (!resource->managed) {
-		rc = blkpr_hold_demote(&resource->hold, resource->disks.targets,
+		rc = blkpr_hold_run(&resource->hold, blkpr_hold_demote_disk, resource->disks.targets,
 			resource->disks.ntargets, resource->disks.verdicts);
 		if (rc || !judge_all_left(resource))
 			judge_take_reason(resource, rc, judge_left);

@@ -51,20 +51,20 @@ static bool is_waited_for(const struct resource *resource)
 }
 
 /* A disk that hangs must not take all of the time. */
-static enum ocf_exitcode look_once(struct resource *resource, look_ahead *look, int64_t until)
+static enum ocf_exitcode look_once(struct resource *resource, blkpr_protocol *look, int64_t until)
 {
 	int64_t now = blkpr_clock_ms(), share = now + (resource->deadline - now) / LOOKING_SHARE;
 	int rc;
 
 	resource->hold.deadline = share < until ? share : until;
-	rc = look(&resource->hold, resource->disks.targets, resource->disks.ntargets,
-		resource->disks.verdicts);
+	rc = blkpr_hold_run(&resource->hold, look, resource->disks.targets,
+		resource->disks.ntargets, resource->disks.verdicts);
 	resource->hold.deadline = resource->deadline;
 	*resource->ocf.reason.text = '\0';
 	return judge_all(resource, rc, judge_ok);
 }
 
-enum ocf_exitcode look_foresee(struct resource *resource, look_ahead *look)
+enum ocf_exitcode look_foresee(struct resource *resource, blkpr_protocol *look)
 {
 	int64_t now = blkpr_clock_ms(), until = now + WAITING_SHARE(resource->deadline - now);
 	enum ocf_exitcode code = PCMK_OCF_UNKNOWN_ERROR;

@@ -9,8 +9,5 @@ int look_watch(struct resource *resource);
 /* A look before the work takes only a part of the time: a disk that hangs must not take it all. */
 int look_watch_first(struct resource *resource);
 
-typedef int look_ahead(const struct blkpr_hold *hold, const struct blkpr_target targets[],
-	unsigned count, struct blkpr_verdict verdicts[]);
-
 /* PCMK_OCF_OK: nothing is known that would make the protocol fail that LOOK is about. */
-enum ocf_exitcode look_foresee(struct resource *resource, look_ahead *look);
+enum ocf_exitcode look_foresee(struct resource *resource, blkpr_protocol *look);

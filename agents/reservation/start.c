@@ -68,7 +68,7 @@ static enum ocf_exitcode change(struct resource *resource)
 	int rc;
 
 	if (resource->ocf.promotable)
-		rc = blkpr_hold_join(&resource->hold, resource->disks.targets,
+		rc = blkpr_hold_run(&resource->hold, blkpr_hold_join_disk, resource->disks.targets,
 			resource->disks.ntargets, resource->disks.verdicts);
 	else
 		rc = blkpr_hold_take(&resource->hold, resource->disks.targets,
@@ -114,7 +114,7 @@ static void tell_whose(const struct resource *resource)
 static enum ocf_exitcode start_anew(struct resource *resource, judge *good)
 {
 	struct blkpr_error error;
-	enum ocf_exitcode code = look_foresee(resource, blkpr_hold_foresee);
+	enum ocf_exitcode code = look_foresee(resource, blkpr_hold_foresee_disk);
 
 	if (code != PCMK_OCF_OK)
 		return code;

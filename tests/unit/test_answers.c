@@ -5,6 +5,7 @@
 
 #include "lib/fence.h"
 #include "lib/hold.h"
+#include "tests/unit/on_disk.h"
 #include "tests/unit/unit.h"
 
 #define OWN 0xa
@@ -268,7 +269,7 @@ static void run_off(struct blkpr_disk *disk, struct blkpr_verdict *verdict)
 		.type = TYPE, .victim = OTHER, .unknown = BLKPR_UNKNOWN_EVICT, .known = others, .nknown = 1
 	};
 
-	blkpr_fence_off_disk(&fence, OWN, disk, verdict);
+	off_disk(&fence, OWN, disk, verdict);
 }
 
 static const uint64_t fencers[] = { STRANGER };

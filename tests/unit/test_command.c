@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The six commands: exactly one ioctl each, with exactly these arguments.
+// The commands: exactly one ioctl each, with exactly these arguments.
 #include <errno.h>
 
 #include "lib/command.h"
@@ -16,9 +16,9 @@ static const struct blkpr_port nvme = { MOCK_FD, BLKPR_NVME };
 static const enum pr_type types[] = { PR_WRITE_EXCLUSIVE, PR_EXCLUSIVE_ACCESS, PR_WRITE_EXCLUSIVE_REG_ONLY,
 	PR_EXCLUSIVE_ACCESS_REG_ONLY, PR_WRITE_EXCLUSIVE_ALL_REGS, PR_EXCLUSIVE_ACCESS_ALL_REGS };
 
-static void expect_register(uint64_t old_key, uint64_t new_key, uint32_t flags, int rc)
+static void expect_register(uint64_t old_key, uint64_t new_key, int rc)
 {
-	struct pr_registration want = { .old_key = old_key, .new_key = new_key, .flags = flags };
+	struct pr_registration want = { .old_key = old_key, .new_key = new_key };
 
 	mock_pr(IOC_PR_REGISTER, &want, sizeof(want), rc, 0);
 }
@@ -30,46 +30,32 @@ static void expect_reservation(unsigned long request, uint64_t key, unsigned typ
 	mock_pr(request, &want, sizeof(want), rc, 0);
 }
 
-static void expect_preempt(unsigned long request, unsigned type, int rc)
+static void expect_preempt(unsigned type, int rc)
 {
 	struct pr_preempt want = { .old_key = OWN, .new_key = VICTIM, .type = type }; /* trap 0 */
 
-	mock_pr(request, &want, sizeof(want), rc, 0);
+	mock_pr(IOC_PR_PREEMPT_ABORT, &want, sizeof(want), rc, 0);
 }
 
 static void register_sends_old_and_new_key(void **state)
 {
 	(void)state;
-	expect_register(OWN, VICTIM, 0, 0);
-	assert_result(blkpr_command_register(&scsi, OWN, VICTIM, false), BLKPR_OK);
-}
-
-static void register_with_ignore_sets_the_flag(void **state)
-{
-	(void)state;
-	expect_register(0, OWN, PR_FL_IGNORE_KEY, 0);
-	assert_result(blkpr_command_register(&scsi, 0, OWN, true), BLKPR_OK);
-}
-
-static void register_with_ignore_keeps_the_old_key_that_nvme_needs(void **state)
-{
-	(void)state;
-	expect_register(OWN, OWN, PR_FL_IGNORE_KEY, 0);
-	assert_result(blkpr_command_register(&nvme, OWN, OWN, true), BLKPR_OK);
+	expect_register(OWN, VICTIM, 0);
+	assert_result(blkpr_command_register(&scsi, OWN, VICTIM), BLKPR_OK);
 }
 
 static void register_of_key_0_is_refused_without_an_ioctl(void **state)
 {
 	(void)state;
-	assert_result(blkpr_command_register(&scsi, OWN, 0, false), BLKPR_INVALID);
-	assert_result(blkpr_command_register(&scsi, 0, 0, true), BLKPR_INVALID);
-	assert_result(blkpr_command_register(&nvme, 0, 0, true), BLKPR_INVALID);
+	assert_result(blkpr_command_register(&scsi, OWN, 0), BLKPR_INVALID);
+	assert_result(blkpr_command_register(&scsi, 0, 0), BLKPR_INVALID);
+	assert_result(blkpr_command_register(&nvme, 0, 0), BLKPR_INVALID);
 }
 
 static void unregister_on_scsi_registers_key_0(void **state)
 {
 	(void)state;
-	expect_register(OWN, 0, 0, 0);
+	expect_register(OWN, 0, 0);
 	assert_result(blkpr_command_unregister(&scsi, OWN), BLKPR_OK);
 }
 
@@ -121,65 +107,43 @@ static void release_sends_key_and_each_type_without_flags(void **state)
 	}
 }
 
-static void preempt_puts_the_callers_key_first(void **state)
+static void preempt_and_abort_puts_the_callers_key_first(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
-		expect_preempt(IOC_PR_PREEMPT, types[i], 0);
-		assert_result(blkpr_command_preempt(&scsi, OWN, VICTIM, types[i], false), BLKPR_OK);
-	}
-}
-
-static void preempt_with_abort_is_the_other_ioctl(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
-		expect_preempt(IOC_PR_PREEMPT_ABORT, types[i], 0);
-		assert_result(blkpr_command_preempt(&nvme, OWN, VICTIM, types[i], true), BLKPR_OK);
+		expect_preempt(types[i], 0);
+		assert_result(blkpr_command_preempt_abort(&nvme, OWN, VICTIM, types[i]), BLKPR_OK);
 	}
 }
 
 static void preempt_of_oneself_is_refused_without_an_ioctl(void **state)
 {
 	(void)state; /* as a mere registrant it would remove the caller: return code table */
-	assert_result(blkpr_command_preempt(&scsi, OWN, OWN, TYPE, true), BLKPR_INVALID);
-	assert_result(blkpr_command_preempt(&nvme, OWN, OWN, TYPE, false), BLKPR_INVALID);
+	assert_result(blkpr_command_preempt_abort(&scsi, OWN, OWN, TYPE), BLKPR_INVALID);
+	assert_result(blkpr_command_preempt_abort(&nvme, OWN, OWN, TYPE), BLKPR_INVALID);
 }
 
 static void preempt_with_key_0_is_refused_without_an_ioctl(void **state)
 {
 	(void)state; /* victim 0 under an all-registrants type removes everybody */
-	assert_result(blkpr_command_preempt(&scsi, OWN, 0, PR_WRITE_EXCLUSIVE_ALL_REGS, true), BLKPR_INVALID);
-	assert_result(blkpr_command_preempt(&scsi, 0, VICTIM, TYPE, true), BLKPR_INVALID);
-	assert_result(blkpr_command_preempt(&scsi, 0, 0, TYPE, true), BLKPR_INVALID);
-}
-
-static void clear_sends_the_callers_key(void **state)
-{
-	struct pr_clear want = { .key = OWN };
-
-	(void)state;
-	mock_pr(IOC_PR_CLEAR, &want, sizeof(want), 0, 0);
-	assert_result(blkpr_command_clear(&scsi, OWN), BLKPR_OK);
+	assert_result(blkpr_command_preempt_abort(&scsi, OWN, 0, PR_WRITE_EXCLUSIVE_ALL_REGS), BLKPR_INVALID);
+	assert_result(blkpr_command_preempt_abort(&scsi, 0, VICTIM, TYPE), BLKPR_INVALID);
+	assert_result(blkpr_command_preempt_abort(&scsi, 0, 0, TYPE), BLKPR_INVALID);
 }
 
 static void a_conflict_is_the_verdict_of_each_command(void **state)
 {
-	struct pr_clear clear = { .key = OWN };
-
 	(void)state;
-	expect_register(0, OWN, PR_FL_IGNORE_KEY, 0x18);
-	assert_result(blkpr_command_register(&scsi, 0, OWN, true), BLKPR_CONFLICT);
-	expect_register(OWN, 0, 0, 0x18);
+	expect_register(0, OWN, 0x18);
+	assert_result(blkpr_command_register(&scsi, 0, OWN), BLKPR_CONFLICT);
+	expect_register(OWN, 0, 0x18);
 	assert_result(blkpr_command_unregister(&scsi, OWN), BLKPR_CONFLICT);
 	expect_reservation(IOC_PR_RESERVE, OWN, TYPE, 0x118);
 	assert_result(blkpr_command_reserve(&scsi, OWN, TYPE), BLKPR_CONFLICT);
 	expect_reservation(IOC_PR_RELEASE, OWN, TYPE, 0x4083);
 	assert_result(blkpr_command_release(&nvme, OWN, TYPE), BLKPR_CONFLICT);
-	expect_preempt(IOC_PR_PREEMPT_ABORT, TYPE, 0x18);
-	assert_result(blkpr_command_preempt(&nvme, OWN, VICTIM, TYPE, true), BLKPR_CONFLICT);
-	mock_pr(IOC_PR_CLEAR, &clear, sizeof(clear), 0x18, 0);
-	assert_result(blkpr_command_clear(&scsi, OWN), BLKPR_CONFLICT);
+	expect_preempt(TYPE, 0x18);
+	assert_result(blkpr_command_preempt_abort(&nvme, OWN, VICTIM, TYPE), BLKPR_CONFLICT);
 }
 
 static void a_refused_system_call_gives_the_verdict_of_its_errno(void **state)
@@ -197,8 +161,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		mock_test(register_sends_old_and_new_key),
-		mock_test(register_with_ignore_sets_the_flag),
-		mock_test(register_with_ignore_keeps_the_old_key_that_nvme_needs),
 		mock_test(register_of_key_0_is_refused_without_an_ioctl),
 		mock_test(unregister_on_scsi_registers_key_0),
 		mock_test(unregister_on_nvme_goes_by_passthrough),
@@ -206,11 +168,9 @@ int main(void)
 		mock_test(unregister_on_nvme_gives_the_controllers_verdict),
 		mock_test(reserve_sends_key_and_each_type_without_flags),
 		mock_test(release_sends_key_and_each_type_without_flags),
-		mock_test(preempt_puts_the_callers_key_first),
-		mock_test(preempt_with_abort_is_the_other_ioctl),
+		mock_test(preempt_and_abort_puts_the_callers_key_first),
 		mock_test(preempt_of_oneself_is_refused_without_an_ioctl),
 		mock_test(preempt_with_key_0_is_refused_without_an_ioctl),
-		mock_test(clear_sends_the_callers_key),
 		mock_test(a_conflict_is_the_verdict_of_each_command),
 		mock_test(a_refused_system_call_gives_the_verdict_of_its_errno),
 	};

@@ -7,6 +7,7 @@
 #include "lib/drain.h"
 #include "lib/fence.h"
 #include "tests/unit/model.h"
+#include "tests/unit/on_disk.h"
 #include "tests/unit/script.h"
 #include "tests/unit/unit.h"
 
@@ -41,7 +42,7 @@ static void run_on_with(const struct blkpr_fence *how)
 	struct model_disk node = model_connect(&model, 0, 1);
 
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_on_disk(how, OWN, &node.disk, &verdict);
+	on_disk(how, OWN, &node.disk, &verdict);
 }
 
 static void run_on(void)
@@ -54,7 +55,7 @@ static void run_off_with(const struct blkpr_fence *how)
 	struct model_disk node = model_connect(&model, 0, 1);
 
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(how, OWN, &node.disk, &verdict);
+	off_disk(how, OWN, &node.disk, &verdict);
 }
 
 static void run_off(void)
@@ -75,7 +76,7 @@ static void run_status_with(const struct blkpr_fence *how)
 	struct model_disk node = model_connect(&model, 0, 1);
 
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_status_disk(how, OWN, &node.disk, &verdict);
+	status_disk(how, OWN, &node.disk, &verdict);
 }
 
 static void run_monitor_of(const struct blkpr_fence *how, unsigned paths)
@@ -83,7 +84,7 @@ static void run_monitor_of(const struct blkpr_fence *how, unsigned paths)
 	struct model_disk node = model_connect(&model, 0, 1);
 
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_monitor_disk(how, OWN, paths, &node.disk, &verdict);
+	monitor_disk(how, OWN, paths, &node.disk, &verdict);
 }
 
 static void run_monitor(void)
@@ -355,7 +356,7 @@ static void on_sees_that_its_key_is_gone_again(void **state)
 	script_register(0, OWN, BLKPR_OK);
 	script_read(&(struct script_view){ { VICTIM }, TYPE, VICTIM, 3 });
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_on_disk(&nobody, OWN, &script_disk, &verdict);
+	on_disk(&nobody, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_EVICTED);
 }
 
@@ -369,7 +370,7 @@ static void on_gives_up_where_reserve_never_settles(void **state)
 		script_reserve(OWN, TYPE, BLKPR_CONFLICT);
 	}
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_on_disk(&nobody, OWN, &script_disk, &verdict);
+	on_disk(&nobody, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_UNSETTLED);
 }
 
@@ -379,7 +380,7 @@ static void on_reports_a_refused_register(void **state)
 	script_read(&(struct script_view){ { 0 }, 0, 0, 1 });
 	script_register(0, OWN, BLKPR_DENIED);
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_on_disk(&nobody, OWN, &script_disk, &verdict);
+	on_disk(&nobody, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_DENIED);
 	assert_int_equal(verdict.step, BLKPR_STEP_REGISTER);
 }
@@ -595,7 +596,7 @@ static void monitor_says_on_what_success_would_rest(void **state)
 		model.reach = decisions[i].reach;
 		how.in_flight = decisions[i].in_flight;
 		verdict = (struct blkpr_verdict){ 0 };
-		blkpr_fence_monitor_disk(&how, OWN, 1, &node.disk, &verdict);
+		monitor_disk(&how, OWN, 1, &node.disk, &verdict);
 		assert_result(verdict.result, decisions[i].evicted ? BLKPR_OK : BLKPR_UNDRAINABLE);
 		assert_int_equal(verdict.rests, decisions[i].evicted);
 		assert_true(model_only_read(&model));
@@ -647,7 +648,7 @@ static void what_a_disk_took_until_another_node_reserved_it_is_not_ended_by_an_a
 	script_reserve(OWN, TYPE, BLKPR_CONFLICT);
 	script_read(&(struct script_view){ { OWN, THIRD }, TYPE, THIRD, 1 });
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_UNDRAINABLE);
 }
 
@@ -661,7 +662,7 @@ static void an_abort_does_not_hold_for_a_victim_that_came_and_went_unseen(void *
 	script_preempt(OWN, VICTIM, TYPE, BLKPR_CONFLICT);
 	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 4 });
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_OK);
 	assert_int_equal(verdict.rests, BLKPR_RESTS_ON_EARLIER);
 }
@@ -674,7 +675,7 @@ static void a_preempt_that_does_nothing_and_moves_the_generation_ends(void **sta
 	script_preempt(OWN, VICTIM, TYPE, BLKPR_OK);
 	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 2 });
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_OK);
 	assert_int_equal(verdict.rests, BLKPR_RESTS_ON_EARLIER);
 }
@@ -715,7 +716,7 @@ static void an_abort_that_is_not_answered_is_no_success(void **state)
 		script_read(&(struct script_view){ { OWN }, TYPE, OWN, 1 });
 		script_preempt(OWN, VICTIM, TYPE, answers[i]);
 		verdict = (struct blkpr_verdict){ 0 };
-		blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+		off_disk(&fence, OWN, &script_disk, &verdict);
 		assert_result(verdict.result, answers[i]);
 	}
 }
@@ -755,20 +756,20 @@ static void a_disk_is_won_only_by_a_look_at_it(void **state)
 	script_read(&(struct script_view){ { OWN }, 0, 0, 1 });
 	script_reserve(OWN, TYPE, BLKPR_IO_ERROR);
 	verdict = (struct blkpr_verdict){ .won = true };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_false(verdict.won);
 	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 1 });
 	script_preempt(OWN, VICTIM, TYPE, BLKPR_IO_ERROR);
 	verdict = (struct blkpr_verdict){ .won = true };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_false(verdict.won);
 	script_read(&(struct script_view){ { THIRD }, TYPE, THIRD, 1 });
 	verdict = (struct blkpr_verdict){ .won = true };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_false(verdict.won);
 	script_read(&(struct script_view){ { OWN }, PR_EXCLUSIVE_ACCESS, OWN, 1 });
 	verdict = (struct blkpr_verdict){ .won = true };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_false(verdict.won);
 }
 
@@ -779,7 +780,7 @@ static void a_disk_that_is_lost_during_the_drain_is_not_won(void **state)
 	script_drain(BLKPR_OK);
 	script_read_fails(BLKPR_IO_ERROR);
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_IO_ERROR);
 	assert_false(verdict.won);
 	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 1 });
@@ -787,7 +788,7 @@ static void a_disk_that_is_lost_during_the_drain_is_not_won(void **state)
 	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 2 });
 	script_preempt(OWN, VICTIM, TYPE, BLKPR_PATH_FAILED);
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_PATH_FAILED);
 	assert_false(verdict.won);
 }
@@ -799,7 +800,7 @@ static void what_is_seen_after_a_drain_decides(void **state)
 	script_drain(BLKPR_OK);
 	script_read(&(struct script_view){ { THIRD }, TYPE, THIRD, 2 });
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_EVICTED);
 	assert_false(verdict.won);
 }
@@ -815,7 +816,7 @@ static void a_victim_that_registers_during_the_drain_is_evicted(void **state)
 	script_drain(BLKPR_OK); /* S1: for what it sent meanwhile */
 	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 3 });
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_OK);
 	assert_true(verdict.victim_seen);
 }
@@ -832,7 +833,7 @@ static void a_drain_does_not_hold_for_a_victim_that_came_back(void **state)
 	script_drain(BLKPR_OK);
 	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 3 });
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_OK);
 	assert_int_equal(verdict.drained_at, 3);
 }
@@ -848,7 +849,7 @@ static void a_drain_does_not_hold_for_a_victim_that_came_and_went_unseen(void **
 	script_drain(BLKPR_OK);
 	script_read(&(struct script_view){ { OWN }, TYPE, OWN, UINT32_MAX });
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_OK);
 }
 
@@ -859,7 +860,7 @@ static void a_drain_before_which_nobody_was_asked_does_not_count(void **state)
 	script_drain(BLKPR_OK);
 	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 0 });
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_OK);
 }
 
@@ -874,14 +875,14 @@ static void a_drain_does_not_hold_for_a_disk_that_was_open_since(void **state)
 	script_drain(BLKPR_OK);
 	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 1 });
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_OK);
 }
 
 static void check_uncounted(enum blkpr_result want)
 {
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, want);
 	assert_true(verdict.uncounted && verdict.won); /* S3: the other disks are fenced */
 }
@@ -929,7 +930,7 @@ static void a_key_that_goes_by_itself_need_not_be_counted(void **state)
 	script_drain(BLKPR_OK);
 	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 7 });
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_OK);
 	assert_false(verdict.uncounted);
 }
@@ -942,7 +943,7 @@ static void drains_that_never_hold_end(void **state)
 		script_drain(BLKPR_OK);
 	}
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_UNSETTLED);
 	assert_true(verdict.won);
 }
@@ -1107,7 +1108,7 @@ static void check_refused_unseen(uint64_t own, uint64_t victim)
 	both_registered(0);
 	how.victim = victim;
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&how, own, &node.disk, &verdict);
+	off_disk(&how, own, &node.disk, &verdict);
 	assert_result(verdict.result, BLKPR_INVALID);
 	assert_trace("");
 }
@@ -1127,7 +1128,7 @@ static void a_read_that_fails_is_no_success(void **state)
 		script_begin(state);
 		script_read_fails(i);
 		verdict = (struct blkpr_verdict){ 0 };
-		blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+		off_disk(&fence, OWN, &script_disk, &verdict);
 		assert_result(verdict.result, i);
 		assert_false(verdict.won);
 	}
@@ -1140,7 +1141,7 @@ static void a_proof_that_cannot_be_read_is_no_success(void **state)
 	script_preempt(OWN, VICTIM, TYPE, BLKPR_OK);
 	script_read_fails(BLKPR_IO_ERROR);
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_IO_ERROR);
 	assert_false(verdict.won);
 }
@@ -1150,7 +1151,7 @@ static void check_preempt_fails(enum blkpr_result result)
 	script_read(&(struct script_view){ { OWN, VICTIM }, TYPE, OWN, 1 });
 	script_preempt(OWN, VICTIM, TYPE, result);
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, result);
 	assert_false(verdict.won);
 	assert_int_equal(verdict.evicted, 0);
@@ -1172,7 +1173,7 @@ static void a_reserve_that_fails_is_no_success(void **state)
 	script_read(&(struct script_view){ { OWN, VICTIM }, 0, 0, 1 });
 	script_reserve(OWN, TYPE, BLKPR_IO_ERROR);
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_IO_ERROR);
 }
 
@@ -1228,7 +1229,7 @@ static void a_conflict_after_an_abort_is_drained(void **state)
 	script_drain(BLKPR_OK);
 	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 4 });
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_OK);
 }
 
@@ -1259,7 +1260,7 @@ static void run_off_within(int64_t ms)
 
 	node.disk.deadline = blkpr_clock_ms() + ms;
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &node.disk, &verdict);
+	off_disk(&fence, OWN, &node.disk, &verdict);
 }
 
 static void off_looks_before_every_preempt_of_a_busy_device(void **state)
@@ -1317,17 +1318,17 @@ static void who_is_left_behind_only_looks(void **state)
 
 	(void)state;
 	both_registered(0);
-	left_behind(blkpr_fence_off_disk, &fence); /* no PREEMPT */
+	left_behind(off_disk, &fence); /* no PREEMPT */
 	both_registered(MODEL_NOBODY);
-	left_behind(blkpr_fence_off_disk, &fence); /* no RESERVE */
+	left_behind(off_disk, &fence); /* no RESERVE */
 	absent_victim(0);
-	left_behind(blkpr_fence_off_disk, &fence); /* no LUN RESET */
+	left_behind(off_disk, &fence); /* no LUN RESET */
 	model_set_key(&model, 3, STRANGER);
 	evict.unknown = BLKPR_UNKNOWN_EVICT;
-	left_behind(blkpr_fence_off_disk, &evict);
+	left_behind(off_disk, &evict);
 	both_registered(0);
 	model_unregister(&model, 0);
-	left_behind(blkpr_fence_on_disk, &nobody); /* no REGISTER */
+	left_behind(on_disk, &nobody); /* no REGISTER */
 }
 
 static bool parent_dies_at_drain(struct model *disk, char op, enum blkpr_result *result)
@@ -1350,7 +1351,7 @@ static void who_outlives_a_drain_does_not_even_look(void **state)
 	model.before = parent_dies_at_drain;
 	model.context = &node;
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &node.disk, &verdict);
+	off_disk(&fence, OWN, &node.disk, &verdict);
 	assert_result(verdict.result, BLKPR_UNFINISHED);
 	assert_trace("RPRD");
 }
@@ -1483,7 +1484,7 @@ static void check_type_after(const struct script_view *first, const struct scrip
 	script_read(second);
 	script_preempt(OWN, VICTIM, type, BLKPR_IO_ERROR);
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_IO_ERROR);
 }
 
@@ -1516,7 +1517,7 @@ static void preempt_that_always_conflicts_ends_in_conflict(void **state)
 		script_preempt(OWN, VICTIM, TYPE, BLKPR_CONFLICT);
 	}
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_CONFLICT);
 	assert_false(verdict.won);
 }
@@ -1537,7 +1538,7 @@ static void off_tries_as_many_paths_as_there_are(void **state)
 	script_drain(BLKPR_OK);
 	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 2 });
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &map, &verdict);
+	off_disk(&fence, OWN, &map, &verdict);
 	assert_result(verdict.result, BLKPR_OK);
 }
 
@@ -1560,7 +1561,7 @@ static void on_tries_as_many_paths_as_there_are(void **state)
 	model.context = &paths;
 	node = model_connect(&model, 0, paths);
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_on_disk(&nobody, OWN, &node.disk, &verdict);
+	on_disk(&nobody, OWN, &node.disk, &verdict);
 	assert_result(verdict.result, BLKPR_OK);
 }
 
@@ -1575,7 +1576,7 @@ static void a_reservation_that_goes_away_with_the_victim_is_made_again(void **st
 	script_drain(BLKPR_OK); /* S1: the victim could write after it was evicted */
 	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 2 });
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_OK);
 	assert_true(verdict.restored);
 }
@@ -1589,7 +1590,7 @@ static void generations_are_kept_from_before_and_after(void **state)
 	script_drain(BLKPR_OK);
 	script_read(&(struct script_view){ { OWN }, TYPE, OWN, 18 });
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_int_equal(verdict.generation_before, 17);
 	assert_int_equal(verdict.generation_after, 18);
 	assert_int_equal(verdict.drained_at, 18);
@@ -2146,16 +2147,14 @@ static void key_0_is_no_node_and_is_refused_unseen(void **state)
 	(void)state;
 	both_registered(0);
 	model_set_key(&model, 3, 0); /* a host that has it */
-	blkpr_fence_on_disk(&nobody, 0, &node.disk, &verdict);
+	on_disk(&nobody, 0, &node.disk, &verdict);
 	check_refused_unread();
-	blkpr_fence_status_disk(&fence, 0, &node.disk, &verdict);
+	status_disk(&fence, 0, &node.disk, &verdict);
 	check_refused_unread();
-	blkpr_fence_monitor_disk(&nobody, 0, 1, &node.disk, &verdict);
+	monitor_disk(&nobody, 0, 1, &node.disk, &verdict);
 	check_refused_unread();
 	how.victim = 0;
-	blkpr_fence_status_disk(&how, OWN, &node.disk, &verdict);
-	check_refused_unread();
-	blkpr_fence_status_disk(&how, 0, &node.disk, &verdict);
+	status_disk(&how, 0, &node.disk, &verdict);
 	check_refused_unread();
 }
 
@@ -2209,7 +2208,7 @@ static void off_has_a_round_for_every_path(void **state)
 		at = 0;
 		model.before = only_the_last_path_is_registered;
 		verdict = (struct blkpr_verdict){ 0 };
-		blkpr_fence_off_disk(&fence, OWN, &node.disk, &verdict);
+		off_disk(&fence, OWN, &node.disk, &verdict);
 		assert_result(verdict.result, BLKPR_OK);
 		assert_false(model_has(&model, VICTIM));
 		assert_int_equal(at, PATHS - 1);
@@ -2227,7 +2226,7 @@ static void off_of_a_node_that_no_path_is_registered_for_ends(void **state)
 	at = PATHS - 1 - 100; /* never */
 	model.before = only_the_last_path_is_registered;
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &node.disk, &verdict);
+	off_disk(&fence, OWN, &node.disk, &verdict);
 	assert_result(verdict.result, BLKPR_CONFLICT);
 	assert_int_equal(model_count(&model, 'P'), MOST_ROUNDS + 3); /* a path, two keys */
 }
@@ -2302,12 +2301,12 @@ static void check_initiators(enum blkpr_result answer, unsigned initiators, enum
 	script_read(&view);
 	script_initiators(OWN, initiators, answer);
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&fence, OWN, &script_disk, &verdict);
+	off_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, want);
 	script_read(&view);
 	script_initiators(OWN, initiators, answer);
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_status_disk(&fence, OWN, &script_disk, &verdict);
+	status_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, want);
 }
 
@@ -2380,10 +2379,10 @@ static void monitor_expects_no_registration_by_a_path_that_does_not_answer(void 
 	node = model_connect(&model, 0, 1);
 	node.silent = 1;
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_monitor_disk(&nobody, OWN, 2, &node.disk, &verdict);
+	monitor_disk(&nobody, OWN, 2, &node.disk, &verdict);
 	assert_result(verdict.result, BLKPR_OK);
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_monitor_disk(&nobody, OWN, 3, &node.disk, &verdict);
+	monitor_disk(&nobody, OWN, 3, &node.disk, &verdict);
 	assert_result(verdict.result, BLKPR_FEWER_PATHS);
 }
 
@@ -2498,19 +2497,19 @@ static void an_array_that_merges_registrations_is_registered_and_fenced(void **s
 		node.disk.ops = &merging;
 		node.disk.paths = 4;
 		verdict = (struct blkpr_verdict){ 0 };
-		blkpr_fence_on_disk(&nobody, OWN, &node.disk, &verdict);
+		on_disk(&nobody, OWN, &node.disk, &verdict);
 		assert_result(verdict.result, BLKPR_OK);
 		assert_int_equal(verdict.own_registrations, 2);
 	}
 	/* nothing tells it from one where two paths are not registered */
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_monitor_disk(&nobody, OWN, 4, &node.disk, &verdict);
+	monitor_disk(&nobody, OWN, 4, &node.disk, &verdict);
 	assert_result(verdict.result, BLKPR_FEWER_PATHS);
 	model_set_key(&model, 4, VICTIM); /* another node, which evicts this one */
 	node = model_connect(&model, 4, 1);
 	evicting.victim = OWN;
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_off_disk(&evicting, VICTIM, &node.disk, &verdict);
+	off_disk(&evicting, VICTIM, &node.disk, &verdict);
 	assert_result(verdict.result, BLKPR_OK);
 	assert_false(model_has(&model, OWN));
 }
@@ -2602,13 +2601,13 @@ static void monitor_waits_not_long_for_what_it_can_do_without(void **state)
 	node.disk.ops = &busy;
 	node.disk.deadline = deadline;
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_monitor_disk(&nobody, OWN, 2, &node.disk, &verdict);
+	monitor_disk(&nobody, OWN, 2, &node.disk, &verdict);
 	assert_result(verdict.result, BLKPR_OK);
 	assert_true(deadlines.initiators >= begun && deadlines.initiators < begun + 60000);
 	assert_true(deadlines.capabilities >= begun && deadlines.capabilities < begun + 60000);
 	assert_true(node.disk.deadline == deadline);
 	node.disk.deadline = begun; /* never later than it was */
-	blkpr_fence_monitor_disk(&nobody, OWN, 2, &node.disk, &verdict);
+	monitor_disk(&nobody, OWN, 2, &node.disk, &verdict);
 	assert_true(deadlines.initiators == begun && deadlines.capabilities == begun);
 }
 

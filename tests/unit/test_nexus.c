@@ -7,6 +7,7 @@
 #include "lib/nexus.h"
 #include "lib/work.h"
 #include "tests/unit/model.h"
+#include "tests/unit/on_disk.h"
 #include "tests/unit/script.h"
 #include "tests/unit/unit.h"
 
@@ -41,7 +42,7 @@ static void run_on(unsigned paths)
 	memset(model.trace, 0, sizeof(model.trace));
 	model.ops = 0;
 	before = model;
-	blkpr_fence_on_disk(&fence, OWN, &node.disk, &verdict);
+	on_disk(&fence, OWN, &node.disk, &verdict);
 }
 
 static void run_monitor(unsigned paths)
@@ -50,11 +51,11 @@ static void run_monitor(unsigned paths)
 
 	verdict = (struct blkpr_verdict){ 0 };
 	before = model;
-	blkpr_fence_monitor_disk(&fence, OWN, paths, &node.disk, &verdict);
+	monitor_disk(&fence, OWN, paths, &node.disk, &verdict);
 	if (verdict.result == BLKPR_OK) {
 		struct blkpr_verdict answer = { 0 };
 
-		blkpr_fence_nexus_disk(&fence, OWN, &node.disk, &answer);
+		nexus_disk(&fence, OWN, &node.disk, &answer);
 		blkpr_work_take(&verdict, &answer);
 	}
 }
@@ -156,7 +157,7 @@ static void the_first_node_keeps_its_registration(void **state)
 		struct model_disk node = model_connect(&model, 0, 1);
 
 		verdict = (struct blkpr_verdict){ 0 };
-		blkpr_fence_on_disk(&second, OTHER, &node.disk, &verdict);
+		on_disk(&second, OTHER, &node.disk, &verdict);
 		assert_result(verdict.result, BLKPR_SHARED_NEXUS);
 		assert_int_equal(verdict.offender, OWN);
 		run_on(1);
@@ -291,7 +292,7 @@ static void on_with_a_key_of_its_own_replaces_what_its_record_knows_only(void **
 		node = model_connect(&model, 0, 1);
 		before = model;
 		verdict = (struct blkpr_verdict){ 0 };
-		blkpr_fence_on_disk(&by_key, OWN, &node.disk, &verdict);
+		on_disk(&by_key, OWN, &node.disk, &verdict);
 		assert_result(verdict.result, i == 1 ? BLKPR_OK : BLKPR_SHARED_NEXUS);
 		assert_int_equal(model.nexus[0].key, i == 1 ? OWN : OLDER);
 		assert_true(model_has(&model, OTHER));
@@ -326,7 +327,7 @@ static void on_that_cannot_look_again_registers_nothing(void **state)
 	script_register(OWN, OWN, BLKPR_CONFLICT);
 	script_read_fails(BLKPR_PATH_FAILED);
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_on_disk(&fence, OWN, &script_disk, &verdict);
+	on_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_PATH_FAILED);
 }
 
@@ -379,7 +380,7 @@ static void a_conflict_that_nobody_explains_is_one(void **state)
 	script_register(OWN, OWN, BLKPR_CONFLICT);
 	script_read(&(struct script_view){ { 0 }, 0, 0, 1 });
 	verdict = (struct blkpr_verdict){ 0 };
-	blkpr_fence_on_disk(&fence, OWN, &script_disk, &verdict);
+	on_disk(&fence, OWN, &script_disk, &verdict);
 	assert_result(verdict.result, BLKPR_CONFLICT);
 }
 
@@ -443,7 +444,7 @@ static void monitor_believes_a_device_that_does_not_tell(void **state)
 		script_read(&(struct script_view){ { OWN }, TYPE, OWN, 1 });
 		script_may_write(answers[i]);
 		verdict = (struct blkpr_verdict){ 0 };
-		blkpr_fence_nexus_disk(&fence, OWN, &script_disk, &verdict);
+		nexus_disk(&fence, OWN, &script_disk, &verdict);
 		assert_result(verdict.result, BLKPR_OK);
 	}
 }

@@ -22,7 +22,7 @@ static enum blkpr_result parse(
 
 	assert_non_null(copy);
 	memcpy(copy, reply, length);
-	result = blkpr_nvme_parse_report(BLKPR_NVME_EXTENDED, copy, length, report, needed);
+	result = blkpr_nvme_parse_report(BLKPR_NVME_EXTENDED, copy, length, NULL, report, needed);
 	free(copy);
 	return result;
 }
@@ -30,7 +30,7 @@ static enum blkpr_result parse(
 static enum blkpr_result parse_keys_of(const uint8_t *reply, size_t length, const uint8_t *host,
 	struct blkpr_report *report, size_t *needed)
 {
-	return blkpr_nvme_parse_keys_of(
+	return blkpr_nvme_parse_report(
 		BLKPR_NVME_EXTENDED, reply, length, host, report, needed);
 }
 
@@ -42,7 +42,7 @@ static enum blkpr_result parse_short(
 
 	assert_non_null(copy);
 	memcpy(copy, reply, length);
-	result = blkpr_nvme_parse_report(BLKPR_NVME_SHORT, copy, length, report, needed);
+	result = blkpr_nvme_parse_report(BLKPR_NVME_SHORT, copy, length, NULL, report, needed);
 	free(copy);
 	return result;
 }

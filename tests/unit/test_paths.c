@@ -480,7 +480,7 @@ static void start_and_stop_go_past_a_path_that_hangs(void **state)
 		hold = hold_for(18000);
 		blkpr_hold_watch(&hold, targets, 4, verdicts);
 		hold = hold_for(18000);
-		blkpr_hold_leave(&hold, targets, 4, verdicts);
+		blkpr_hold_run(&hold, blkpr_hold_leave_disk, targets, 4, verdicts);
 		for (unsigned i = 0; i < 4; i++) {
 			assert_result(verdicts[i].result, BLKPR_OK);
 			assert_false(registered(&world->targets[i], OWN));

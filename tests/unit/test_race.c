@@ -9,6 +9,7 @@
 
 #include "lib/fence.h"
 #include "tests/unit/model.h"
+#include "tests/unit/on_disk.h"
 #include "tests/unit/unit.h"
 
 #define TYPE PR_WRITE_EXCLUSIVE_REG_ONLY
@@ -60,9 +61,9 @@ static void fence_the_other(void)
 	struct node *node = &nodes[running];
 	uint64_t own = keys[running];
 
-	blkpr_fence_off_disk(&node->fence, own, &node->disks[0].disk, &node->verdicts[0]);
+	off_disk(&node->fence, own, &node->disks[0].disk, &node->verdicts[0]);
 	if (node->verdicts[0].won && node->disks[1].model)
-		blkpr_fence_off_disk(&node->fence, own, &node->disks[1].disk, &node->verdicts[1]);
+		off_disk(&node->fence, own, &node->disks[1].disk, &node->verdicts[1]);
 	node->finished = true;
 }
 
