@@ -130,15 +130,12 @@ static void find_self(cmap_handle_t cmap, struct cluster *cluster)
 static int load(cmap_handle_t cmap, struct cluster *cluster, struct blkpr_error *error)
 {
 	cluster->name = get_string(cmap, "totem.cluster_name");
-	if (!cluster->name) {
-		blkpr_error_set(error,
+	if (!cluster->name)
+		return blkpr_error_fail(error, -ENODATA,
 			"corosync has no cluster name; set totem.cluster_name in corosync.conf");
-		return -ENODATA;
-	}
-	if (take_nodes(cmap, cluster) || !cluster->count) {
-		blkpr_error_set(error, "corosync has no node list; set nodelist in corosync.conf");
-		return -ENODATA;
-	}
+	if (take_nodes(cmap, cluster) || !cluster->count)
+		return blkpr_error_fail(error, -ENODATA,
+			"corosync has no node list; set nodelist in corosync.conf");
 	settle_names(cluster);
 	find_self(cmap, cluster);
 	return 0;

@@ -102,6 +102,5 @@ void disk_set_clear(struct coverage *coverage)
 
 int disk_set_no_memory(struct blkpr_error *error)
 {
-	blkpr_error_set(error, "out of memory");
-	return -ENOMEM;
+	return blkpr_error_fail(error, -ENOMEM, "out of memory");
 }

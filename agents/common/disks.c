@@ -98,10 +98,8 @@ int disks_settle(struct disks *disks, struct blkpr_error *error)
 	blkpr_list_settle(&disks->list);
 	disks->targets = calloc(disks->list.count, sizeof(*disks->targets));
 	disks->verdicts = calloc(disks->list.count, sizeof(*disks->verdicts));
-	if (!disks->targets || !disks->verdicts) {
-		blkpr_error_set(error, "out of memory");
-		return -ENOMEM;
-	}
+	if (!disks->targets || !disks->verdicts)
+		return blkpr_error_fail(error, -ENOMEM, "out of memory");
 	for (unsigned i = 0; i < disks->list.count; i++)
 		disks->targets[i].device = &disks->list.devices[i];
 	disks->ntargets = disks->list.count;

@@ -108,11 +108,9 @@ int keyring_derive_own(const struct keyring *keys, uint64_t *key, struct blkpr_e
 		*error = keys->unclustered;
 		return -ENOTCONN;
 	}
-	if (!self) {
-		blkpr_error_set(error,
+	if (!self)
+		return blkpr_error_fail(error, -ENODATA,
 			"corosync does not say which node this is (nodelist.local_node_pos)");
-		return -ENODATA;
-	}
 	*key = keyring_key(keys, keys->method, self);
 	return 0;
 }
@@ -141,10 +139,10 @@ int keyring_check_unique(const struct keyring *keys, uint64_t key, const struct 
 
 		if (other == owner || keyring_key(keys, keys->method, other) != key)
 			continue;
-		blkpr_error_set(error, "the key 0x%" PRIx64 " of %s is also that of %s; use %s",
-			key, owner ? owner->name : "this node", other->name,
+		return blkpr_error_fail(error, -EEXIST,
+			"the key 0x%" PRIx64 " of %s is also that of %s; use %s", key,
+			owner ? owner->name : "this node", other->name,
 			keys->given ? "another key" : "key_value=name64 on all nodes");
-		return -EEXIST;
 	}
 	return 0;
 }
@@ -168,10 +166,8 @@ int keyring_others(struct keyring *keys, struct blkpr_others *others, struct blk
 	unsigned most = 2 * BLKPR_KEY_METHODS * keys->cluster.count + 1;
 	uint64_t *room = realloc(keys->others, most * sizeof(*room));
 
-	if (!room) {
-		blkpr_error_set(error, "out of memory");
-		return -ENOMEM;
-	}
+	if (!room)
+		return blkpr_error_fail(error, -ENOMEM, "out of memory");
 	keys->others = room;
 	/* with keys per node (key=) it cannot be known which keys are other nodes' */
 	*others = (struct blkpr_others){ .keys = room, .all = keys->given && !keys->domain };

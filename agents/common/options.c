@@ -294,17 +294,15 @@ static int check_value(const struct option_spec *spec, const char *text, struct 
 	case OPTION_BOOLEAN:
 		if (truth(text) >= 0)
 			return 0;
-		blkpr_error_set(error,
+		return blkpr_error_fail(error, -EINVAL,
 			"%s=%.100s: neither yes nor no (1, yes, on, true or 0, no, off, false)",
 			spec->name, text);
-		return -EINVAL;
 	case OPTION_INTEGER:
 	case OPTION_SECOND:
 		if (is_number(text))
 			return 0;
-		blkpr_error_set(error, "%s=%.100s: not a whole number%s", spec->name, text,
-			spec->type == OPTION_SECOND ? " of seconds" : "");
-		return -EINVAL;
+		return blkpr_error_fail(error, -EINVAL, "%s=%.100s: not a whole number%s",
+			spec->name, text, spec->type == OPTION_SECOND ? " of seconds" : "");
 	case OPTION_SELECT:
 		return choice_of(spec, text) >= 0 ? 0 : refuse_choice(spec, text, error);
 	default:
@@ -384,8 +382,8 @@ int options_take_number(const struct options *options, const char *name, long le
 	*value = options_number(options, name, least);
 	if (*value >= least && *value <= most)
 		return 0;
-	blkpr_error_set(error, "%s=%ld: must be from %ld to %ld", name, *value, least, most);
-	return -ERANGE;
+	return blkpr_error_fail(
+		error, -ERANGE, "%s=%ld: must be from %ld to %ld", name, *value, least, most);
 }
 
 unsigned options_choice(const struct options *options, const char *name)

@@ -23,8 +23,7 @@ static int open_record(
 	if (rc || asprintf(name, "resource-%s", sum) >= 0)
 		return rc;
 	*name = NULL;
-	blkpr_error_set(error, "out of memory");
-	return -ENOMEM;
+	return blkpr_error_fail(error, -ENOMEM, "out of memory");
 }
 
 static int close_record(struct store *store, char *name, int rc)

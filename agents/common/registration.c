@@ -110,10 +110,8 @@ int registration_store(const struct store *store, const struct registration *reg
 
 	if (asprintf(&text, "0x%" PRIx64 "\nhow %s\nin_flight %s\nsince %ld\nname %s\n",
 		    registration->key, registration->how, in_flights[registration->in_flight],
-		    registration->since, registration->name) < 0) {
-		blkpr_error_set(error, "out of memory");
-		return -ENOMEM;
-	}
+		    registration->since, registration->name) < 0)
+		return blkpr_error_fail(error, -ENOMEM, "out of memory");
 	rc = store_replace(store, registration->wwid, text, error);
 	free(text);
 	return rc;

@@ -108,10 +108,9 @@ static int finish(
 	}
 	if (waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status))
 		return 0;
-	blkpr_error_set(error, "%s failed (status %d): %.300s", name,
+	return blkpr_error_fail(error, -ECHILD, "%s failed (status %d): %.300s", name,
 		WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
 		last_line(stderr_text));
-	return -ECHILD;
 }
 
 static int make_pipes(int out[2], int err[2])
@@ -154,8 +153,7 @@ int run_program(
 		*output = texts[0].data ? texts[0].data : strdup("");
 	if (rc || *output)
 		return rc;
-	blkpr_error_set(error, "%s: out of memory", argv[0]);
-	return -ENOMEM;
+	return blkpr_error_fail(error, -ENOMEM, "%s: out of memory", argv[0]);
 }
 
 void run_prepare(void)
@@ -207,10 +205,8 @@ static int finish_aside(pid_t pid, int rc, const struct text *text, struct blkpr
 			rc == -ETIME ? "no answer before the deadline" : strerror(-rc));
 		return rc;
 	}
-	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {
-		blkpr_error_set(error, "its process died");
-		return -ECHILD;
-	}
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return blkpr_error_fail(error, -ECHILD, "its process died");
 	if (WEXITSTATUS(status))
 		blkpr_error_set(
 			error, "%s", text->data ? text->data : strerror(WEXITSTATUS(status)));

@@ -101,18 +101,15 @@ static int take_victims(
 		return 0;
 	fencing->names = strdup(plug ? plug : "");
 	fencing->victims = calloc(plug ? strlen(plug) + 1 : 1, sizeof(*fencing->victims));
-	if (!fencing->names || !fencing->victims) {
-		blkpr_error_set(error, "out of memory");
-		return -ENOMEM;
-	}
+	if (!fencing->names || !fencing->victims)
+		return blkpr_error_fail(error, -ENOMEM, "out of memory");
 	for (char *name = strtok_r(fencing->names, separator, &rest); name;
 		name = strtok_r(NULL, separator, &rest))
 		fencing->victims[fencing->nvictims++].name = name;
-	if (fencing->keys.given && fencing->nvictims > 1) {
-		blkpr_error_set(error, "key=%s: one key cannot be that of several nodes (%s)",
+	if (fencing->keys.given && fencing->nvictims > 1)
+		return blkpr_error_fail(error, -EINVAL,
+			"key=%s: one key cannot be that of several nodes (%s)",
 			options_get(options, "key"), plug);
-		return -EINVAL;
-	}
 	if (fencing->keys.given && !fencing->nvictims)
 		fencing->nvictims = 1;
 	return 0;
@@ -166,15 +163,12 @@ static const struct action *find_action(const char *name, struct blkpr_error *er
 static int check_needs(
 	const struct fencing *fencing, const struct action *action, struct blkpr_error *error)
 {
-	if (action->needs & ACTION_NODE && !fencing->nvictims) {
-		blkpr_error_set(error, "no node: set plug (-n NODE), or key for its key");
-		return -EINVAL;
-	}
-	if (action->needs & ACTION_ROOT && geteuid()) {
-		blkpr_error_set(
-			error, "must run as root: only root may use persistent reservations");
-		return -EPERM;
-	}
+	if (action->needs & ACTION_NODE && !fencing->nvictims)
+		return blkpr_error_fail(
+			error, -EINVAL, "no node: set plug (-n NODE), or key for its key");
+	if (action->needs & ACTION_ROOT && geteuid())
+		return blkpr_error_fail(error, -EPERM,
+			"must run as root: only root may use persistent reservations");
 	return 0;
 }
 

@@ -68,13 +68,11 @@ static int look_about(struct fencing *fencing, int64_t began, struct blkpr_error
 	qb_log(LOG_WARNING, "waited %.1f s for disks", (double)ms / 1000);
 	coverage_clear(&fencing->disks.coverage);
 	if (pacemaker_runs_us() &&
-		unfencing_check_controller(fencing, (long)(ms / 1000) + 1, &reason)) {
-		blkpr_error_set(error,
+		unfencing_check_controller(fencing, (long)(ms / 1000) + 1, &reason))
+		return blkpr_error_fail(error, -EAGAIN,
 			"the disks are there now, and this node may have been fenced meanwhile; "
 			"repeat: %.300s",
 			reason.text);
-		return -EAGAIN;
-	}
 	return disks_load_coverage(&fencing->disks, fencing->fence.deadline, error);
 }
 

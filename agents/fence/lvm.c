@@ -16,21 +16,18 @@ static int add_disk(const char *line, struct blkpr_list *list, struct blkpr_erro
 	size_t length = strspn(attributes, "abcdefghijklmnopqrstuvwxyz-");
 	const char *disk = attributes + length + 1;
 
-	if (length <= SHARED_BIT || attributes[length] != ':') {
-		blkpr_error_set(error,
+	if (length <= SHARED_BIT || attributes[length] != ':')
+		return blkpr_error_fail(error, -EPROTO,
 			"vgs printed \"%.100s\", which is no volume group's disk; set devices=",
 			line);
-		return -EPROTO;
-	}
 	if (!strchr("cs", attributes[SHARED_BIT]))
 		return 0;
 	if (*disk != '[')
 		return blkpr_list_add(list, disk, error);
-	blkpr_error_set(error,
+	return blkpr_error_fail(error, -ENOENT,
 		"a disk of a shared volume group is not there (vgs says %.50s); reconnect it, or "
 		"take it out of the group (vgreduce --removemissing)",
 		disk);
-	return -ENOENT;
 }
 
 /* The disks in OUTPUT, all that there are; the first error is the answer. */

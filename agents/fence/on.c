@@ -30,13 +30,12 @@ static int check_key_is_by_hand(const struct fencing *fencing, struct blkpr_erro
 	if (!fencing->keys.given || !pacemaker_runs_us() ||
 		fencing->fence.unknown == BLKPR_UNKNOWN_ALLOW)
 		return 0;
-	blkpr_error_set(error,
+	return blkpr_error_fail(error, -EINVAL,
 		"key=0x%" PRIx64
 		": leave it out, on every node (one fence device for all is enough): which keys "
 		"key= gives other nodes is not known here, so \"off\" and \"monitor\" could not "
 		"succeed",
 		fencing->keys.given);
-	return -EINVAL;
 }
 
 /* `on` is for the local node alone: nothing else may register a key (S2). */

@@ -120,14 +120,13 @@ static int check_disks(const struct fencing *fencing, struct blkpr_error *error)
 		not_there = find_disk(fencing, node, false);
 		if (there == fencing->disks.ntargets || not_there == fencing->disks.ntargets)
 			continue;
-		blkpr_error_set(error,
+		return blkpr_error_fail(error, -EXDEV,
 			"%s: %s is registered on others of these disks (%s), and not there: see "
 			"that it has this very disk (%s), then unfence it (stonith_admin --unfence "
 			"%s); a disk that the nodes do not share must not be in devices",
 			fencing->disks.targets[not_there].device->name, node->name,
 			fencing->disks.targets[there].device->name,
 			fencing->disks.targets[not_there].device->wwid, node->name);
-		return -EXDEV;
 	}
 	return 0;
 }

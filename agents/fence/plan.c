@@ -29,10 +29,9 @@ int plan_add_devices(struct fencing *fencing, struct blkpr_error *error)
 			    &fencing->disks.list, error);
 	if (rc || fencing->disks.list.count || fencing->disks.list.absent)
 		return rc;
-	blkpr_error_set(error, "no devices: %s",
+	return blkpr_error_fail(error, -ENODEV, "no devices: %s",
 		spec ? "the list in devices is empty"
 		     : "none given, and LVM has no shared volume group; set devices=");
-	return -ENODEV;
 }
 
 static bool is_known(const void *disks, const char *name)
@@ -240,10 +239,8 @@ int plan_make(struct fencing *fencing, struct blkpr_error *error)
 		rc = keyring_others(&fencing->keys, &fencing->fence.others, error);
 	if (rc)
 		return rc;
-	if (know_keys(fencing)) {
-		blkpr_error_set(error, "out of memory");
-		return -ENOMEM;
-	}
+	if (know_keys(fencing))
+		return blkpr_error_fail(error, -ENOMEM, "out of memory");
 	find_parameters(fencing);
 	alarm_during_work(fencing->fence.deadline);
 	return 0;

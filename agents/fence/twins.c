@@ -41,10 +41,8 @@ static int find(const struct fencing *fencing, struct twins *twins, struct blkpr
 		.verdicts = calloc(fencing->disks.ntargets, sizeof(*twins->verdicts)),
 	};
 	if (!twins->targets || !twins->before || !twins->now || !twins->firsts ||
-		!twins->verdicts) {
-		blkpr_error_set(error, "out of memory");
-		return -ENOMEM;
-	}
+		!twins->verdicts)
+		return blkpr_error_fail(error, -ENOMEM, "out of memory");
 	for (unsigned i = 0; i < fencing->disks.ntargets; i++)
 		if (has_twin(fencing, i))
 			twins->targets[twins->count++] = fencing->disks.targets[i];
@@ -114,22 +112,20 @@ static bool show_the_same(const struct blkpr_verdict *a, const struct blkpr_verd
 static int unreadable(const struct twins *twins, unsigned i, const struct blkpr_verdict *verdict,
 	struct blkpr_error *error)
 {
-	blkpr_error_set(error,
+	return blkpr_error_fail(error, -EIO,
 		"%s: reports the WWID of another device, %s, and whether both are one disk cannot "
 		"be told: %s",
 		twins->targets[i].device->name, twins->targets[i].device->wwid,
 		blkpr_result_text(verdict->result));
-	return -EIO;
 }
 
 static int two_disks(const struct twins *twins, unsigned i, struct blkpr_error *error)
 {
-	blkpr_error_set(error,
+	return blkpr_error_fail(error, -EXDEV,
 		"%s and %s are two disks that report one WWID, %s: give each LUN a serial number "
 		"of its own on the target, or leave one of them out of devices",
 		twins->targets[i - 1].device->name, twins->targets[i].device->name,
 		twins->targets[i].device->wwid);
-	return -EXDEV;
 }
 
 #define LOOKS 5
@@ -206,7 +202,8 @@ static int undo(const struct fencing *fencing, struct twins *twins)
 	for (unsigned i = 0; i < twins->count; i++)
 		if (!is_second(twins, i) && !twins->before[i].own_registrations)
 			twins->firsts[n++] = twins->targets[i];
-	rc = n ? blkpr_hold_run(&hold, blkpr_hold_leave_disk, twins->firsts, n, twins->verdicts) : 0;
+	rc = n ? blkpr_hold_run(&hold, blkpr_hold_leave_disk, twins->firsts, n, twins->verdicts)
+	       : 0;
 	for (unsigned i = 0; i < n && !rc; i++)
 		rc = twins->verdicts[i].result == BLKPR_OK ? 0 : -EIO;
 	return rc;

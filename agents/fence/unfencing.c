@@ -47,16 +47,14 @@ int unfencing_check_controller(struct fencing *fencing, long age, struct blkpr_e
 {
 	const struct cluster_node *self = cluster_self(&fencing->keys.cluster);
 
-	if (!self) {
-		blkpr_error_set(
-			error, "corosync does not say which node this is, so it cannot be asked");
-		return -ENODATA;
-	}
+	if (!self)
+		return blkpr_error_fail(error, -ENODATA,
+			"corosync does not say which node this is, so it cannot be asked");
 	if (pacemaker_controller_age() > age)
 		return pacemaker_ask_controller(
 			self->name, alarm_asking_by(fencing->fence.deadline), error);
-	blkpr_error_set(error, "pacemaker-controld has ended since, or has been started anew");
-	return -ESRCH;
+	return blkpr_error_fail(
+		error, -ESRCH, "pacemaker-controld has ended since, or has been started anew");
 }
 
 static bool was_taken_back(struct fencing *fencing, long age)

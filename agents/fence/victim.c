@@ -44,12 +44,11 @@ static int unknown_node(const struct fencing *fencing, const char *name,
 /* It could never run `on`: that there is no key of its own says nothing about what it does. */
 static int remote_node(const char *name, struct blkpr_error *error)
 {
-	blkpr_error_set(error,
+	return blkpr_error_fail(error, -EOPNOTSUPP,
 		"%s: a remote or guest node, which has no corosync: it cannot register with the "
 		"disks, and is not cut off by them; give it a fence device of its own (a guest "
 		"node: one for the node that its machine runs on)",
 		name);
-	return -EOPNOTSUPP;
 }
 
 /*
@@ -102,26 +101,22 @@ int victim_settle_names(struct fencing *fencing, struct blkpr_error *error)
 		if (!strcmp(fencing->victims[i].name, fencing->nodename))
 			return 0;
 	target = fencing->keys.clustered ? look_up(fencing, fencing->nodename, &remotes) : NULL;
-	if (fencing->keys.clustered && !target && *remotes.text) {
-		blkpr_error_set(error,
+	if (fencing->keys.clustered && !target && *remotes.text)
+		return blkpr_error_fail(error, -ENOTCONN,
 			"nodename=%.200s: no name of corosync's, and it cannot be asked whether "
 			"it is a remote node's (%.200s); does Pacemaker answer (crmadmin --nodes)?",
 			fencing->nodename, remotes.text);
-		return -ENOTCONN;
-	}
 	for (unsigned i = 0; i < fencing->nvictims && target; i++) {
 		node = cluster_find(&fencing->keys.cluster, fencing->victims[i].name);
 		if (node == target)
 			return 0;
 		other = node ? node : other;
 	}
-	if (other) {
-		blkpr_error_set(error,
+	if (other)
+		return blkpr_error_fail(error, -EINVAL,
 			"plug=%s: another node than nodename=%s, which Pacemaker means; correct "
 			"pcmk_host_map",
 			other->name, fencing->nodename);
-		return -EINVAL;
-	}
 	if (target || !fencing->keys.clustered)
 		take_nodename(fencing);
 	return 0;
@@ -157,11 +152,10 @@ int victim_check_not_self(
 		own |= fencing->disks.targets[i].own == victim->key;
 	if (!own)
 		return 0;
-	blkpr_error_set(error,
+	return blkpr_error_fail(error, -EINVAL,
 		"%s: the key 0x%" PRIx64 " is this node's own; a node cannot fence itself",
 		victim->name ? victim->name : "key",
 		victim->key ? victim->key : fencing->disks.targets[0].own);
-	return -EINVAL;
 }
 
 int victim_check_named(
@@ -170,12 +164,11 @@ int victim_check_named(
 	for (unsigned i = 0; i < fencing->disks.list.count && !victim->name; i++) {
 		if (!fencing->disks.list.devices[i].unnamed)
 			continue;
-		blkpr_error_set(error,
+		return blkpr_error_fail(error, -EINVAL,
 			"key=0x%" PRIx64
 			": the node that has it may have another key on disks that devices does "
 			"not name (%s); say which node it is (-n), or name those disks, too",
 			victim->key, fencing->disks.list.devices[i].name);
-		return -EINVAL;
 	}
 	return 0;
 }
@@ -199,7 +192,6 @@ int victim_check_local(struct fencing *fencing, const char *name, struct blkpr_e
 	}
 	if (local)
 		return 0;
-	blkpr_error_set(error,
+	return blkpr_error_fail(error, -EINVAL,
 		"%s: not this node; \"on\" registers the local node only, run it there", name);
-	return -EINVAL;
 }

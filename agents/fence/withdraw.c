@@ -18,8 +18,7 @@
 
 static int no_memory(struct blkpr_error *error)
 {
-	blkpr_error_set(error, "out of memory");
-	return -ENOMEM;
+	return blkpr_error_fail(error, -ENOMEM, "out of memory");
 }
 
 /* --- which disks ------------------------------------------------------------------------------ */
@@ -164,13 +163,11 @@ static int check_own(
 	const struct registration *record =
 		coverage_find(&fencing->disks.coverage, target->device->wwid);
 
-	if (record && record->key && record->key != fencing->keys.given) {
-		blkpr_error_set(error,
+	if (record && record->key && record->key != fencing->keys.given)
+		return blkpr_error_fail(error, -EINVAL,
 			"key=0x%" PRIx64 ": this node registered 0x%" PRIx64
 			" on %s; release without key=",
 			fencing->keys.given, record->key, target->device->name);
-		return -EINVAL;
-	}
 	for (unsigned i = 0; i < fencing->keys.cluster.count; i++)
 		for (int method = 0; method < BLKPR_KEY_METHODS; method++) {
 			const struct cluster_node *node = &fencing->keys.cluster.nodes[i];
@@ -178,9 +175,8 @@ static int check_own(
 			if (node == cluster_self(&fencing->keys.cluster) ||
 				keyring_key(&fencing->keys, method, node) != fencing->keys.given)
 				continue;
-			blkpr_error_set(error, "key=0x%" PRIx64 ": that is %s's",
+			return blkpr_error_fail(error, -EINVAL, "key=0x%" PRIx64 ": that is %s's",
 				fencing->keys.given, node->name);
-			return -EINVAL;
 		}
 	return 0;
 }
@@ -203,10 +199,9 @@ static int plan(struct fencing *fencing, const bool chosen[], struct blkpr_error
 	if (rc)
 		return rc;
 	fencing->disks.list.count = kept;
-	if (!kept) {
-		blkpr_error_set(error, "this node has registered on no disk: nothing to release");
-		return -ENODEV;
-	}
+	if (!kept)
+		return blkpr_error_fail(
+			error, -ENODEV, "this node has registered on no disk: nothing to release");
 	rc = disks_settle(&fencing->disks, error);
 	for (unsigned i = 0; i < fencing->disks.ntargets && !rc; i++) {
 		fencing->disks.targets[i].own = fencing->keys.given;
@@ -237,13 +232,11 @@ static int check(struct fencing *fencing, struct blkpr_error *error)
 		fencing->disks.ntargets, fencing->disks.verdicts);
 
 	for (unsigned i = 0; i < fencing->disks.ntargets && !rc; i++) {
-		if (leaves_others_open(fencing, i)) {
-			blkpr_error_set(error,
+		if (leaves_others_open(fencing, i))
+			return blkpr_error_fail(error, -EBUSY,
 				"%s: this node holds the reservation, and others are registered: "
 				"release on them first, and here last",
 				fencing->disks.targets[i].device->name);
-			return -EBUSY;
-		}
 		if (blkpr_result_unreachable(fencing->disks.verdicts[i].result)) {
 			char *text = report_text(fencing, i);
 

@@ -136,10 +136,8 @@ static int store_over(const struct holding *holding, const char *former, struct 
 	char *text = print(holding);
 	int rc;
 
-	if (!text) {
-		blkpr_error_set(error, "out of memory");
-		return -ENOMEM;
-	}
+	if (!text)
+		return blkpr_error_fail(error, -ENOMEM, "out of memory");
 	rc = record_resource_store(holding->instance, former, text, error);
 	free(text);
 	return rc;

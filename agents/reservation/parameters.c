@@ -28,19 +28,16 @@ static int take_numbers(struct resource *resource, long *parallel, struct blkpr_
 /* What does not go with the kind of resource that it is. */
 static int check_kind(const struct resource *resource, struct blkpr_error *error)
 {
-	if (resource->ocf.promotable && resource->hold.type >= PR_WRITE_EXCLUSIVE_ALL_REGS) {
-		blkpr_error_set(error,
+	if (resource->ocf.promotable && resource->hold.type >= PR_WRITE_EXCLUSIVE_ALL_REGS)
+		return blkpr_error_fail(error, -EINVAL,
 			"reservation_type=%s: all instances would hold; for a promotable clone use "
 			"WRITE_EXCLUSIVE, EXCLUSIVE_ACCESS or a REG_ONLY type",
 			options_get(&resource->options, "reservation_type"));
-		return -EINVAL;
-	}
 	if (resource->ocf.clone &&
-		strcmp(options_get(&resource->options, "fence_blkpr"), "yes") != 0) {
-		blkpr_error_set(error, "a plain clone: each instance would evict the others; make "
-				       "it promotable, or a primitive");
-		return -EINVAL;
-	}
+		strcmp(options_get(&resource->options, "fence_blkpr"), "yes") != 0)
+		return blkpr_error_fail(error, -EINVAL,
+			"a plain clone: each instance would evict the others; make "
+			"it promotable, or a primitive");
 	return 0;
 }
 

@@ -20,17 +20,14 @@ static int add_devices(struct resource *resource, struct blkpr_error *error)
 	char *words, *rest = NULL;
 	int rc = 0;
 
-	if (!spec) {
-		blkpr_error_set(error, "devices is not set: name the disks of the service");
-		return -EINVAL;
-	}
+	if (!spec)
+		return blkpr_error_fail(
+			error, -EINVAL, "devices is not set: name the disks of the service");
 	if (!resource->required)
 		return blkpr_list_add(list, spec, error);
 	words = strdup(spec);
-	if (!words) {
-		blkpr_error_set(error, "out of memory");
-		return -ENOMEM;
-	}
+	if (!words)
+		return blkpr_error_fail(error, -ENOMEM, "out of memory");
 	for (char *word = strtok_r(words, ", \t\n", &rest); word && !rc;
 		word = strtok_r(NULL, ", \t\n", &rest)) {
 		rc = blkpr_list_add(list, word, error);
@@ -99,12 +96,11 @@ static int find_manager(struct resource *resource, struct blkpr_error *error)
 	resource->managed = said == YES || recorded;
 	if (recorded == resource->disks.list.count || !resource->managed)
 		return 0;
-	blkpr_error_set(error,
+	return blkpr_error_fail(error, -EPERM,
 		"%s: fence_blkpr has not registered this node there%s; unfence this node "
 		"(stonith_admin --unfence NODE, or fence_blkpr -o on), or set fence_blkpr=no",
 		resource->disks.list.devices[stranger].name,
 		recorded ? ", but on others of the devices" : "");
-	return -EPERM;
 }
 
 /* With which key a disk is held does not follow from today's parameters. */
@@ -192,10 +188,8 @@ int plan_find_keys(struct resource *resource, struct blkpr_error *error)
 	most = (size_t)resource->keys.cluster.count * BLKPR_KEY_METHODS;
 	resource->fencers = calloc(most + 1, sizeof(*resource->fencers));
 	resource->ours = calloc(2 * most + 1, sizeof(*resource->ours));
-	if (!resource->fencers || !resource->ours) {
-		blkpr_error_set(error, "out of memory");
-		return -ENOMEM;
-	}
+	if (!resource->fencers || !resource->ours)
+		return blkpr_error_fail(error, -ENOMEM, "out of memory");
 	if (fencing) {
 		hold->nfencers = derive_keys(resource, 0, resource->fencers);
 		hold->fencers = resource->fencers;
@@ -234,12 +228,11 @@ static int check_identities(const struct resource *resource, struct blkpr_error 
 	for (unsigned i = 1; i < list->count && !resource->managed; i++) {
 		if (strcmp(list->devices[i - 1].wwid, list->devices[i].wwid) != 0)
 			continue;
-		blkpr_error_set(error,
+		return blkpr_error_fail(error, -EINVAL,
 			"%s and %s report one WWID; if they are paths of one disk name its "
 			"multipath map, or one of them; "
 			"if not, give each LUN a serial number of its own",
 			list->devices[i - 1].name, list->devices[i].name);
-		return -EINVAL;
 	}
 	return 0;
 }
@@ -252,13 +245,12 @@ static int check_paths(const struct resource *resource, struct blkpr_error *erro
 	for (unsigned i = 0; i < resource->disks.list.count; i++) {
 		if (resource->disks.list.devices[i].npaths < 2)
 			continue;
-		blkpr_error_set(error,
+		return blkpr_error_fail(error, -EINVAL,
 			"%s: has %u paths, and reservation_type=%s lets only one of them write; "
 			"use a REG_ONLY type",
 			resource->disks.list.devices[i].name,
 			resource->disks.list.devices[i].npaths,
 			options_get(&resource->options, "reservation_type"));
-		return -EINVAL;
 	}
 	return 0;
 }
