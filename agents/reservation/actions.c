@@ -101,8 +101,9 @@ static enum ocf_exitcode act_demote(struct resource *resource)
 	if (code != PCMK_OCF_OK)
 		return code;
 	if (!resource->managed) {
-		rc = blkpr_hold_run(&resource->hold, blkpr_hold_demote_disk, resource->disks.targets,
-			resource->disks.ntargets, resource->disks.verdicts);
+		rc = blkpr_hold_run(&resource->hold, blkpr_hold_demote_disk,
+			resource->disks.targets, resource->disks.ntargets,
+			resource->disks.verdicts);
 		if (rc || !judge_all_left(resource))
 			judge_take_reason(resource, rc, judge_left);
 		resource_take_lost_as_reason(resource);

@@ -26,7 +26,7 @@ LINES, LEAST, FUNCTION, COLUMNS = 400, 25, 40, 100
 
 # What is above its limit today.
 EXCEPTIONS = {
-    "lib/: longer than 100 columns": 457,
+    "lib/: longer than 100 columns": 115,
 }
 
 # Includes that close a circle, and why they may.
