@@ -29,7 +29,7 @@ BUDGET = 45                     # minutes
 STEPS = ("build", "unit", "hygiene", "pacemaker3", "lab", "soak")
 SUITES = ("tests/golden", "tests/check", "tests/lab", "tests/vm")
 # Races, fencings under load, splits and failovers: a few of each, so that ./check stays short; all of them in the soak.
-FEW = {"BLKPR_RACES": "24", "BLKPR_FENCINGS": "10", "BLKPR_KILLS": "5", "BLKPR_SPLITS": "1", "BLKPR_CLUSTER_KILLS": "2",
+FEW = {"BLKPR_RACES": "12", "BLKPR_FENCINGS": "6", "BLKPR_KILLS": "5", "BLKPR_SPLITS": "1", "BLKPR_CLUSTER_KILLS": "2",
        "BLKPR_MOVES": "1", "BLKPR_FAILOVERS": "1"}
 SOAK = {"BLKPR_SHAPES": "all", "BLKPR_CLUSTERS": "all", "BLKPR_WATCH": "hard", "BLKPR_LOOKS": "5", "BLKPR_SPLITS": "20",
         "BLKPR_MOVES": "50", "BLKPR_FAILOVERS": "50", "BLKPR_ANALYZER_NODES": "225000"}

@@ -291,7 +291,7 @@ def unregister_holders_path(cluster, node, third, disk):
 # what a monitor says of most of them test_actions.py shows, too
 @pytest.mark.parametrize("fault", kinds([evict_here, release, reserve_otherwise, lose_disk, register_unknown_key, share_key,
                                          unregister_path, unregister_holders_path],
-                                        [evict_here, lose_disk, unregister_path]))
+                                        [evict_here, unregister_path]))
 def test_recurring_monitor_says_what_is_wrong_and_its_remedy_works(three, fault):
     node = three.where("fence-disks", "n1")[0]
     if three.where("service", "n1") == [node]:
@@ -381,7 +381,7 @@ class Stopwatch:
 
 # ---------------------------------------------------------------- 5: failures while fencing
 
-@pytest.mark.parametrize("process", ["pacemaker-fence", "fence_blkpr"])
+@pytest.mark.parametrize("process", kinds(["pacemaker-fence", "fence_blkpr"], ["fence_blkpr"]))
 def test_kill_while_fencing_converges(trio, process):
     """The victim's arbiter key cannot go while the disk hangs, so nobody may say that it has; then all goes well."""
     victim = trio.other(trio.where("fence-disks", "n1")[0])
