@@ -27,7 +27,7 @@ FENCINGS = ("off", "reboot")                        # what the cluster calls it;
 
 def until(condition, what, seconds=90):
     """The first true value of condition(); fails with `what` (text, or a function that gives it) after patience(seconds).
-    What asks a cluster costs its nodes time, so asking takes no more than a third of it."""
+    What asks a cluster costs its nodes time, so asking takes no more than a fifth of it."""
     deadline = time.monotonic() + patience(seconds)
     while True:
         began = time.monotonic()
@@ -37,7 +37,7 @@ def until(condition, what, seconds=90):
         if began > deadline:                            # asking itself may have taken long
             raise AssertionError(f"not within {patience(seconds):.0f} s: {what() if callable(what) else what}")
         now = time.monotonic()
-        time.sleep(max(0.1, min(2 * (now - began), deadline - now)))
+        time.sleep(max(0.1, min(4 * (now - began), deadline - now)))
 
 
 def stage_with_service(source, target):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Watching: programs in a lab's machines that look again and again, and write down what was missing.
 
-One disk's reservation is looked at without pause. All keys of all disks are looked at every 2 ms or so, and the fencer twice
-a second: more takes too much of this machine from the cluster that is watched (BLKPR_WATCH=hard: no pause there either).
+The disks are looked at every 2 ms or so, and the fencer twice a second: more takes too much of this machine from the cluster
+that is watched. BLKPR_WATCH=hard: without pause, as in the soak.
 """
 
 import json
@@ -73,7 +73,7 @@ class Watch:
 
     @classmethod
     def of_reservation(cls, lab, *luns):
-        return cls(lab, "stor", DISKS, 0, "", *luns)
+        return cls(lab, "stor", DISKS, PAUSES[0], "", *luns)
 
     @classmethod
     def of_fencer(cls, lab, machine, victim, *names):
