@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import lab_settings
 from lab_host import LabError, network_namespace, patience
 
+STUCK = 75              # exit status of guest/node.py mend
 PORT = 7002
 GOOD, CHECK_CONDITION, BUSY = 0x00, 0x02, 0x08
 ILLEGAL_REQUEST, HARDWARE_ERROR, NOT_READY = 0x05, 0x04, 0x02
@@ -83,10 +84,23 @@ class Fabric:
         """
         self.end(name)
         alive = [n for n in nodes or self.lab.nodes if self.lab.state(n) == "running"]
-        for running in [self.lab.start_node_script(n, "mend", timeout=patience(60)) for n in alive]:
+        for node, path in self._mend(alive):
+            self.kill(name="mend", nodes=[node], paths=[path])
+            self.end("mend")
+            if self._mend([node]):
+                raise LabError(f"{node}: a disk runs, and answers nothing")
+
+    def _mend(self, nodes):
+        """Nodes and paths of disks that are stuck: where the error handler gives a disk up while its session is away, the
+        kernel does not start its queue again when the session comes back. When it comes back once more, it does."""
+        stuck = []
+        for running in [self.lab.start_node_script(n, "mend", timeout=patience(120)) for n in nodes]:
             result = running.wait()
-            if result.rc:
+            if result.rc == STUCK:
+                stuck.append((running.node, int(result.stdout)))
+            elif result.rc:
                 raise LabError(f"{running.node}: its paths do not come back: {result}")
+        return stuck
 
     def end(self, name=None):
         """The same, at once: a kernel may not have noticed yet."""

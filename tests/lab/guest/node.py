@@ -28,6 +28,7 @@ NODE = os.environ["NODE"]
 REVERSE = os.environ["SHUFFLE"] == "1" and int(NODE.lstrip("n")) % 2 == 0
 QUEUE = os.environ["QUEUE"] == "1"
 FOREVER = 86400
+STUCK = 75                      # fabric.py knows it
 ISCSID_SOCKET = "\0ISCSIADM_ABSTRACT_NAMESPACE"
 
 SLOWNESS = int(os.environ["SLOWNESS"])          # of the machine that the lab is on
@@ -35,6 +36,7 @@ SLOWNESS = int(os.environ["SLOWNESS"])          # of the machine that the lab is
 # Seconds. A cut SAN is noticed after PING_EVERY + PING_WAIT and fails I/O after REPLACEMENT more.
 PING_EVERY = 1
 PING_WAIT = 3 * SLOWNESS
+LONGEST_READ = 60 * SLOWNESS    # with all that the error handler tries
 REPLACEMENT = 2 * SLOWNESS
 LOGIN = 2 * SLOWNESS            # with a fabric, which breaks off what it has accepted; usually 15
 
@@ -250,10 +252,8 @@ def is_running(state):
     return found == "running"
 
 
-def answers(name):
-    """Whether a disk runs and can be read, past every cache."""
-    if not is_running(f"/sys/block/{name}/device/state"):
-        return False
+def reads(name):
+    """Whether a disk can be read, past every cache."""
     with contextlib.suppress(OSError), mmap.mmap(-1, 4096) as buffer:
         fd = os.open(f"/dev/{name}", os.O_RDONLY | os.O_DIRECT)
         try:
@@ -263,8 +263,26 @@ def answers(name):
     return False
 
 
+def answers(name):
+    """Whether a disk runs and can be read. Who reads cannot be killed: a process of its own, which is left behind."""
+    if not is_running(f"/sys/block/{name}/device/state"):
+        return False
+    reader = os.fork()
+    if not reader:
+        os._exit(not reads(name))
+    deadline = time.monotonic() + LONGEST_READ
+    while time.monotonic() < deadline:
+        pid, status = os.waitpid(reader, os.WNOHANG)
+        if pid:
+            return status == 0
+        keep_iscsid_awake()
+    print(int(f"/dev/{name}" in map(os.path.realpath, glob.glob("/dev/lun*-b"))))
+    sys.exit(STUCK)
+
+
 def mend():
-    """Until every path answers: the kernel's error handler may take a minute, and give the disk up at its end."""
+    """Until every path answers: the kernel's error handler may take a minute, and give the disk up at its end. Exit status
+    STUCK: a disk of the path that is printed (0, 1) runs, and answers nothing."""
     for disk in glob.glob("/sys/block/sd*"):
         while not answers(os.path.basename(disk)):
             keep_iscsid_awake()
