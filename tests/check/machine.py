@@ -8,7 +8,7 @@ import subprocess
 CALL = 0.25             # microseconds a system call, by dd, on a quick machine
 LAB = 1.7               # seconds until a lab of two nodes is up there
 CALLS = 1000000
-LABS_PER_PROCESSOR = 2                  # at a time, on a quick machine: then its processors are hardly ever idle
+LABS_PER_PROCESSOR = 2.5                # at a time, on a quick machine: then its processors are hardly ever idle
 LAB_MEMORY = 1.5 * 2 ** 30              # bytes that a lab of four machines may come to use
 
 
