@@ -171,7 +171,7 @@ def test_one_test_brings_what_it_needs_and_no_more():
     assert jobs[-1].left == ["tests/lab/test_lab.py::test_b"]
 
 
-@pytest.mark.parametrize("call,lab,slowness,labs", [(0.2, 1.5, 1, 4), (0.25, 3.4, 2, 2), (1.2, 7, 4.8, 1), (2.5, 2, 10, 1)])
+@pytest.mark.parametrize("call,lab,slowness,labs", [(0.2, 1.5, 1, 5), (0.25, 3.4, 2, 2), (1.2, 7, 4.8, 1), (2.5, 2, 10, 1)])
 def test_slow_machine_has_fewer_labs(monkeypatch, call, lab, slowness, labs):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     machine = Machine()
