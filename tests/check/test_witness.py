@@ -21,6 +21,11 @@ def n2_was_off():
     return absences
 
 
+def test_switching_off_is_counted(n2_was_off):
+    n2_was_off.begin("n2", 50.0)
+    assert (n2_was_off.count("n2"), n2_was_off.count("n1")) == (2, 0)
+
+
 def test_registrants_are_read():
     assert witness.registrants("1.500 n1 n2\n2.250 n1\n3.000\n") == [
         (1.5, {"n1", "n2"}), (2.25, {"n1"}), (3.0, set())]

@@ -273,10 +273,11 @@ class Soak:
         """At all that can be seen now. Who does not answer is looked at again; not for ever."""
         for node in self.lab.nodes:
             if not self.absences.of(node):
+                before = self.absences.count(node)
                 try:
                     self.look_at(node)
-                except LabError as e:
-                    if not self.absences.of(node) and time.monotonic() - self.looked[node] > BLIND:
+                except LabError as e:           # who was asked may have been switched off, and be back
+                    if self.absences.count(node) == before and time.monotonic() - self.looked[node] > BLIND:
                         self.violated(f"{node} does not answer: {e}")
         self.judge()
 
@@ -284,12 +285,13 @@ class Soak:
         """What a node says of itself, and of fencings."""
         if self.lab.state(node) != "running" and not self.absences.of(node):
             return self.violated(f"{node} is {self.lab.state(node)}, and was not switched off")
+        before = self.absences.count(node)
         found = self.lab.exec(node, "cat /proc/sys/kernel/random/boot_id; pgrep -x corosync; "
                                     "pgrep -x pacemakerd; echo --; dmesg").stdout
         who, _, log = found.partition("--\n")
         answer = self.cluster.ask(node, f"timeout {BLIND / 4:.0f} "
                                         "stonith_admin --history '*' -V --output-as=xml")
-        if self.absences.of(node):              # it was switched off meanwhile
+        if self.absences.count(node) != before:         # it was switched off meanwhile
             return None
         if len(who.split()) != 3 or who != self.identity.setdefault(node, who):
             self.violated(f"{node}: the node, its corosync or pacemakerd is not what it was:\n"

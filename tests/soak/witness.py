@@ -57,6 +57,10 @@ class Absences:
         """The one that lasts, None if the node is there."""
         return next((s for s in self.spans if s[0] == node and s[2] is None), None)
 
+    def count(self, node):
+        """How often it was switched off so far."""
+        return sum(s[0] == node for s in self.spans)
+
     def at(self, node, when, slack=0):
         return next((s for s in self.spans if s[0] == node and s[1] - slack <= when
                      and (s[2] is None or when <= s[2] + slack)), None)
