@@ -75,7 +75,7 @@ n1 runs `off` of n2 on {luns} disks, each of two paths (dm-multipath), while pat
 are ill; given up after {give_up} s. What is said of a path or of commands is so for n1 only, of a
 disk for both. Then, before the fault ends, n2 tries to write to each disk that lives, by each
 path. LUN RESETs are counted as they arrive at the target, for the disks that live. **Bold** is an
-exit 0 that is not true. Of {rounds} rounds the worst is shown, by what can be written to, then by time.
+exit 0 that is not true. {rounds}
 
 A dead disk answers every command with HARDWARE ERROR. Of lost commands half never arrive and half
 are executed and not answered; the kernel gives a command up after 30 s. In this table every session
@@ -140,7 +140,8 @@ def goal_rows(goals):
 
 def truth_section(rows, rounds):
     """`Time to the truth`, of truth.measure()'s rows."""
-    return TRUTH.format(luns=truth.LUNS, give_up=truth.GIVE_UP, rounds=rounds,
+    worst = f"Of {rounds} rounds the worst is shown, by what can be written to, then by time."
+    return TRUTH.format(luns=truth.LUNS, give_up=truth.GIVE_UP, rounds=worst if rounds > 1 else "One round.",
                         table=truth.table(rows), goals=goal_rows(truth.goals(rows)))
 
 
