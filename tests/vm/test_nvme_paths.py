@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """NVMe native multipath: two SANs, one disk. ANA states (optimized, inaccessible, transition), paths that are lost and come back."""
 
+import math
+
 import pytest
 
 from agent import wait_for
+from lab_host import SLOWNESS
 from nvme_agent import LATE, NvmeAgent
 
 LUNS = 2
 BOTH = ("san-a", "san-b")
+# until a kernel has noticed that a path is lost, which follows the machine (guest/node.py, KEEP_ALIVE), it sends by it
+LONG = {"power_timeout": 20 * math.ceil(SLOWNESS)}
 
 
 @pytest.fixture
@@ -28,12 +33,12 @@ def agent(machines):
         found.stop_writing(node)
 
 
-def assert_fences(agent):
+def assert_fences(agent, **options):
     """n1 fences n2, whose writers never stop; afterwards all is as before."""
-    agent.unfence("n1", "n2")
+    agent.unfence("n1", "n2", **options)
     agent.write("n2", [0])
     agent.wait_written("n1", [0])
-    result, numbers = agent.off_and_numbers("n1", "n2")
+    result, numbers = agent.off_and_numbers("n1", "n2", **options)
     assert result.rc == 0, result
     wait_for(lambda: all(refused > 3 for refused, _ in agent.refusals("n2", [0])), 40)
     assert agent.numbers("n1") == numbers
@@ -66,10 +71,10 @@ def test_writes_in_flight_by_both_paths_have_ended_when_off_succeeds(agent):
 def test_lost_path(agent, node, san):
     agent.unfence("n1", "n2")
     agent.lab.cut(node, san)
-    assert_fences(agent)
+    assert_fences(agent, **LONG)
     agent.lab.heal(node)
-    wait_for(lambda: agent("n1", "monitor").rc == 0)
-    assert_fences(agent)
+    wait_for(lambda: agent("n1", "monitor", **LONG).rc == 0)
+    assert_fences(agent, **LONG)
 
 
 def test_path_that_is_lost_while_off_runs(agent):
