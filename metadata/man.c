@@ -112,8 +112,9 @@ void man_write(FILE *out, const struct agent *agent, const char *template)
 	}
 	if (ferror(in))
 		die(template, NULL, "%s", strerror(errno));
-	if (markers != 3)
+	if (markers != (agent->daemon ? 2 : 3))
 		die(template, NULL,
-			"needs @LONGDESC@, @ACTIONS@ and @PARAMETERS@, each on a line of its own");
+			"needs @LONGDESC@, @ACTIONS@ (not of a daemon) and @PARAMETERS@, each on "
+			"a line of its own");
 	fclose(in);
 }
