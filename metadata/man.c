@@ -85,7 +85,7 @@ static bool write_marker(FILE *out, const struct agent *agent, const char *line)
 		write_actions(out, agent);
 	} else if (!strcmp(line, "@PARAMETERS@\n")) {
 		write_params(out, agent, false);
-		if (agent->resource)
+		if (agent->resource || agent->daemon)
 			return true;
 		fputs(".SS Accepted for compatibility\n", out);
 		write_params(out, agent, true);

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""blkpr-watch on real kernels: a node that was evicted goes down, and nothing else resets one.
+
+Times are by the node's clock, which it tells on its console.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from agent import KEYS, Agent, wait_for
+from lab_host import SLOWNESS, LabError
+
+LUNS = 2
+SHAPES = ["7-plain", "7-multipath"]
+LOG = "/tmp/blkpr-watch.log"
+BOUND = 4.0         # seconds from before the eviction to the act; more on a slow machine
+EVICTED = "this node has been evicted"
+LOOKS = 6           # looks at the arbiter, at least, that a node has to survive
+
+
+class Watch:
+    """The daemon on the nodes of a lab."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.agent = Agent(lab)
+        self.former = dict.fromkeys(lab.nodes, 0)
+        self.former = {node: len(self.console(node)) for node in lab.nodes}     # of its console
+
+    def start(self, node, options="", told="this node is registered"):
+        self.lab.exec(node, f"rm -f {LOG}; PATH=$PATH:/usr/local/sbin blkpr-watch -v -f {LOG} {options} "
+                            "</dev/null >/dev/null 2>&1 &", check=True)
+        self.until_told(node, told)
+
+    def end(self, node, signal="TERM"):
+        self.lab.exec(node, f"pkill -{signal} -o -x blkpr-watch; while pgrep -x blkpr-watch >/dev/null; do sleep 0.1; done")
+
+    def look_now(self, node):
+        self.lab.exec(node, "pkill -HUP -o -x blkpr-watch", check=True)
+
+    def log(self, node):
+        return self.lab.exec(node, f"cat {LOG} 2>/dev/null || :").stdout
+
+    def until_told(self, node, text, times=1):
+        wait_for(lambda: self.log(node).count(text) >= times, 30)
+
+    def boot_id(self, node):
+        return self.lab.exec(node, "cat /proc/sys/kernel/random/boot_id", check=True).stdout.strip()
+
+    def console(self, node):
+        text = Path(self.lab.console(node)).read_text(encoding="utf-8", errors="replace")
+        return text[self.former[node]:]
+
+    def tick(self, node):
+        """From here on the node tells its time on its console, five times a second."""
+        self.lab.exec(node, "while :; do echo \"<0>tick $(cut -d' ' -f1 /proc/uptime)\" >/dev/kmsg; sleep 0.2; done "
+                            "</dev/null >/dev/null 2>&1 &", check=True)
+        wait_for(lambda: self.ticks(node))
+
+    def ticks(self, node, before=None):
+        """The times told, until the text BEFORE has been."""
+        return [float(when) for when in re.findall(r"tick (\d+\.\d+)", self.console(node).split(before)[0])]
+
+    def told_after_look(self, node, text, times=1):
+        self.look_now(node)
+        return self.log(node).count(text) >= times
+
+    def is_gone(self, node, boot):
+        """Whether a node is down, or has been started anew."""
+        if self.lab.state(node) != "running":
+            return True
+        try:
+            return self.boot_id(node) != boot
+        except LabError:        # it takes no commands
+            return self.lab.state(node) != "running"
+
+    def survives(self, node, boot, looks=LOOKS):
+        """Whether a node lives on while so many looks, each told of, could have made it go."""
+        for _ in range(looks):
+            self.look_now(node)
+            self.lab.exec(node, "sleep 1.1", check=True)
+        return self.boot_id(node) == boot and self.lab.exec(node, "pgrep -x blkpr-watch").rc == 0
+
+
+@pytest.fixture
+def watch(labs, shape):
+    lab = labs(**shape, nodes=2, luns=LUNS)
+    for node in lab.nodes:
+        lab.exec(node, "rm -rf /run/fence_blkpr /var/lib/fence_blkpr")
+    found = Watch(lab)
+    yield found
+    for node in lab.nodes:
+        if lab.state(node) == "running":
+            found.end(node, "KILL")
+            found.agent.stop_writing(node)
+
+
+# ---------------------------------------------------------------- evicted
+
+def test_evicted_node_is_reset_and_writes_no_more(watch):
+    watch.agent.unfence()
+    boot = watch.boot_id("n2")
+    watch.start("n2")
+    watch.agent.write("n2")
+    watch.agent.wait_written("n1")
+    watch.tick("n2")
+    begun = watch.ticks("n2")[-1]
+    result, numbers = watch.agent.off_and_numbers("n1", "n2")
+    assert result.rc == 0, result
+    wait_for(lambda: EVICTED in watch.console("n2"), 30)
+    assert watch.ticks("n2", EVICTED)[-1] - begun < BOUND * SLOWNESS
+    wait_for(lambda: watch.is_gone("n2", boot), 30)
+    assert watch.agent.numbers("n1") == numbers
+
+
+def test_evicted_node_whose_corosync_is_dead_is_reset(watch):
+    """Who is in the cluster is known from before."""
+    watch.agent.unfence()
+    boot = watch.boot_id("n2")
+    watch.start("n2")
+    watch.lab.exec("n2", "pkill -KILL -x corosync", check=True)
+    assert watch.survives("n2", boot)
+    assert watch.agent("n1", "off", plug="n2").rc == 0
+    wait_for(lambda: watch.is_gone("n2", boot), 30)
+
+
+def test_rehearsal_does_all_but_the_act(watch):
+    watch.agent.unfence()
+    boot = watch.boot_id("n2")
+    watch.start("n2", "--rehearse")
+    assert watch.agent("n1", "off", plug="n2").rc == 0
+    watch.until_told("n2", "a rehearsal: nothing is done")
+    assert EVICTED in watch.log("n2")
+    assert watch.survives("n2", boot)
+    assert watch.log("n2").count("a rehearsal") == 1
+    watch.agent.unfence("n2")
+    watch.until_told("n2", "this node is registered", 2)
+
+
+# ---------------------------------------------------------------- not evicted
+
+def test_daemon_that_is_stopped_resets_nothing(watch):
+    watch.agent.unfence()
+    boot = watch.boot_id("n2")
+    watch.start("n2")
+    watch.end("n2")
+    assert "ended by signal 15" in watch.log("n2")
+    assert watch.agent("n1", "off", plug="n2").rc == 0
+    watch.start("n2", told="is not registered, and has not been")     # nobody has seen it happen
+    assert watch.survives("n2", boot)
+
+
+def test_on_without_a_pause_resets_nothing(watch):
+    watch.agent.unfence()
+    boot = watch.boot_id("n2")
+    watch.start("n2")
+    running = watch.lab.start("n2", "for i in $(seq 10); do " + watch.agent.command("on") + " || exit; done")
+    while not running.done():
+        watch.look_now("n2")
+        watch.lab.exec("n2", "sleep 0.1", check=True)
+    assert running.wait().rc == 0
+    assert watch.survives("n2", boot)
+
+
+def test_another_key_by_on_resets_nothing(watch):
+    watch.agent.unfence()
+    boot = watch.boot_id("n2")
+    watch.start("n2")
+    for options in ({"key_value": "hash"}, {"key": "0xabc"}, {}):
+        watch.agent.unfence("n2", **options)
+        assert watch.survives("n2", boot, 3)
+    watch.until_told("n2", f"this node is registered (key {KEYS['n2']:#x})")
+
+
+def test_storage_that_is_cut_resets_nothing(watch):
+    watch.agent.unfence()
+    boot = watch.boot_id("n2")
+    watch.start("n2")
+    watch.lab.cut("n2", "san")
+    watch.until_told("n2", "cannot be read")
+    assert watch.survives("n2", boot)
+    watch.lab.heal("n2")
+    wait_for(lambda: watch.told_after_look("n2", "this node is registered", 2), 60)
+    assert watch.boot_id("n2") == boot
+
+
+def test_first_disk_that_hangs_resets_nothing(watch):
+    watch.agent.unfence()
+    boot = watch.boot_id("n2")
+    watch.start("n2")
+    watch.lab.hang(0)
+    try:
+        watch.until_told("n2", "cannot be read")
+        assert watch.survives("n2", boot)
+    finally:
+        watch.lab.resume()
+    wait_for(lambda: watch.told_after_look("n2", "this node is registered", 2), 60)
+    assert watch.boot_id("n2") == boot
+
+
+def test_keys_that_are_cleared_by_hand_reset_nothing(watch):
+    """Not even when another node registers first."""
+    watch.agent.unfence()
+    boot = watch.boot_id("n2")
+    watch.start("n2")
+    watch.lab.pr_out("n1", f"--clear --param-rk={KEYS['n1']:#x}", "/dev/lun0")
+    watch.until_told("n2", "nobody is registered any more")
+    watch.agent.unfence("n1")
+    watch.until_told("n2", "is not registered, and has not been")
+    assert watch.survives("n2", boot)
+
+
+def test_strangers_that_are_left_alone_reset_nothing(watch):
+    watch.agent.unfence()
+    boot = watch.boot_id("n2")
+    watch.start("n2")
+    watch.lab.pr_out("n1", f"--clear --param-rk={KEYS['n1']:#x}", "/dev/lun0")
+    watch.lab.pr_out("n1", "--register-ignore --param-sark=0xbad", "/dev/lun0")
+    watch.lab.pr_out("n1", "--reserve --param-rk=0xbad --prout-type=5", "/dev/lun0")
+    watch.until_told("n2", "no key there is known to be another node's")
+    assert watch.survives("n2", boot)
+
+
+def test_other_disks_only_reset_nothing(watch):
+    watch.agent.unfence()
+    boot = watch.boot_id("n2")
+    watch.start("n2")
+    watch.lab.pr_out("n1", f"--preempt --param-rk={KEYS['n1']:#x} --param-sark={KEYS['n2']:#x} --prout-type=5",
+                     "/dev/lun1")
+    watch.until_told("n2", "since the first disk decides")
+    assert watch.survives("n2", boot)
+
+
+def test_disks_that_are_handed_back_reset_nothing(watch):
+    watch.agent.unfence()
+    boot = watch.boot_id("n2")
+    watch.start("n2")
+    result = watch.agent("n2", "release")
+    assert result.rc == 0, result
+    watch.until_told("n2", "no disk is on record")
+    assert watch.survives("n2", boot)
