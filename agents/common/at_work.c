@@ -37,15 +37,15 @@ void at_work_look(const char *run, uint64_t *commands, bool *busy)
 	struct blkpr_error ignored;
 	struct store store;
 	struct stat st;
-	int fd = -1;
+	int rc = store_open(&store, run, false, &ignored), fd = -1;
 
 	*commands = 0;
 	*busy = true;
-	if (!store_open(&store, run, false, &ignored))
+	if (!rc)
 		fd = openat(store.fd, FILE_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		*busy = store.fd < 0 || errno != ENOENT;
-	else if (!flock(fd, LOCK_EX | LOCK_NB) && !fstat(fd, &st)) {
+	if (!rc && fd < 0)
+		*busy = errno != ENOENT;
+	else if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB) && !fstat(fd, &st)) {
 		*commands = (uint64_t)st.st_size;
 		*busy = false;
 	}

@@ -127,7 +127,8 @@ void watch_act(const struct watch_actor *actor, const char *why)
 	qb_log(LOG_EMERG, "%s", why);
 	if (strikes)
 		strike();
-	else
-		qb_log(LOG_EMERG, "%s", actor->rehearse ? "a rehearsal: nothing is done"
-							 : "act=none: nothing is done; reset this node");
+	qb_log(LOG_EMERG, "%s",
+		strikes            ? "it could not be done: reset this node"
+		: actor->rehearse ? "a rehearsal: nothing is done"
+				   : "act=none: nothing is done; reset this node");
 }
