@@ -9,6 +9,7 @@
 #include "agents/common/log.h"
 #include "agents/watch/errand.h"
 #include "agents/watch/look.h"
+#include "agents/watch/notify.h"
 #include "agents/watch/others.h"
 #include "agents/watch/words.h"
 #include "lib/clock.h"
@@ -114,6 +115,20 @@ static void on_round(void *context, const void *answer, ssize_t size)
 		on_next_round, &watch->next_round);
 }
 
+/* --- systemd ---------------------------------------------------------------------------------- */
+
+/* By the loop's liveness alone: a disk that hangs does not stop it. */
+static void feed(void *context)
+{
+	struct watch *watch = context;
+	qb_loop_timer_handle ignored;
+
+	notify_tell("WATCHDOG=1");
+	if (notify_interval())
+		qb_loop_timer_add(watch->loop, QB_LOOP_MED,
+			UINT64_C(1000000) * (uint64_t)notify_interval(), watch, feed, &ignored);
+}
+
 /* --- the loop --------------------------------------------------------------------------------- */
 
 static int32_t on_hangup(int32_t number, void *context)
@@ -173,9 +188,12 @@ int watch_run(const struct watch_actor *actor, struct blkpr_error *error)
 		qb_loop_destroy(watch.loop);
 		return blkpr_error_fail(error, rc, "no signal can be had: %s", strerror(-rc));
 	}
+	notify_begin();
 	watch_act_prepare(actor);
 	look_now(&watch);
 	on_next_round(&watch);
+	feed(&watch);
+	notify_tell("READY=1");
 	qb_loop_run(watch.loop);
 	watch_worker_leave(&watch.looker.worker);
 	watch_worker_leave(&watch.rounder.worker);

@@ -80,6 +80,8 @@ GROUPS = [
     group("test_cluster pair_of_run", 259),
     group("test_failover managed", 320),
     group("test_paths 7-multipath", 330),
+    group("test_watch 7-plain", 150),
+    group("test_watch 7-multipath", 150, soak=True),
     group("test_interrupt", 120),
     group("test_changes cluster_of_run", 150),
     group("test_mistakes scene_of_run", 420),

@@ -29,8 +29,8 @@ class Watch:
         self.former = dict.fromkeys(lab.nodes, 0)
         self.former = {node: len(self.console(node)) for node in lab.nodes}     # of its console
 
-    def start(self, node, options="", told="this node is registered"):
-        self.lab.exec(node, f"rm -f {LOG}; PATH=$PATH:/usr/local/sbin blkpr-watch -v -f {LOG} {options} "
+    def start(self, node, options="", told="this node is registered", environment=""):
+        self.lab.exec(node, f"rm -f {LOG}; {environment} PATH=$PATH:/usr/local/sbin blkpr-watch -v -f {LOG} {options} "
                             "</dev/null >/dev/null 2>&1 &", check=True)
         self.until_told(node, told)
 
@@ -128,6 +128,35 @@ def test_rehearsal_does_all_but_the_act(watch):
     assert watch.log("n2").count("a rehearsal") == 1
     watch.agent.unfence("n2")
     watch.until_told("n2", "this node is registered", 2)
+
+
+LISTENER = """
+import os, socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind("/tmp/notify")
+with open("/tmp/notified", "a", buffering=1) as f:
+    while True:
+        f.write(s.recv(4096).decode() + "\\n")
+"""
+
+
+def test_systemd_hears_that_it_lives_while_a_disk_hangs(watch):
+    watch.agent.unfence()
+    watch.lab.exec("n2", f"rm -f /tmp/notify /tmp/notified; python3 -c '{LISTENER}' </dev/null >/dev/null 2>&1 & "
+                         "until [ -S /tmp/notify ]; do sleep 0.1; done", check=True)
+    watch.start("n2", environment="NOTIFY_SOCKET=/tmp/notify WATCHDOG_USEC=600000")
+
+    def heard():
+        return watch.lab.exec("n2", "cat /tmp/notified").stdout.split()
+
+    assert "READY=1" in heard()
+    watch.lab.hang(0)
+    try:
+        watch.until_told("n2", "cannot be read")
+        before = heard().count("WATCHDOG=1")
+        wait_for(lambda: heard().count("WATCHDOG=1") > before + 5)
+    finally:
+        watch.lab.resume()
 
 
 # ---------------------------------------------------------------- not evicted
