@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/reboot.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "agents/common/log.h"
@@ -101,16 +102,10 @@ static void on_log_overdue(int number)
 
 static void tell_kernel(const char *why)
 {
-	static const char head[] = "<0>blkpr-watch: ";
-	char line[512];
-	size_t length = strlen(why);
-	ssize_t ignored;
+	static char head[] = "<0>blkpr-watch: "; /* emerg */
+	const struct iovec line[] = { { head, sizeof(head) - 1 }, { (void *)why, strlen(why) } };
+	ssize_t ignored = tools.kmsg < 0 ? -1 : writev(tools.kmsg, line, 2);
 
-	if (length > sizeof(line) - sizeof(head))
-		length = sizeof(line) - sizeof(head);
-	memcpy(line, head, sizeof(head) - 1);
-	memcpy(line + sizeof(head) - 1, why, length);
-	ignored = tools.kmsg < 0 ? -1 : write(tools.kmsg, line, sizeof(head) - 1 + length);
 	(void)ignored; /* syslog is told, too */
 }
 

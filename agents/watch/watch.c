@@ -73,16 +73,32 @@ static void act_once(struct watch *watch, const struct watch_look *look)
 	watch_act(watch->actor, why);
 }
 
+/* A daemon that was stopped (SIGSTOP) finds an answer of before: `on` may have run since. */
+static bool is_stale(const struct watch_look *look)
+{
+	return blkpr_clock_ms() - look->at > PATIENCE_MS;
+}
+
+static void take_look(
+	const struct watch *watch, const void *answer, ssize_t size, struct watch_look *look)
+{
+	if (size == sizeof(*look)) {
+		memcpy(look, answer, sizeof(*look));
+		if (is_stale(look))
+			look->result = BLKPR_UNFINISHED;
+		return;
+	}
+	*look = watch->judge.last; /* which disk, by which record */
+	look->result = size == -ETIME ? BLKPR_UNFINISHED : BLKPR_CRASHED;
+}
+
 static void on_look(void *context, const void *answer, ssize_t size)
 {
 	struct watch *watch = context;
-	struct watch_look look = watch->judge.last; /* which disk, by which record */
+	struct watch_look look;
 	struct watch_opinion opinion;
 
-	if (size == sizeof(look))
-		memcpy(&look, answer, sizeof(look));
-	else
-		look.result = size == -ETIME ? BLKPR_UNFINISHED : BLKPR_CRASHED;
+	take_look(watch, answer, size, &look);
 	watch->unanswered = look.result == BLKPR_UNFINISHED ? watch->unanswered + 1 : 0;
 	opinion = watch_judge(&watch->judge, &look);
 	words_tell(&watch->words, &look, opinion);
