@@ -4,7 +4,10 @@
 Times are by the node's clock, which it tells on its console. A machine of the lab that is reset is off.
 """
 
+import os
+import random
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -261,3 +264,76 @@ def test_disks_that_are_handed_back_reset_nothing(watch):
     assert result.rc == 0, result
     watch.until_told("n2", "no disk is on record")
     assert watch.survives("n2", boot)
+
+
+# ---------------------------------------------------------------- for as long as one likes
+
+SECONDS = float(os.environ.get("BLKPR_WATCH_SECONDS", "60"))
+SEED = int(os.environ.get("BLKPR_WATCH_SEED", str(time.time_ns() % 10**6)))
+
+
+class Faults:
+    """What may befall n2 at random, but an eviction."""
+
+    def __init__(self, watch, seed):
+        self.watch = watch
+        self.lab = watch.lab
+        self.random = random.Random(seed)
+
+    def strike(self):
+        self.random.choice([self.cut, self.heal, self.hang, self.lab.resume, self.unfence, self.unfence, self.kill,
+                            self.stop, self.set_clock, self.look])()
+
+    def cut(self):
+        self.lab.cut("n2", self.random.choice(["ring", "san"]))
+
+    def heal(self):
+        if self.lab.cuts("n2"):
+            self.lab.heal("n2")
+
+    def hang(self):
+        self.lab.hang(self.random.choice(self.lab.hang_luns))
+
+    def unfence(self):
+        """Whether it works or not; killed half-way or not."""
+        command = self.watch.agent.command("on", power_timeout=4)
+        self.lab.exec(self.random.choice(["n1", "n2"]), f"timeout -s KILL {self.random.uniform(0.01, 6):.2f} {command}")
+
+    def kill(self):
+        self.watch.end("n2", "KILL")
+        self.watch.start("n2", told="")
+
+    def stop(self):
+        self.lab.exec("n2", f"p=$(pgrep -o -x blkpr-watch); kill -STOP $p; sleep {self.random.uniform(0, 6):.1f}; kill -CONT $p",
+                      check=True)
+
+    def set_clock(self):
+        self.lab.exec("n2", f"date -s '{self.random.randint(-999, 999)} minutes'", check=True)
+
+    def look(self):
+        for _ in range(3):
+            self.watch.look_now("n2")
+            self.lab.exec("n2", "sleep 0.7", check=True)
+
+    def end(self):
+        self.lab.resume()
+        self.heal()
+
+
+def test_faults_at_random_reset_nothing(watch):
+    """BLKPR_WATCH_SECONDS, BLKPR_WATCH_SEED. What follows them is an eviction, which resets."""
+    print(f"seed {SEED}")
+    watch.agent.unfence()
+    boot = watch.boot_id("n2")
+    watch.start("n2")
+    faults = Faults(watch, SEED)
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        faults.strike()
+        assert watch.boot_id("n2") == boot and "evicted" not in watch.log("n2"), watch.log("n2")
+    faults.end()
+    wait_for(lambda: watch.agent("n2", "on", power_timeout=60).rc == 0, 60)
+    watch.end("n2")
+    watch.start("n2")
+    assert watch.agent("n1", "off", plug="n2", power_timeout=60).rc == 0
+    wait_for(lambda: watch.lab.state("n2") == "off", 30)
