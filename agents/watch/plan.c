@@ -46,13 +46,15 @@ static bool is_fresh(const struct watch_plan *plan, int64_t now)
 
 static int make(struct watch_plan *plan, int64_t now, struct blkpr_error *error)
 {
-	struct stat st;
+	struct stat st = { 0 };
 	int rc;
 
 	disks_clear(&plan->disks);
 	plan->disks = (struct disks){ 0 };
 	/* before it is read: what is written meanwhile makes it old */
-	plan->changed = stat(BLKPR_RUN_DIR, &st) ? (struct timespec){ 0 } : st.st_mtim;
+	if (stat(BLKPR_RUN_DIR, &st))
+		st.st_mtim.tv_nsec = -1; /* no time */
+	plan->changed = st.st_mtim;
 	plan->until = now + AGAIN_MS;
 	rc = disks_load_coverage(&plan->disks, now + LOAD_MS, error);
 	if (!rc)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """blkpr-watch on real kernels: a node that was evicted goes down, and nothing else resets one.
 
-Times are by the node's clock, which it tells on its console. A machine of the lab that is reset is off.
+Times are by the node's clock, which it tells on its console. A machine of the lab that is
+reset is off.
 """
 
 import os
@@ -33,12 +34,14 @@ class Watch:
         self.former = {node: len(self.console(node)) for node in lab.nodes}     # of its console
 
     def start(self, node, options="", told="this node is registered", environment=""):
-        self.lab.exec(node, f"rm -f {LOG}; {environment} PATH=$PATH:/usr/local/sbin blkpr-watch -v -f {LOG} {options} "
+        self.lab.exec(node, f"rm -f {LOG}; {environment} PATH=$PATH:/usr/local/sbin "
+                            f"blkpr-watch -v -f {LOG} {options} "
                             "</dev/null >/dev/null 2>&1 &", check=True)
         self.until_told(node, told)
 
     def end(self, node, signal="TERM"):
-        self.lab.exec(node, f"pkill -{signal} -o -x blkpr-watch; while pgrep -x blkpr-watch >/dev/null; do sleep 0.1; done")
+        self.lab.exec(node, f"pkill -{signal} -o -x blkpr-watch; "
+                            "while pgrep -x blkpr-watch >/dev/null; do sleep 0.1; done")
 
     def look_now(self, node):
         self.lab.exec(node, "pkill -HUP -o -x blkpr-watch", check=True)
@@ -58,14 +61,17 @@ class Watch:
 
     def tick(self, node):
         """From here on the node tells its time on its console, five times a second."""
-        self.lab.exec(node, "while :; do echo \"<0>tick $(cut -d' ' -f1 /proc/uptime)\" >/dev/kmsg; sleep 0.2; done "
+        self.lab.exec(node, "while :; do echo \"<0>tick $(cut -d' ' -f1 /proc/uptime)\" >/dev/kmsg; "
+                            "sleep 0.2; done "
                             "</dev/null >/dev/null 2>&1 &", check=True)
         wait_for(lambda: self.ticks(node))
 
     def ticks(self, node, before=None):
         """The times told, until the text BEFORE has been."""
         told = self.console(node)
-        return [float(when) for when in re.findall(r"tick (\d+\.\d+)", told.split(before)[0] if before else told)]
+        if before:
+            told = told.split(before)[0]
+        return [float(when) for when in re.findall(r"tick (\d+\.\d+)", told)]
 
     def told_after_look(self, node, text, times=1):
         self.look_now(node)
@@ -145,7 +151,8 @@ with open("/tmp/notified", "a", buffering=1) as f:
 
 def test_systemd_hears_that_it_lives_while_a_disk_hangs(watch):
     watch.agent.unfence()
-    watch.lab.exec("n2", f"rm -f /tmp/notify /tmp/notified; python3 -c '{LISTENER}' </dev/null >/dev/null 2>&1 & "
+    watch.lab.exec("n2", f"rm -f /tmp/notify /tmp/notified; "
+                         f"python3 -c '{LISTENER}' </dev/null >/dev/null 2>&1 & "
                          "until [ -S /tmp/notify ]; do sleep 0.1; done", check=True)
     watch.start("n2", environment="NOTIFY_SOCKET=/tmp/notify WATCHDOG_USEC=600000")
 
@@ -179,7 +186,8 @@ def test_on_without_a_pause_resets_nothing(watch):
     watch.agent.unfence()
     boot = watch.boot_id("n2")
     watch.start("n2")
-    running = watch.lab.start("n2", "for i in $(seq 10); do " + watch.agent.command("on") + " || exit; done")
+    on = watch.agent.command("on")
+    running = watch.lab.start("n2", f"for i in $(seq 10); do {on} || exit; done")
     while not running.done():
         watch.look_now("n2")
         watch.lab.exec("n2", "sleep 0.1", check=True)
@@ -250,8 +258,8 @@ def test_other_disks_only_reset_nothing(watch):
     watch.agent.unfence()
     boot = watch.boot_id("n2")
     watch.start("n2")
-    watch.lab.pr_out("n1", f"--preempt --param-rk={KEYS['n1']:#x} --param-sark={KEYS['n2']:#x} --prout-type=5",
-                     "/dev/lun1")
+    keys = f"--param-rk={KEYS['n1']:#x} --param-sark={KEYS['n2']:#x}"
+    watch.lab.pr_out("n1", f"--preempt {keys} --prout-type=5", "/dev/lun1")
     watch.until_told("n2", "since the first disk decides")
     assert watch.survives("n2", boot)
 
@@ -281,8 +289,8 @@ class Faults:
         self.random = random.Random(seed)
 
     def strike(self):
-        self.random.choice([self.cut, self.heal, self.hang, self.lab.resume, self.unfence, self.unfence, self.kill,
-                            self.stop, self.set_clock, self.look])()
+        self.random.choice([self.cut, self.heal, self.hang, self.lab.resume, self.unfence,
+                            self.unfence, self.kill, self.stop, self.set_clock, self.look])()
 
     def cut(self):
         self.lab.cut("n2", self.random.choice(["ring", "san"]))
@@ -297,15 +305,16 @@ class Faults:
     def unfence(self):
         """Whether it works or not; killed half-way or not."""
         command = self.watch.agent.command("on", power_timeout=4)
-        self.lab.exec(self.random.choice(["n1", "n2"]), f"timeout -s KILL {self.random.uniform(0.01, 6):.2f} {command}")
+        seconds = self.random.uniform(0.01, 6)
+        self.lab.exec(self.random.choice(["n1", "n2"]), f"timeout -s KILL {seconds:.2f} {command}")
 
     def kill(self):
         self.watch.end("n2", "KILL")
         self.watch.start("n2", told="")
 
     def stop(self):
-        self.lab.exec("n2", f"p=$(pgrep -o -x blkpr-watch); kill -STOP $p; sleep {self.random.uniform(0, 6):.1f}; kill -CONT $p",
-                      check=True)
+        self.lab.exec("n2", "p=$(pgrep -o -x blkpr-watch); kill -STOP $p; "
+                            f"sleep {self.random.uniform(0, 6):.1f}; kill -CONT $p", check=True)
 
     def set_clock(self):
         self.lab.exec("n2", f"date -s '{self.random.randint(-999, 999)} minutes'", check=True)
