@@ -18,7 +18,7 @@ from lab_host import SLOWNESS
 
 LUNS = 2
 SHAPES = ["7-plain", "7-multipath"]
-LOG = "/tmp/blkpr-watch.log"
+LOG, PID = "/tmp/blkpr-watch.log", "/tmp/blkpr-watch.pid"
 BOUND = 4.0         # seconds from before the eviction to the act; more on a slow machine
 EVICTED = "this node has been evicted"
 LOOKS = 6           # looks at the arbiter, at least, that a node has to survive
@@ -36,15 +36,17 @@ class Watch:
     def start(self, node, options="", told="this node is registered", environment=""):
         self.lab.exec(node, f"rm -f {LOG}; {environment} PATH=$PATH:/usr/local/sbin "
                             f"blkpr-watch -v -f {LOG} {options} "
-                            "</dev/null >/dev/null 2>&1 &", check=True)
+                            f"</dev/null >/dev/null 2>&1 & echo $! >{PID}", check=True)
         self.until_told(node, told)
 
     def end(self, node, signal="TERM"):
-        self.lab.exec(node, f"pkill -{signal} -o -x blkpr-watch; "
-                            "while pgrep -x blkpr-watch >/dev/null; do sleep 0.1; done")
+        """The daemon; what it has left behind may hang on."""
+        self.lab.exec(node, f"p=$(cat {PID}) && kill -{signal} $p && "
+                            "while kill -0 $p; do sleep 0.1; done; "
+                            f"rm -f {PID}")
 
     def look_now(self, node):
-        self.lab.exec(node, "pkill -HUP -o -x blkpr-watch", check=True)
+        self.lab.exec(node, f"kill -HUP $(cat {PID})", check=True)
 
     def log(self, node):
         return self.lab.exec(node, f"cat {LOG} 2>/dev/null || :").stdout
@@ -82,7 +84,7 @@ class Watch:
         for _ in range(looks):
             self.look_now(node)
             self.lab.exec(node, "sleep 1.1", check=True)
-        return self.boot_id(node) == boot and self.lab.exec(node, "pgrep -x blkpr-watch").rc == 0
+        return self.boot_id(node) == boot and self.lab.exec(node, f"kill -0 $(cat {PID})").rc == 0
 
 
 @pytest.fixture
@@ -313,7 +315,7 @@ class Faults:
         self.watch.start("n2", told="")
 
     def stop(self):
-        self.lab.exec("n2", "p=$(pgrep -o -x blkpr-watch); kill -STOP $p; "
+        self.lab.exec("n2", f"p=$(cat {PID}); kill -STOP $p; "
                             f"sleep {self.random.uniform(0, 6):.1f}; kill -CONT $p", check=True)
 
     def set_clock(self):
