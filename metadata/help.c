@@ -125,9 +125,18 @@ static void write_fence(FILE *out, const struct agent *agent)
 			write_compat(out, agent, &agent->params[i]);
 }
 
+static void write_daemon(FILE *out, const struct agent *agent)
+{
+	fprintf(out, "Usage: %s [OPTION]...\n%s.\n\nOptions:\n", agent->name, agent->shortdesc);
+	for (size_t i = 0; i < agent->n_params; i++)
+		write_option(out, agent, &agent->params[i]);
+}
+
 void help_write(FILE *out, const struct agent *agent)
 {
-	if (agent->resource)
+	if (agent->daemon)
+		write_daemon(out, agent);
+	else if (agent->resource)
 		write_resource(out, agent);
 	else
 		write_fence(out, agent);

@@ -85,7 +85,7 @@ static bool write_marker(FILE *out, const struct agent *agent, const char *line)
 		write_actions(out, agent);
 	} else if (!strcmp(line, "@PARAMETERS@\n")) {
 		write_params(out, agent, false);
-		if (agent->resource)
+		if (agent->resource || agent->daemon)
 			return true;
 		fputs(".SS Accepted for compatibility\n", out);
 		write_params(out, agent, true);
@@ -112,8 +112,9 @@ void man_write(FILE *out, const struct agent *agent, const char *template)
 	}
 	if (ferror(in))
 		die(template, NULL, "%s", strerror(errno));
-	if (markers != 3)
+	if (markers != (agent->daemon ? 2 : 3))
 		die(template, NULL,
-			"needs @LONGDESC@, @ACTIONS@ and @PARAMETERS@, each on a line of its own");
+			"needs @LONGDESC@, @ACTIONS@ (not of a daemon) and @PARAMETERS@, each on "
+			"a line of its own");
 	fclose(in);
 }

@@ -196,7 +196,9 @@ void model_read(struct agent *agent, const char *file)
 					   : xml_need_attribute(&xml, NULL, root, "shortdesc");
 	agent->longdesc = xml_need_text(&xml, NULL, root, "longdesc");
 	read_params(&xml, agent, xml_need_child(&xml, NULL, root, "parameters"));
-	read_actions(&xml, agent, xml_need_child(&xml, NULL, root, "actions"));
+	agent->daemon = !xml_find_child(root, "actions");
+	if (!agent->daemon)
+		read_actions(&xml, agent, xml_need_child(&xml, NULL, root, "actions"));
 	agent->metadata = xml_dump(&xml);
 }
 

@@ -19,6 +19,7 @@ struct agent {
 	char *name;
 	char *id;
 	bool resource; /* OCF resource agent (parameters in the environment), else fence agent */
+	bool daemon;   /* neither: it has no actions */
 	char *shortdesc;
 	char *longdesc;
 	struct param *params;

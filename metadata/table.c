@@ -120,7 +120,8 @@ void table_write(FILE *out, const struct agent *agent)
 	fputs("#include \"agents/common/options.h\"\n\n", out);
 	write_options(out, agent);
 	fputc('\n', out);
-	write_metadata(out, agent);
+	if (!agent->daemon)
+		write_metadata(out, agent);
 	fputc('\n', out);
 	write_help(out, agent);
 	fputs("\n#endif\n", out);

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config.h"
+
 #include "agents/common/alarm.h"
+#include "agents/common/at_work.h"
 #include "agents/common/log.h"
 #include "agents/common/pacemaker.h"
 #include "agents/fence/late.h"
@@ -216,8 +219,10 @@ static int begin_on(struct fencing *fencing, struct coverage_change fresh[], uns
 	struct blkpr_error *error)
 {
 	struct blkpr_error unwritten;
-	int rc = expect_disks(fencing, fresh, count, error);
+	int rc = at_work_begin(BLKPR_RUN_DIR, error);
 
+	if (!rc)
+		rc = expect_disks(fencing, fresh, count, error);
 	if (rc)
 		return rc;
 	fencing->fence.fenced = pacemaker_runs_us();

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config.h"
+
 #include "agents/common/alarm.h"
+#include "agents/common/at_work.h"
 #include "agents/common/log.h"
 #include "agents/common/pacemaker.h"
 #include "agents/fence/peers.h"
@@ -290,6 +293,8 @@ enum outcome act_release(struct fencing *fencing)
 	rc = load(fencing, &chosen, &error);
 	if (!rc)
 		rc = plan(fencing, chosen, &error);
+	if (!rc)
+		rc = at_work_begin(BLKPR_RUN_DIR, &error);
 	if (!rc) {
 		alarm_during_work(fencing->fence.deadline);
 		rc = check(fencing, &error);

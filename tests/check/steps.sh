@@ -131,7 +131,7 @@ links() {
 
 man_pages() {
 	local warnings page
-	for page in fence_blkpr.8 ocf_blkpr_reservation.7; do
+	for page in fence_blkpr.8 ocf_blkpr_reservation.7 blkpr-watch.8; do
 		warnings=$(LC_ALL=C.UTF-8 MANROFFSEQ='' man --warnings=all -l "$out/gcc/metadata/$page" 2>&1 >/dev/null)
 		[ -z "$warnings" ] || { echo "$page: $warnings"; return 1; }
 	done

@@ -58,7 +58,7 @@ each disk at once.
 ## What no experiment here shows
 
 - fence_scsi has a script for the watchdog daemon (`fence_scsi_check`) that reboots a node whose key is gone from its
-  disks. fence_blkpr has nothing like it yet: the evicted node stays up.
+  disks. blkpr-watch does the same, and was not compared.
 - fence_scsi has been in use for many years, on arrays of many makers. fence_blkpr has run against LIO only.
 - fence_blkpr fails more often, on purpose: on unknown keys, and where this node is not registered. A fencing that
   fails keeps Pacemaker from recovering the victim's services until somebody acts, or has set `unknown_keys=allow`
