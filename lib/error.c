@@ -13,13 +13,3 @@ void blkpr_error_set(struct blkpr_error *error, const char *format, ...)
 	vsnprintf(error->text, sizeof(error->text), format, args);
 	va_end(args);
 }
-
-int blkpr_error_fail(struct blkpr_error *error, int rc, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(error->text, sizeof(error->text), format, args);
-	va_end(args);
-	return rc;
-}

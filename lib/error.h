@@ -10,6 +10,10 @@ struct blkpr_error {
 void blkpr_error_set(struct blkpr_error *error, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* The same, and returns RC. */
-int blkpr_error_fail(struct blkpr_error *error, int rc, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+/* The same; its value is RC, as it was before. A macro, so that analyzers see which errors there are. */
+#define blkpr_error_fail(error, rc, ...) \
+	__extension__({ \
+		int blkpr_error_rc = (rc); \
+		blkpr_error_set(error, __VA_ARGS__); \
+		blkpr_error_rc; \
+	})

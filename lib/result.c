@@ -80,7 +80,7 @@ struct meaning {
 	enum blkpr_result result;
 };
 
-#define ALL_OTHERS -1 /* the last row of every table */
+#define ALL_OTHERS (-1) /* the last row of every table */
 
 static enum blkpr_result look_up(const struct meaning *row, int code)
 {

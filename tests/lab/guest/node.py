@@ -264,15 +264,13 @@ def reads(name):
 
 
 def answers(name):
-    """Whether a disk runs and can be read. Who reads cannot be killed: a process of its own, which is left behind."""
-    if not is_running(f"/sys/block/{name}/device/state"):
-        return False
-    reader = os.fork()
-    if not reader:
-        os._exit(not reads(name))
+    """Whether a disk runs and can be read. Who asks may wait for it in the kernel: a process of its own, to be left behind."""
+    asker = os.fork()
+    if not asker:
+        os._exit(not (is_running(f"/sys/block/{name}/device/state") and reads(name)))
     deadline = time.monotonic() + LONGEST_READ
     while time.monotonic() < deadline:
-        pid, status = os.waitpid(reader, os.WNOHANG)
+        pid, status = os.waitpid(asker, os.WNOHANG)
         if pid:
             return status == 0
         keep_iscsid_awake()
