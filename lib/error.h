@@ -10,7 +10,7 @@ struct blkpr_error {
 void blkpr_error_set(struct blkpr_error *error, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* The same; its value is RC, as it was before. A macro, so that analyzers see which errors there are. */
+/* The same; its value is RC, as it was before. A macro, so that analyzers see what it is. */
 #define blkpr_error_fail(error, rc, ...) \
 	__extension__({ \
 		int blkpr_error_rc = (rc); \
