@@ -9,7 +9,8 @@
 #include "lib/clock.h"
 #include "lib/fence_view.h"
 
-#define ASK_MS 500       /* corosync may take so long to answer */
+#define ASK_MS 500       /* corosync may take so long to answer, */
+#define ASK_FIRST_MS 1200 /* and this long while nothing is known: no eviction can be told then */
 #define AGAIN_MS 10000   /* sysfs and corosync are asked again, */
 #define KNOWN_MS 60000   /* and corosync that has answered */
 #define LOAD_MS 1000     /* records are in memory; the set may be on a local disk, once */
@@ -25,9 +26,11 @@ static void refresh_keys(struct watch_plan *plan, int64_t now)
 
 	if (now < plan->keys_until)
 		return;
-	keyring_load_cluster_by(&fresh, now + ASK_MS);
+	keyring_load_cluster_by(&fresh, now + (plan->keys.clustered ? ASK_MS : ASK_FIRST_MS));
 	plan->keys_until = now + (fresh.clustered ? KNOWN_MS : AGAIN_MS);
 	if (!fresh.clustered) {
+		if (!plan->keys.clustered)
+			plan->keys_until = now; /* at the next look */
 		keyring_clear(&fresh);
 		return;
 	}

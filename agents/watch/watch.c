@@ -16,7 +16,7 @@
 
 #define LOOK_MS 2000     /* from one look at the arbiter to the next */
 #define ROUND_MS 10000   /* the same of the others */
-#define PATIENCE_MS 4000 /* with a worker, whose reads end before */
+#define PATIENCE_MS 5000 /* with a worker, whose reads end before */
 #define MOST_PAUSES 30   /* a disk that hangs is asked more and more seldom: in units of LOOK_MS */
 
 _Static_assert(sizeof(struct watch_look) <= ERRAND_ANSWER, "a look is an answer");
