@@ -26,7 +26,7 @@ autoreconf_() { autoreconf -fi; }
 gcc_() { build gcc; }
 clang_() { build clang CC=clang; }
 unit_gcc() { unit gcc; }
-unit_asan() { BLKPR_LOOKS=${BLKPR_LOOKS:-3} unit asan; }	# deeper they are sought without sanitizers
+unit_asan() { unit asan; }
 
 asan_() {
 	# the generator runs while building, and frees nothing on purpose
