@@ -82,7 +82,7 @@ GROUPS = [
     group("test_paths 7-multipath", 330),
     group("test_watch 7-plain", 230),
     group("test_watch 7-multipath", 230, soak=True),
-    group("test_watch_cluster", 150),
+    group("test_watch_cluster", 150, soak=True),
     group("test_interrupt", 120),
     group("test_changes cluster_of_run", 150),
     group("test_mistakes scene_of_run", 420),
